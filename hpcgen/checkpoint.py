@@ -1,0 +1,200 @@
+"""Checkpoints: plain global arrays in one HDF5 file, written and read by any number of ranks.
+
+    /players/<player>/parameters          (n,)   every rank writes its own slice
+    /players/<player>/layout              (name, offset, shape) of each parameter
+    /players/<player>/optimizer/<slot>    (n,)
+    /players/<player>/buffers, buffers_layout    where the model has running statistics
+    /checksums/...                        see `hpcgen.storage`
+
+Attributes: format, version, step, seed, lanes, lane_size, config (the resolved run file), environment (JSON), data (the data
+file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high.
+"""
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from mpi4py import MPI
+
+from hpcgen import storage
+from hpcgen.config import parse_config
+from hpcgen.data.file import Scale
+from hpcgen.errors import DamagedError, InputError
+from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.exchange import state_partition
+from hpcgen.storage import Slab
+
+FORMAT, VERSION = "hpcgen-checkpoint", 1
+LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
+
+
+@dataclass
+class PlayerState:
+    """A player's numbers on one rank: `theta` complete, optimizer slots for the slice `owned` of it."""
+
+    theta: Vector
+    slots: dict
+    owned: slice
+
+
+@dataclass
+class Checkpoint:
+    """A checkpoint in memory, whole: `players` and `optimizer[player]` hold Vectors by name.
+
+    `checkpoint.players["generator"]["dense1/weight"]` is an ndarray.
+    """
+
+    path: Path
+    step: int
+    seed: int
+    config: object
+    scale: Scale
+    attributes: dict
+    players: dict
+    optimizer: dict
+
+
+def name(step):
+    """Return the file name of the checkpoint after `step` steps."""
+    return f"step-{step:08d}.h5"
+
+
+def save(path, comm, step, config, scale, fingerprint, environment, players):
+    """Write `players` (name -> PlayerState) after `step` steps. Collective over `comm`.
+
+    Each rank writes its own slice of every flat vector. Errors as `storage.write`.
+    """
+    slabs = {}
+    for player, state in players.items():
+        layout, data = state.theta.layout, state.theta.data
+        mine = _parameter_slices(layout, comm.size)[comm.rank]
+        size, group = layout.parameters.stop, f"players/{player}"
+        slabs[f"{group}/parameters"] = Slab((size,), mine.start, data[mine])
+        slabs[f"{group}/layout"] = Slab.replicated(_layout_rows(layout, layout.parameters), comm)
+        for slot, values in state.slots.items():
+            offset = state.owned.start
+            slabs[f"{group}/optimizer/{slot}"] = Slab((size,), mine.start, values[mine.start - offset : mine.stop - offset])
+        if layout.buffers.stop > layout.buffers.start:
+            slabs[f"{group}/buffers"] = Slab.replicated(data[layout.buffers], comm)
+            slabs[f"{group}/buffers_layout"] = Slab.replicated(_layout_rows(layout, layout.buffers), comm)
+    attributes = {
+        "format": FORMAT,
+        "version": VERSION,
+        "step": step,
+        "seed": config.seed,
+        "lanes": config.train.lanes,
+        "lane_size": config.train.lane_size,
+        "config": config.toml(),
+        "environment": environment,
+        "data": fingerprint,
+        "sample_shape": list(scale.shape),
+        "sample_dtype": scale.dtype,
+        "sample_kind": scale.kind,
+        "low": scale.low,
+        "high": scale.high,
+    }
+    storage.write(path, comm, attributes, slabs)
+
+
+def restore(path, comm, players):
+    """Fill `players` (name -> PlayerState) from the checkpoint and return (step, data fingerprint). Collective over `comm`.
+
+    Each rank reads and verifies its own slices. Raises DamagedError on all ranks if any finds damage; `players` may then be
+    half filled.
+    """
+    with agree(comm), _open(path) as file:
+        step, fingerprint = int(file.attrs["step"]), str(file.attrs["data"])
+        for player, state in players.items():
+            layout, group = state.theta.layout, f"players/{player}"
+            mine = _parameter_slices(layout, comm.size)[comm.rank]
+            state.theta.data[mine] = storage.read_rows(file, f"{group}/parameters", mine.start, mine.stop)
+            stop = min(state.owned.stop, layout.parameters.stop)
+            for slot, values in state.slots.items():
+                values[...] = storage.read_rows(file, f"{group}/optimizer/{slot}", state.owned.start, stop)
+            if layout.buffers.stop > layout.buffers.start:
+                state.theta.data[layout.buffers] = storage.read_rows(file, f"{group}/buffers")
+    for state in players.values():
+        slices = _parameter_slices(state.theta.layout, comm.size)
+        counts = [s.stop - s.start for s in slices]
+        comm.Allgatherv(MPI.IN_PLACE, [state.theta.data, counts, [s.start for s in slices], MPI.FLOAT])
+    return step, fingerprint
+
+
+def load(path):
+    """Return the `Checkpoint` in the file `path`, or the newest whole one of the run folder `path`. Needs no MPI launch.
+
+    Raises InputError if there is none, DamagedError if it does not hold what was written.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return _newest(path)
+    with _open(path) as file:
+        attributes = {name: np.asarray(value).tolist() for name, value in file.attrs.items()}
+        players, optimizer = {}, {}
+        for player, group in file["players"].items():
+            where = f"players/{player}"
+            parameters = _layout_shapes(storage.read_rows(file, f"{where}/layout"))
+            buffers = _layout_shapes(storage.read_rows(file, f"{where}/buffers_layout")) if "buffers" in group else {}
+            layout = Layout(parameters, buffers)
+            sections = [storage.read_rows(file, f"{where}/{part}") for part in ("parameters", "buffers") if part in group]
+            players[player] = Vector(layout, np.concatenate(sections))
+            slots = group.get("optimizer", {})
+            optimizer[player] = {
+                slot: Vector(Layout(parameters), storage.read_rows(file, f"{where}/optimizer/{slot}")) for slot in slots
+            }
+    scale = Scale(
+        tuple(attributes["sample_shape"]),
+        *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high")),
+    )
+    config = parse_config(attributes["config"])
+    return Checkpoint(path, attributes["step"], attributes["seed"], config, scale, attributes, players, optimizer)
+
+
+def candidates(run):
+    """Return the paths of the checkpoints in the run folder `run`, newest first."""
+    return sorted((Path(run) / "checkpoints").glob("step-????????.h5"), reverse=True)
+
+
+def _newest(run):
+    damage = []
+    for path in candidates(run):
+        try:
+            return load(path)
+        except DamagedError as error:
+            damage.append(str(error))
+    raise InputError(f"{run}: holds no whole checkpoint" + "".join(f"; {line}" for line in damage))
+
+
+@contextmanager
+def _open(path):
+    """Open a checkpoint file for reading, its attributes verified."""
+    with storage.open_file(path) as file:
+        if storage.has_checksums(file):
+            storage.verify_attributes(file)
+        if file.attrs.get("format") != FORMAT:
+            raise InputError(f"{path}: not a checkpoint of hpcgen")
+        if file.attrs["version"] != VERSION:
+            raise InputError(f"{path}: checkpoint version {file.attrs['version']}; this hpcgen reads version {VERSION}")
+        yield file
+
+
+def _parameter_slices(layout, size):
+    """Return each rank's slice of the parameters: its part of the state, as far as it is parameters."""
+    parts, stop = state_partition(layout, size), layout.parameters.stop
+    return [slice(min(s.start, stop), min(s.stop, stop)) for s in map(parts.slice, range(size))]
+
+
+def _layout_rows(layout, section):
+    names = layout.names(section)
+    rows = np.zeros(len(names), LAYOUT)
+    for row, part in zip(rows, names):
+        shape = layout.shapes[part]
+        row["name"], row["offset"] = part.encode(), layout.offsets[part] - section.start
+        row["shape"][: len(shape)] = shape
+    return rows
+
+
+def _layout_shapes(rows):
+    return {row["name"].decode(): tuple(int(n) for n in row["shape"] if n) for row in rows}

@@ -1,0 +1,221 @@
+"""The command line; the only place that names COMM_WORLD.
+
+Every command runs alone or under mpirun/srun, prints once (rank 0), and exits 0 on success, 2 on bad input with one line on
+stderr, 1 on failure.
+"""
+
+import argparse
+import contextlib
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import hpcgen
+from hpcgen import runtime
+
+GRACE_SECONDS = 5.0
+
+
+def main(arguments=None):
+    """Run one command and end the process with its exit status; one failing rank ends all ranks."""
+    runtime.prepare_process()
+    from mpi4py import MPI
+
+    from hpcgen.errors import InputError, RunError
+    from hpcgen.parallel.agreement import PeerError
+
+    comm = MPI.COMM_WORLD
+    try:
+        options = _parse(arguments, comm)
+        status = options.command(options, comm)
+    except (InputError, RunError) as error:
+        status = 2 if isinstance(error, InputError) else 1
+        _end_together(comm, f"hpcgen: {error}", status)
+    except PeerError:
+        # The rank that failed says why and ends the job; not before it has had the time to.
+        time.sleep(GRACE_SECONDS)
+        comm.Abort(1)
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        _say_traceback(comm)
+        _abort_if_parallel(comm, 1)
+        status = 1
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def _parse(arguments, comm):
+    """Return the parsed command line; rank 0 alone prints help and errors."""
+    with contextlib.ExitStack() as stack:
+        if comm.rank:
+            silence = stack.enter_context(open(os.devnull, "w"))
+            stack.enter_context(contextlib.redirect_stdout(silence))
+            stack.enter_context(contextlib.redirect_stderr(silence))
+        return parser().parse_args(arguments)
+
+
+def _end_together(comm, line, status):
+    """Print an error once: rank 0 when all ranks have it, else the rank that has it, which then ends the job."""
+    everybody = comm.Ibarrier()
+    deadline = time.monotonic() + GRACE_SECONDS
+    while not everybody.Test():
+        if time.monotonic() > deadline:
+            print(line, file=sys.stderr, flush=True)
+            comm.Abort(status)
+        time.sleep(0.001)
+    if comm.rank == 0:
+        print(line, file=sys.stderr, flush=True)
+
+
+def _say_traceback(comm):
+    text = traceback.format_exc()
+    prefix = f"[rank {comm.rank}] " if comm.size > 1 else ""
+    print("".join(prefix + line for line in text.splitlines(keepends=True)), end="", file=sys.stderr, flush=True)
+
+
+def _abort_if_parallel(comm, status):
+    if comm.size > 1:
+        comm.Abort(status)
+
+
+def parser():
+    """Return the argument parser; each command's function is its default `command`."""
+    top = _Parser(prog="hpcgen", description=hpcgen.__doc__)
+    top.add_argument("--version", action="version", version=f"hpcgen {hpcgen.__version__}")
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    _prepare_parser(commands.add_parser("prepare", help="make a data file"))
+
+    train = commands.add_parser("train", help="train a model, or go on with a run")
+    train.add_argument("file", metavar="RUN.toml", type=Path)
+    train.add_argument("--run", metavar="DIR", type=Path, help="the run folder (default: runs/ and the run file's name)")
+    train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], dest="settings", help="override a key")
+    train.add_argument("--fresh", action="store_true", help="start over; what is in the run folder is moved to DIR/old-N")
+    train.add_argument("--progress", choices=("auto", "bar", "lines", "off"), default="auto")
+    train.add_argument("--timings", metavar="F", type=Path, help="write where the time went as JSON")
+    train.set_defaults(command=_train)
+
+    sample = commands.add_parser("sample", help="draw samples from a checkpoint or a run folder's newest")
+    sample.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
+    sample.add_argument("--count", type=_count, default=64)
+    sample.add_argument("--out", metavar="F", type=Path, help="a .h5 data file or a .npy array")
+    sample.add_argument("--png", metavar="F", type=Path, help="a picture of the first 100 at most")
+    sample.add_argument("--seed", type=_count, default=0)
+    sample.set_defaults(command=_sample)
+
+    inspect = commands.add_parser("inspect", help="say what a data file, checkpoint or run holds, and check it")
+    inspect.add_argument("file", metavar="FILE", type=Path)
+    inspect.set_defaults(command=_inspect)
+
+    compare = commands.add_parser("compare", help="tell whether two checkpoints hold the same bits")
+    compare.add_argument("a", metavar="A", type=Path)
+    compare.add_argument("b", metavar="B", type=Path)
+    compare.set_defaults(command=_compare)
+    return top
+
+
+def _prepare_parser(prepare):
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--seed", type=_count, default=0, help="of the order that rows are put in")
+    common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
+    sources = prepare.add_subparsers(required=True, metavar="SOURCE")
+
+    def add(name, source, help):
+        command = sources.add_parser(name, help=help, parents=[common])
+        command.set_defaults(command=_prepare, source=source)
+        return command
+
+    digits = add("digits", "digits:Digits size", "scikit-learn's 1,797 handwritten digits")
+    digits.add_argument("--size", type=_positive, default=8)
+    idx = add("idx", "idx:IDX images labels", "MNIST's format, gzip or not")
+    idx.add_argument("images", metavar="IMAGES", type=Path)
+    idx.add_argument("--labels", metavar="F", type=Path)
+    cifar = add("cifar", "cifar:CIFAR batches", "CIFAR-10 binary batches")
+    cifar.add_argument("batches", metavar="BATCH", type=Path, nargs="+")
+    images = add("images", "images:Images folder size channels", "a folder of pictures")
+    images.add_argument("folder", metavar="DIR", type=Path)
+    images.add_argument("--size", type=_positive, required=True)
+    images.add_argument("--channels", type=int, choices=(1, 3), default=3)
+    array = add("array", "array:Array path name", ".npy, .npz or any HDF5 dataset")
+    array.add_argument("path", metavar="FILE", type=Path)
+    array.add_argument("--name", metavar="X", help="of the array, where the file holds several")
+    for command in (digits, idx, cifar, images, array):
+        command.add_argument("out", metavar="OUT.h5", type=Path)
+
+
+def _count(text):
+    number = int(text)
+    if not 0 <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2^63 - 1")
+    return number
+
+
+def _positive(text):
+    number = _count(text)
+    if number == 0:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return number
+
+
+def _prepare(options, comm):
+    from importlib import import_module
+
+    from hpcgen.data.prepare import prepare
+
+    target, *names = options.source.split()
+    module, kind = target.split(":")
+    source = getattr(import_module(f"hpcgen.data.sources.{module}"), kind)
+    rows, shape = prepare(
+        lambda: source(*(getattr(options, name) for name in names)), options.out, comm, options.seed, options.keep_order
+    )
+    _say(comm)(f"{options.out}: {rows:,} samples of {' x '.join(map(str, shape))}")
+    return 0
+
+
+def _train(options, comm):
+    import json
+
+    from hpcgen.run import train
+
+    start = time.perf_counter()
+    folder = options.run or Path("runs") / options.file.stem
+    say, warn = _say(comm), _say(comm, sys.stderr)
+    training = train(options.file, folder, comm, options.settings, options.fresh, options.progress, say, warn)
+    if options.timings:
+        seconds = comm.gather({**training.watch.seconds, "total": time.perf_counter() - start})
+        if comm.rank == 0:
+            options.timings.write_text(json.dumps(seconds, indent=1) + "\n")
+    return 0
+
+
+def _sample(options, comm):
+    from hpcgen.sampling import sample
+
+    sample(options.checkpoint, comm, options.count, options.seed, options.out, options.png, _say(comm))
+    return 0
+
+
+def _inspect(options, comm):
+    from hpcgen.inspection import inspect
+
+    return inspect(options.file, comm, _say(comm))
+
+
+def _compare(options, comm):
+    from hpcgen.inspection import compare
+
+    return compare(options.a, options.b, comm, _say(comm))
+
+
+def _say(comm, stream=None):
+    """Return print on rank 0 and silence elsewhere."""
+    return (lambda line: print(line, file=stream, flush=True)) if comm.rank == 0 else (lambda line: None)

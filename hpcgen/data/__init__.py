@@ -1,0 +1,1 @@
+"""Data files: made once from what people have, read by lanes."""

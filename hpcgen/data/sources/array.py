@@ -1,0 +1,86 @@
+"""An array of samples from a .npy or .npz file, or any HDF5 dataset: the first axis counts the samples."""
+
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from hpcgen.errors import InputError
+from hpcgen.storage import open_file
+
+
+class Array:
+    """uint8 stays, every other real type becomes float32; (n, height, width, 1 or 3) of uint8 is taken for images."""
+
+    labels = False
+
+    def __init__(self, path, name=None):
+        self._path, self._name, self.name = path, name, Path(path).name
+        reader = READERS.get(Path(path).suffix.lower(), _hdf5)
+        self._rows = reader(path, name)
+        shape, dtype = self._rows(None)
+        if dtype.kind not in "buif" or not shape:
+            raise InputError(f"{path}: samples must be real numbers along a first axis, not {dtype} of shape {shape}")
+        self.rows, self.shape = shape[0], tuple(shape[1:]) or (1,)
+        self.dtype = np.uint8 if dtype == np.uint8 else np.float32
+        self.kind = "image" if self.dtype == np.uint8 and len(self.shape) == 3 and self.shape[2] in (1, 3) else "array"
+
+    def read(self, start, stop):
+        return self._rows(slice(start, stop)).reshape(stop - start, *self.shape).astype(self.dtype), None
+
+
+# Each reader returns rows(selection): the rows selected, or for None the array's (shape, dtype).
+
+
+def _npy(path, name):
+    if name is not None:
+        raise InputError(f"{path}: a .npy file holds one array without a name; leave --name out")
+    return _array_rows(_loaded(path, mmap_mode="r"))
+
+
+def _npz(path, name):
+    with _loaded(path) as arrays:
+        try:
+            return _array_rows(arrays[_chosen(path, name, arrays.files)])
+        except (zipfile.BadZipFile, ValueError) as error:
+            raise InputError(f"{path}: damaged or not plain numbers: {error}") from None
+
+
+def _hdf5(path, name):
+    with open_file(path) as file:
+        names = []
+        file.visititems(lambda key, item: names.append(key) if isinstance(item, h5py.Dataset) else None)
+        chosen = _chosen(path, name and name.strip("/"), names)
+
+    def rows(selection):
+        with open_file(path) as file:
+            dataset = file[chosen]
+            return (dataset.shape, dataset.dtype) if selection is None else dataset[selection]
+
+    return rows
+
+
+READERS = {".npy": _npy, ".npz": _npz}
+
+
+def _array_rows(array):
+    return lambda selection: (array.shape, array.dtype) if selection is None else array[selection]
+
+
+def _loaded(path, **options):
+    try:
+        return np.load(path, **options)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a readable NumPy file, or truncated: {error}") from None
+
+
+def _chosen(path, name, names):
+    if name is None and len(names) == 1:
+        return names[0]
+    if name in names:
+        return name
+    asked = f"no array named {name}" if name else "several arrays; choose one with --name" if names else "no array"
+    raise InputError(f"{path}: {asked}" + (f" (it holds {', '.join(names)})" if names else ""))

@@ -1,0 +1,40 @@
+"""CIFAR-10 binary batches (Krizhevsky 2009): records of one label byte and 3 x 32 x 32 bytes, red, green, blue planes."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from hpcgen.errors import InputError
+
+RECORD = 1 + 3 * 32 * 32
+
+
+class CIFAR:
+    """The images of several batches in the order given, as (32, 32, 3)."""
+
+    kind, dtype, labels, shape = "image", np.uint8, True, (32, 32, 3)
+
+    def __init__(self, batches):
+        self._batches, self.rows = [], 0
+        for path in batches:
+            try:
+                size = os.path.getsize(path)
+            except OSError as error:
+                raise InputError(f"{path}: {error.strerror}") from None
+            if size == 0 or size % RECORD:
+                raise InputError(f"{path}: {size} bytes are not whole records of {RECORD}: truncated, or not a CIFAR-10 binary batch")
+            self._batches.append((self.rows, path, np.memmap(path, np.uint8, "r").reshape(-1, RECORD)))
+            self.rows += size // RECORD
+        self.name = ", ".join(Path(path).name for path in batches)
+
+    def read(self, start, stop):
+        records = np.concatenate(
+            [batch[max(0, start - first) : max(0, stop - first)] for first, _, batch in self._batches]
+        )
+        labels = records[:, 0].astype(np.int64)
+        if (bad := np.flatnonzero(labels > 9)).size:
+            row = start + int(bad[0])
+            first, path, _ = [batch for batch in self._batches if batch[0] <= row][-1]
+            raise InputError(f"{path}: record {row - first} has label {labels[bad[0]]}; CIFAR-10 labels are 0 to 9")
+        return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels

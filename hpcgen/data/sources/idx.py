@@ -1,0 +1,82 @@
+"""MNIST's IDX format (LeCun & Cortes), gzip or not: two zero bytes, a type code, the number of axes, their lengths, the data."""
+
+import gzip
+from math import prod
+from pathlib import Path
+
+import numpy as np
+
+from hpcgen.errors import InputError
+
+UBYTE = 0x08
+
+
+class IDX:
+    """Images (n, height, width) of unsigned bytes, and their labels (n,) from a second file if one is named."""
+
+    kind, dtype = "image", np.uint8
+
+    def __init__(self, images, labels=None):
+        self._images = IDXFile(images, axes=3)
+        self._labels = IDXFile(labels, axes=1) if labels else None
+        self.labels = labels is not None
+        self.rows, *size = self._images.shape
+        self.shape, self.name = (*size, 1), Path(images).name
+        if self.labels and self._labels.shape[0] != self.rows:
+            raise InputError(f"{labels}: {self._labels.shape[0]} labels for the {self.rows} images of {images}")
+
+    def read(self, start, stop):
+        labels = self._labels.read(start, stop).astype(np.int64) if self.labels else None
+        return self._images.read(start, stop).reshape(-1, *self.shape), labels
+
+
+class IDXFile:
+    """One array of unsigned bytes with a given number of axes; its length is compared with its header."""
+
+    def __init__(self, path, axes):
+        self.path, self._open = path, _opener(path)
+        header = 4 + 4 * axes
+        try:
+            with self._open() as file:
+                head = file.read(header)
+                if head[:4] != bytes([0, 0, UBYTE, axes]):
+                    raise InputError(
+                        f"{path}: magic {head[:4].hex() or 'missing'} is not that of an IDX file of "
+                        f"{'images' if axes == 3 else 'labels'}, 000008{axes:02d}"
+                    )
+                if len(head) < header:
+                    raise InputError(f"{path}: truncated in its header")
+                self.shape = tuple(int(length) for length in np.frombuffer(head, ">u4", offset=4))
+                self._header, expected = header, prod(self.shape)
+                actual = _remaining(file)
+        except EOFError:
+            raise InputError(f"{path}: the gzip file is truncated; copy it again") from None
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror or error}") from None
+        if actual != expected:
+            less = "fewer" if actual < expected else "more"
+            raise InputError(f"{path}: {less} bytes than its header says: {actual} of data, not {expected}; copy it again")
+
+    def read(self, start, stop):
+        row = prod(self.shape[1:])
+        with self._open() as file:
+            file.seek(self._header + start * row)
+            data = file.read((stop - start) * row)
+        return np.frombuffer(data, np.uint8).reshape(stop - start, *self.shape[1:])
+
+
+def _opener(path):
+    try:
+        with open(path, "rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    return (lambda: gzip.open(path, "rb")) if compressed else (lambda: open(path, "rb"))
+
+
+def _remaining(file):
+    """Return the number of bytes from here to the end, for a compressed file as well."""
+    total = 0
+    while chunk := len(file.read(1 << 22)):
+        total += chunk
+    return total

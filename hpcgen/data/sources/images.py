@@ -1,0 +1,49 @@
+"""A folder of pictures in any format that Pillow reads: cropped to the central square, resized."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from hpcgen.errors import InputError
+
+MODES = {1: "L", 3: "RGB"}
+
+
+class Images:
+    """The pictures below `folder` in the order of their paths, as (size, size, channels)."""
+
+    kind, dtype, labels = "image", np.uint8, False
+
+    def __init__(self, folder, size, channels=3):
+        folder = Path(folder)
+        if not folder.is_dir():
+            raise InputError(f"{folder}: no such folder of pictures")
+        endings = set(Image.registered_extensions())
+        self._paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+        if not self._paths:
+            raise InputError(f"{folder}: holds no picture (file names end in .png, .jpg, ...)")
+        self.rows, self.shape, self.name = len(self._paths), (size, size, channels), str(folder)
+
+    def read(self, start, stop):
+        pictures = np.empty((stop - start, *self.shape), np.uint8)
+        for row, path in zip(pictures, self._paths[start:stop]):
+            row[...] = self._picture(path)
+        return pictures, None
+
+    def _picture(self, path):
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert(MODES[self.shape[2]]))
+        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise InputError(f"{path}: not a readable picture ({error}); repair or remove it") from None
+        side = min(pixels.shape[:2])
+        top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
+        return resized(pixels[top : top + side, left : left + side], self.shape[0]).reshape(self.shape)
+
+
+def resized(pixels, size):
+    """Return the square uint8 picture `pixels` (h, h) or (h, h, 3) as (size, size, ...), by bicubic interpolation."""
+    if len(pixels) == size:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC))

@@ -1,0 +1,142 @@
+"""What happens between steps: progress, metrics, pictures, checkpoints.
+
+A hook is called on every rank as hook(training, statistics, last) after each step; statistics is {player: {name: mean}}.
+"""
+
+import csv
+import sys
+from time import monotonic
+
+from hpcgen import checkpoint, plots
+from hpcgen.sampling import generate
+
+SECONDS_BETWEEN_LINES = 4.0
+
+
+class Bar:
+    """A progress bar on a terminal, with samples/s and every player's loss."""
+
+    def __init__(self, training):
+        from tqdm import tqdm
+
+        train = training.config.train
+        self._samples = train.lanes * train.lane_size
+        self._bar = tqdm(
+            total=train.steps * self._samples,
+            initial=training.step * self._samples,
+            unit=" samples",
+            unit_scale=True,
+            dynamic_ncols=True,
+            mininterval=0.2,
+            desc="training",
+        )
+
+    def __call__(self, training, statistics, last):
+        # tqdm redraws, and formats, only so often: so does the postfix.
+        if last or self._bar._time() - self._bar.last_print_t >= self._bar.mininterval:
+            self._bar.set_postfix_str(_losses(statistics), refresh=False)
+        self._bar.update(self._samples)
+        if last:
+            self._bar.close()
+
+
+class Lines:
+    """A plain line every few seconds, for batch logs."""
+
+    def __init__(self, training):
+        self._time, self._step = monotonic(), training.step
+        self._start = self._time, self._step
+
+    def __call__(self, training, statistics, last):
+        now, train = monotonic(), training.config.train
+        if not last and now - self._time < SECONDS_BETWEEN_LINES:
+            return
+        rate = (training.step - self._step) * train.lanes * train.lane_size / max(now - self._time, 1e-9)
+        start, first = self._start
+        left = (train.steps - training.step) * (now - start) / (training.step - first)
+        print(
+            f"step {training.step} of {train.steps}  {rate:,.0f} samples/s  {_losses(statistics)}  {left:.0f} s left", flush=True
+        )
+        self._time, self._step = now, training.step
+
+
+class MetricsFile:
+    """metrics.csv: a row of statistics every `config.metrics.every` steps. Rank 0 writes.
+
+    A run that resumes drops the rows after the step that it resumes from.
+    """
+
+    def __init__(self, path, training):
+        self._path, self._file = path, None
+        if training.comm.rank == 0:
+            kept = self._rows_until(training.step)
+            self._file = open(path, "w", newline="")
+            self._writer = csv.writer(self._file, lineterminator="\n")
+            self._writer.writerows(kept)
+
+    def _rows_until(self, step):
+        if step == 0 or not self._path.exists():
+            return []
+        with open(self._path, newline="") as file:
+            rows = list(csv.reader(file))
+        return rows[:1] + [row for row in rows[1:] if row and row[0].isdecimal() and int(row[0]) <= step]
+
+    def __call__(self, training, statistics, last):
+        if self._file is None or not (last or training.step % training.config.metrics.every == 0):
+            return
+        row = {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
+        if self._file.tell() == 0:
+            self._writer.writerow(["step", *row])
+        self._writer.writerow([training.step, *row.values()])
+        if last or training.step % training.config.checkpoint.every == 0:
+            self._file.flush()
+        if last:
+            self._file.close()
+
+
+class Pictures:
+    """samples/step-NNNNNNNN.png every `config.samples.every` steps and at the last. Rank 0 draws."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def path(self, step):
+        return self._folder / f"step-{step:08d}.png"
+
+    def __call__(self, training, statistics, last):
+        if training.comm.rank == 0 and (last or training.step % training.config.samples.every == 0):
+            self.draw(training)
+
+    def draw(self, training):
+        """Draw the samples that `hpcgen sample` gives for the run's seed, from the present parameters."""
+        config, scale = training.config, training.shards.scale
+        samples = generate(training.model, training.theta, scale, config.seed, 0, config.samples.count)
+        plots.save_picture(samples, self.path(training.step), scale.low, scale.high)
+
+
+class Checkpoints:
+    """checkpoints/step-NNNNNNNN.h5 every `config.checkpoint.every` steps and at the last; the newest `keep` stay."""
+
+    def __init__(self, folder):
+        self._folder = folder
+
+    def __call__(self, training, statistics, last):
+        every, keep = training.config.checkpoint.every, training.config.checkpoint.keep
+        if not (last or training.step % every == 0):
+            return
+        training.save(self._folder / checkpoint.name(training.step))
+        if training.comm.rank == 0 and keep:
+            for path in checkpoint.candidates(self._folder.parent)[keep:]:
+                path.unlink(missing_ok=True)
+
+
+def progress(kind, training):
+    """Return the progress hooks of `kind` ("auto", "bar", "lines" or "off"): a bar on a terminal, else lines; on rank 0."""
+    if kind == "auto":
+        kind = "bar" if sys.stderr.isatty() else "lines"
+    shown = {"bar": [Bar], "lines": [Lines], "off": []}[kind] if training.comm.rank == 0 else []
+    return [make(training) for make in shown]
+
+
+def _losses(statistics):
+    return "  ".join(f"{player} {values['loss']:.4f}" for player, values in statistics.items())

@@ -1,0 +1,16 @@
+"""Generative models: players and their gradients over one lane.
+
+A model has `players`, trained in that order within a step, `layouts` (a `Layout` a player), `range` (the interval its
+samples lie in) and
+
+    initialize(player, theta, random)                          fills a player's parameters
+    noise(random, count) -> (count, latent)                    what a lane's samples are made from
+    gradient(player, theta, batch, noise, grad, kept)          writes sums over the lane into every section of `grad`
+    sample(theta, noise) -> (count, *sample_shape)
+
+where theta maps each player to its `Vector`, and `kept` is a dict that lives for one lane and one step.
+"""
+
+from hpcgen.models.gan import GAN
+
+MODELS = {"gan": GAN}

@@ -1,0 +1,1 @@
+"""Who owns what, and how ranks tell each other: arithmetic of ownership, agreement on errors, exchange of gradients."""

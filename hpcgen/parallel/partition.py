@@ -1,0 +1,50 @@
+"""Contiguous runs of n items, one for each part: arithmetic, no MPI."""
+
+# The unit in which vectors are divided among ranks: 16 KiB of float32, also the unit of a checkpoint's checksums.
+BLOCK = 4096
+
+
+class Partition:
+    """The items [starts[p], starts[p] + counts[p]) belong to part p; parts may be empty."""
+
+    def __init__(self, counts):
+        self.counts = list(counts)
+        self.starts = [sum(self.counts[:p]) for p in range(len(self.counts))]
+        self.total = sum(self.counts)
+
+    @classmethod
+    def even(cls, n, parts, block=1):
+        """Divide n items into runs that differ by at most one block; every run but the last ends on a multiple of `block`.
+
+        With block = 1, part p is [p n / parts, (p + 1) n / parts), rounded down.
+        """
+        blocks = -(-n // block)
+        bounds = [min(p * blocks // parts * block, n) for p in range(parts + 1)]
+        return cls(stop - start for start, stop in zip(bounds, bounds[1:]))
+
+    @classmethod
+    def weighted(cls, n, weights):
+        """Divide n >= len(weights) items in proportion to `weights`, at least one to each part (largest remainder)."""
+        if n < len(weights):
+            raise ValueError(f"{n} items cannot give one to each of {len(weights)} parts")
+        free = n - len(weights)
+        shares = [max(0.0, n * weight / sum(weights) - 1) for weight in weights]
+        shares = [free * share / (sum(shares) or 1) for share in shares]
+        counts = [1 + int(share) for share in shares]
+        by_remainder = sorted(range(len(weights)), key=lambda p: (int(shares[p]) - shares[p], p))
+        for p in by_remainder[: n - sum(counts)]:
+            counts[p] += 1
+        return cls(counts)
+
+    def slice(self, part):
+        """Return the items of `part` as a slice of the whole."""
+        return slice(self.starts[part], self.starts[part] + self.counts[part])
+
+    def __len__(self):
+        return len(self.counts)
+
+    def __eq__(self, other):
+        return isinstance(other, Partition) and self.counts == other.counts
+
+    def __repr__(self):
+        return f"Partition({self.counts})"

@@ -1,0 +1,36 @@
+"""Rows of a distributed array in another order and another distribution."""
+
+import numpy as np
+from mpi4py import MPI
+
+
+def redistribute(comm, local, before, after, order):
+    """Return this rank's rows of the array whose row i is row order[i] of the distributed array `local` is part of.
+
+    `local` (before.counts[rank], ...) holds the rows before.slice(rank); the result (after.counts[rank], ...) the rows
+    after.slice(rank). `order` (n,) is a permutation, the same on all ranks. Each row moves once. Collective over `comm`.
+    """
+    mine, target = before.slice(comm.rank), after.slice(comm.rank)
+    position = np.empty(len(order), np.int64)
+    position[order] = np.arange(len(order))
+    # Rows leave in ascending position, so those for one rank lie together and arrive in that order.
+    leaving = np.argsort(position[mine])
+    send = np.ascontiguousarray(local[leaving])
+    send_counts = np.diff(np.searchsorted(position[mine][leaving], [*after.starts, after.total]))
+    sources = np.searchsorted(before.starts, order[target], side="right") - 1
+    arrival = np.argsort(sources, kind="stable")
+    receive = np.empty((len(arrival), *local.shape[1:]), local.dtype)
+    receive_counts = np.bincount(sources, minlength=comm.size)
+
+    row = MPI.BYTE.Create_contiguous(local.dtype.itemsize * int(np.prod(local.shape[1:], dtype=np.int64))).Commit()
+    try:
+        comm.Alltoallv([send, send_counts, _starts(send_counts), row], [receive, receive_counts, _starts(receive_counts), row])
+    finally:
+        row.Free()
+    result = np.empty_like(receive)
+    result[arrival] = receive
+    return result
+
+
+def _starts(counts):
+    return np.concatenate([[0], np.cumsum(counts)[:-1]])

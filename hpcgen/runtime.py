@@ -1,0 +1,99 @@
+"""The process: what is settled before NumPy is loaded, and how it ends when something fails.
+
+Imports nothing that loads NumPy or MPI.
+"""
+
+import ctypes
+import os
+import signal
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def prepare_process():
+    """Choose the BLAS kernel and malloc's settings, where the user has not. Call before NumPy is imported."""
+    if "OPENBLAS_CORETYPE" not in os.environ and _amd_avx512():
+        os.environ["OPENBLAS_CORETYPE"] = "SKYLAKEX"
+    if not any(name in os.environ for name in BLAS_THREADS):
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    _keep_large_blocks()
+
+
+def _amd_avx512():
+    """Tell whether this is an AMD processor with AVX-512, which OpenBLAS would take for a Haswell: half the speed."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            cpu = file.read(8192)
+    except OSError:
+        return False
+    flags = {"avx512f", "avx512dq", "avx512cd", "avx512bw", "avx512vl"}
+    return "AuthenticAMD" in cpu and flags <= set(cpu.split())
+
+
+def _keep_large_blocks():
+    """Let glibc keep freed arrays: by default each large temporary is mapped, faulted in page by page, and given back."""
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    if not mallopt(M_MMAP_THRESHOLD, 1 << 30):
+        mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the most that older versions of glibc take
+    mallopt(M_TRIM_THRESHOLD, 1 << 30)
+
+
+def one_blas_thread():
+    """Return a context in which BLAS runs on one thread: how it divides a product among several can change the bits.
+
+    Lanes are what a run divides among cores: start one rank a core.
+    """
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1, "blas")
+
+
+def environment():
+    """Return what bits and speed depend on, as a dict of strings."""
+    import platform
+
+    import h5py
+    import numpy
+    from mpi4py import MPI
+    from threadpoolctl import threadpool_info
+
+    import hpcgen
+
+    blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    kernels = [f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in blas]
+    return {
+        "hpcgen": hpcgen.__version__,
+        "python": platform.python_version(),
+        "numpy": numpy.__version__,
+        "blas": ", ".join(kernels) or "unknown",
+        "h5py": f"{h5py.__version__} ({'with' if h5py.get_config().mpi else 'without'} MPI), HDF5 {h5py.version.hdf5_version}",
+        "mpi": MPI.Get_library_version().splitlines()[0].strip(" \0"),
+        "machine": platform.machine(),
+    }
+
+
+class StopRequest:
+    """Set by SIGUSR1 or SIGTERM, which batch systems send ahead of the end; the run polls it between steps."""
+
+    def __init__(self):
+        self.signal = None
+
+    def __enter__(self):
+        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGUSR1, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *error):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        self.signal = signal.Signals(number)
+
+    def __bool__(self):
+        return self.signal is not None

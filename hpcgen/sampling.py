@@ -1,0 +1,91 @@
+"""Samples of a trained model: sample i of a seed is the same whoever makes it, and however many others are made."""
+
+from pathlib import Path
+
+import numpy as np
+
+from hpcgen import plots, storage
+from hpcgen.checkpoint import load
+from hpcgen.errors import InputError
+from hpcgen.models import MODELS
+from hpcgen.parallel.agreement import agree
+from hpcgen.runtime import one_blas_thread
+from hpcgen.streams import Purpose, stream
+
+# Samples are made in blocks, each from a stream of its own and in arrays of one shape.
+BLOCK = 64
+# The most samples that a picture shows.
+PICTURE = 100
+
+
+def model_of(checkpoint):
+    """Return the model that a loaded checkpoint's parameters belong to."""
+    options = checkpoint.config.model
+    return MODELS[options.kind](options, checkpoint.scale.shape)
+
+
+def generate(model, theta, scale, seed, start, stop):
+    """Return samples [start, stop) of `seed`, in the data's own interval and type (stop - start, *shape)."""
+    first, last = start // BLOCK, -(-stop // BLOCK)
+    blocks = [
+        scale.from_model(model.sample(theta, model.noise(stream(seed, Purpose.SAMPLE, block), BLOCK)), model.range)
+        for block in range(first, last)
+    ]
+    samples = np.concatenate(blocks) if blocks else np.empty((0, *scale.shape), scale.dtype)
+    return samples[start - first * BLOCK : stop - first * BLOCK]
+
+
+def sample(path, comm, count, seed, out=None, png=None, say=print):
+    """Draw `count` samples of the checkpoint `path` (or a run folder's newest) into `out` (.h5, .npy) and a picture `png`.
+
+    Each rank makes its share; the files are the same at any number of ranks. Collective over `comm`. Raises InputError.
+    """
+    if out is None and png is None:
+        raise InputError("sample: nothing to write; give --out F.h5, --out F.npy or --png F.png")
+    if count == 0:
+        raise InputError("sample --count 0: must be at least 1")
+    write = _writer(out) if out else None
+    with agree(comm):
+        state = load(path)
+    model, scale = model_of(state), state.scale
+    with one_blas_thread():
+        if write:
+            shape = (count, *scale.shape)
+            mine = storage.partition(shape, scale.dtype, comm.size).slice(comm.rank)
+            local = generate(model, state.players, scale, seed, mine.start, mine.stop)
+            write(Path(out), comm, storage.Slab(shape, mine.start, local), scale, f"{state.path.name}, seed {seed}")
+            say(f"{out}: {count:,} samples of {' x '.join(map(str, scale.shape))}")
+        if png:
+            with agree(comm):
+                if comm.rank == 0:
+                    shown = generate(model, state.players, scale, seed, 0, min(count, PICTURE))
+                    plots.save_picture(shown, png, scale.low, scale.high)
+            say(f"{png}: a picture of {min(count, PICTURE)}")
+
+
+def _writer(path):
+    writers = {".h5": _write_hdf5, ".hdf5": _write_hdf5, ".npy": _write_npy}
+    if Path(path).suffix not in writers:
+        raise InputError(f"--out {path}: the name must end in .h5 or .npy")
+    return writers[Path(path).suffix]
+
+
+def _write_hdf5(path, comm, slab, scale, source):
+    attributes = {"format": "hpcgen-data", "version": 1, "kind": scale.kind, "source": source, "low": scale.low, "high": scale.high}
+    storage.write(path, comm, attributes, {"samples": slab})
+
+
+def _write_npy(path, comm, slab, scale, source):
+    """Rank 0 makes the file at its full size, every rank fills in its rows, then the file takes its name."""
+    part = path.with_name(f".{path.name}.part")
+    with agree(comm), storage.refusals(path):
+        if comm.rank == 0:
+            np.lib.format.open_memmap(part, "w+", slab.local.dtype, slab.shape).flush()
+    with agree(comm), storage.refusals(path):
+        if len(slab.local):
+            rows = np.lib.format.open_memmap(part, "r+")
+            rows[slab.start : slab.start + len(slab.local)] = slab.local
+            rows.flush()
+    with agree(comm), storage.refusals(path):
+        if comm.rank == 0:
+            part.replace(path)

@@ -1,0 +1,282 @@
+"""HDF5 files that are whole or not there: written by all ranks at once, checksummed, verified when read.
+
+`write` takes attributes and slabs, one a dataset; the same call serves any number of ranks. Beside each dataset NAME lies
+/checksums/NAME, the CRC-32 of each run of `block_rows` rows, and the root's attribute `digest` is the SHA-256 of all other
+attributes and checksums. A file appears under its name only when all of it is on the disk.
+"""
+
+import hashlib
+import json
+import os
+import socket
+import zlib
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+
+import h5py
+import numpy as np
+from mpi4py import MPI
+
+from hpcgen.errors import DamagedError, InputError, RunError
+from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.partition import BLOCK, Partition
+
+CHECKSUMS = "checksums"
+BLOCK_BYTES = 4 * BLOCK
+# HDF5 1.10 and Open MPI's OMPIO fail on single transfers of 2 GiB.
+CALL_BYTES = 1 << 30
+
+
+@dataclass
+class Slab:
+    """This rank's rows of a dataset: `local` (n_local, ...) from row `start` of `shape`; n_local may be 0.
+
+    `start` and the end are multiples of `block_rows(shape, dtype)`, or the end is the dataset's; `partition` arranges that.
+    """
+
+    shape: tuple
+    start: int
+    local: np.ndarray
+
+    @classmethod
+    def replicated(cls, array, comm):
+        """Return the slab of an array that every rank has: rank 0 writes it."""
+        return cls(array.shape, 0, array if comm.rank == 0 else array[:0])
+
+
+def block_rows(shape, dtype):
+    """Return the number of rows that one checksum covers: 16 KiB of them, or a single larger row."""
+    return max(1, BLOCK_BYTES // max(1, prod(shape[1:]) * np.dtype(dtype).itemsize))
+
+
+def partition(shape, dtype, parts):
+    """Return how `parts` ranks divide the rows of a dataset between them for `write`."""
+    return Partition.even(shape[0], parts, block_rows(shape, dtype))
+
+
+def write(path, comm, attributes, slabs, method=None):
+    """Write an HDF5 file with `attributes` (str, int, float) and `slabs` (name -> Slab), replacing any older one at once.
+
+    Every rank passes the same names and attributes. The file is written under another name, flushed to the disk, and only
+    then renamed; if any rank fails, the error is raised on all of them and what stood at `path` stays. `method` is
+    `write_together`, or `write_in_turn` where h5py has no MPI. Collective over `comm`.
+
+    Raises InputError where the folder cannot be written, RunError where the disk refuses (full, over quota).
+    """
+    path = Path(path)
+    method = method or (write_together if h5py.get_config().mpi else write_in_turn)
+    temporary = comm.bcast(path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part"))
+    slabs = dict(slabs)
+    for name, slab in list(slabs.items()):
+        checksums = np.concatenate(comm.allgather(_checksums(slab.local, block_rows(slab.shape, slab.local.dtype))))
+        slabs[f"{CHECKSUMS}/{name}"] = Slab.replicated(checksums, comm)
+    digest = _digest(attributes, {name: slab for name, slab in slabs.items() if name.startswith(CHECKSUMS)}, comm)
+    with agree(comm):
+        if comm.rank == 0:
+            _claim(temporary)
+    try:
+        method(temporary, comm, {**attributes, "digest": digest}, slabs)
+        with agree(comm), refusals(path):
+            _sync(temporary)
+        with agree(comm), refusals(path):
+            if comm.rank == 0:
+                os.replace(temporary, path)
+                _sync(path.parent)
+    except BaseException:
+        if comm.rank == 0:
+            with suppress(OSError):
+                temporary.unlink()
+        raise
+
+
+def write_together(path, comm, attributes, slabs):
+    """Write through HDF5's mpio driver: all ranks at once, collectively. Collective over `comm`."""
+    with _open_together(path, comm) as file:
+        with agree(comm), refusals(path):
+            datasets = _create(file, attributes, slabs)
+        transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
+        transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+        for name, slab in slabs.items():
+            rows = max(1, CALL_BYTES // max(1, prod(slab.shape[1:]) * slab.local.dtype.itemsize))
+            for call in range(comm.allreduce(-(-len(slab.local) // rows), op=MPI.MAX)):
+                with agree(comm), refusals(path):
+                    _write_rows(datasets[name], slab, call * rows, rows, transfer)
+
+
+def write_in_turn(path, comm, attributes, slabs):
+    """Write through HDF5 without MPI: rank after rank opens the file and writes its rows. Collective over `comm`."""
+    with agree(comm), refusals(path):
+        if comm.rank == 0:
+            with h5py.File(path, "w") as file:
+                _create(file, attributes, slabs)
+    for rank in range(comm.size):
+        with agree(comm), refusals(path):
+            if comm.rank == rank:
+                with h5py.File(path, "r+") as file:
+                    for name, slab in slabs.items():
+                        _write_rows(file[name], slab, 0, len(slab.local), None)
+
+
+@contextmanager
+def refusals(path):
+    """Turn the disk's errors while `path` is written (full, over quota, no permission) into a RunError that says so."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{path.parent}: the disk refused {path.name}: {error}; what stood there before is untouched") from error
+
+
+@contextmanager
+def open_file(path):
+    """Open an HDF5 file for reading; one that is missing or unreadable raises InputError that says why."""
+    try:
+        file = h5py.File(path, "r", locking="best-effort")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (IsADirectoryError, PermissionError) as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except OSError as error:
+        if "truncated" in str(error):
+            raise DamagedError(f"{path}: truncated: the file is shorter than its header says; make or copy it again") from None
+        if not h5py.is_hdf5(path):
+            raise InputError(f"{path}: not an HDF5 file") from None
+        raise DamagedError(f"{path}: HDF5 cannot open it: {error}") from None
+    with file:
+        yield file
+
+
+def has_checksums(file):
+    """Tell whether hpcgen wrote the file, so that it can be verified."""
+    return "digest" in file.attrs and CHECKSUMS in file
+
+
+def dataset_names(file):
+    """Return the names of all datasets in the file, those of its checksums among them."""
+    names = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
+
+
+def verify_attributes(file):
+    """Raise DamagedError unless attributes, names, shapes and checksums are those that were written."""
+    attributes = {name: value for name, value in file.attrs.items() if name != "digest"}
+    try:
+        checksums = {name: _Stored(file[name]) for name in dataset_names(file) if name.startswith(CHECKSUMS)}
+        intact = has_checksums(file) and file.attrs["digest"] == _digest(attributes, checksums)
+    except (OSError, RuntimeError, KeyError) as error:
+        raise DamagedError(f"{file.filename}: damaged: {error}") from None
+    if not intact:
+        raise DamagedError(f"{file.filename}: damaged: attributes or checksums are not those that were written")
+
+
+def read_rows(file, name, start=0, stop=None):
+    """Return rows [start, stop) of a dataset after comparing each block that they touch with its checksum.
+
+    Raises DamagedError that names the file and the dataset.
+    """
+    try:
+        dataset = file[name]
+        stop = len(dataset) if stop is None else stop
+        if stop <= start:
+            return dataset[:0]
+        block = block_rows(dataset.shape, dataset.dtype)
+        first, last = start // block, -(-stop // block)
+        rows = dataset[first * block : last * block]
+        expected = file[f"{CHECKSUMS}/{name}"][first:last]
+    except (OSError, RuntimeError, KeyError) as error:
+        raise DamagedError(f"{file.filename}: damaged: /{name} cannot be read: {error}") from None
+    actual = _checksums(rows, block)
+    if not np.array_equal(actual, expected):
+        bad = int(np.flatnonzero(actual != expected)[0]) if len(actual) == len(expected) else 0
+        row = (first + bad) * block
+        raise DamagedError(f"{file.filename}: damaged: /{name} differs from its checksum at rows {row} to {row + block - 1}")
+    return rows[start - first * block : stop - first * block]
+
+
+def verify(path, comm):
+    """Raise DamagedError unless every byte of every dataset is what was written. Collective over `comm`."""
+    with agree(comm), open_file(path) as file:
+        verify_attributes(file)
+        for name in dataset_names(file):
+            if not name.startswith(CHECKSUMS):
+                dataset = file[name]
+                mine = partition(dataset.shape, dataset.dtype, comm.size).slice(comm.rank)
+                step = block_rows(dataset.shape, dataset.dtype) * 1024
+                for start in range(mine.start, mine.stop, step):
+                    read_rows(file, name, start, min(start + step, mine.stop))
+
+
+@contextmanager
+def _open_together(path, comm):
+    """Open an HDF5 file for writing on all ranks and close it on all ranks, whoever fails in between."""
+    file = None
+    with agree(comm), refusals(path):
+        file = h5py.File(path, "w", driver="mpio", comm=comm)
+    try:
+        yield file
+    except BaseException:
+        with suppress(Exception):
+            file.close()
+        raise
+    with agree(comm), refusals(path):
+        file.close()
+
+
+def _claim(path):
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write there: {error.strerror}; choose another folder") from None
+
+
+def _create(file, attributes, slabs):
+    for name, value in attributes.items():
+        file.attrs[name] = value
+    # A fill value would write every byte twice.
+    return {
+        name: file.create_dataset(name, slab.shape, slab.local.dtype, fill_time="never") for name, slab in slabs.items()
+    }
+
+
+def _write_rows(dataset, slab, first, count, transfer):
+    """Write rows [first, first + count) of `slab.local`. A rank without rows takes part with an empty selection (h5py#965)."""
+    rows = np.ascontiguousarray(slab.local[first : first + count])
+    memory, target = h5py.h5s.create_simple((max(1, len(rows)), *slab.shape[1:])), dataset.id.get_space()
+    if len(rows):
+        start = (slab.start + first, *[0] * (len(slab.shape) - 1))
+        target.select_hyperslab(start, rows.shape)
+    else:
+        rows = np.zeros((1, *slab.shape[1:]), slab.local.dtype)
+        memory.select_none()
+        target.select_none()
+    dataset.id.write(memory, target, rows, dxpl=transfer)
+
+
+def _checksums(rows, block):
+    rows = np.ascontiguousarray(rows)
+    return np.array([zlib.crc32(rows[i : i + block]) for i in range(0, len(rows), block)], np.uint32)
+
+
+class _Stored:
+    """A dataset of checksums in a file, with the parts of a Slab that a digest needs."""
+
+    def __init__(self, dataset):
+        self.shape, self.local = dataset.shape, dataset[...]
+
+
+def _digest(attributes, checksums, comm=None):
+    text = json.dumps({name: np.asarray(value).tolist() for name, value in attributes.items()}, sort_keys=True)
+    text += "".join(f"{name} {crc.shape} {crc.local.tobytes().hex()}\n" for name, crc in sorted(checksums.items()))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    return digest if comm is None else comm.bcast(digest)
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,24 @@
+"""Random numbers as functions of (seed, purpose, index, lane): no generator state is ever kept.
+
+NumPy's Philox (Salmon et al. 2011, doi:10.1145/2063384.2063405) is counter-based: the key selects a purpose under a seed, the
+counter's upper half selects the index (a step, an epoch, a block) and the lane, and 2^128 numbers follow.
+"""
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Purpose(IntEnum):
+    """What a stream is drawn for. The numbers are part of what a seed means: never reuse or change one."""
+
+    PREPARE = 1
+    INITIALIZE = 2
+    SHUFFLE = 3
+    NOISE = 4
+    SAMPLE = 5
+
+
+def stream(seed, purpose, index=0, lane=0):
+    """Return a `numpy.random.Generator` at the start of the stream of (seed, purpose, index, lane)."""
+    return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, 0, lane, index]))

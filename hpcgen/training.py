@@ -1,0 +1,185 @@
+"""The training loop: lanes, players, steps; what happens between steps is a hook's."""
+
+import json
+import math
+from time import perf_counter
+
+import numpy as np
+
+from hpcgen import checkpoint
+from hpcgen.checkpoint import PlayerState
+from hpcgen.data.shards import Shards
+from hpcgen.errors import DamagedError, InputError, RunError
+from hpcgen.models import MODELS
+from hpcgen.nn.vector import Vector
+from hpcgen.parallel.exchange import EXCHANGES
+from hpcgen.parallel.partition import Partition
+from hpcgen.runtime import StopRequest, environment, one_blas_thread
+from hpcgen.streams import Purpose, stream
+
+
+class Player:
+    """A player on this rank: its parameters, its optimizer's state for the part it owns, its exchange."""
+
+    def __init__(self, name, index, model, optimizer, exchange, comm, lanes, seed):
+        layout = model.layouts[name].with_statistics(stop=())
+        self.name, self.optimizer = name, optimizer
+        self.exchange = EXCHANGES[exchange](comm, layout, lanes, lambda: Vector(layout))
+        theta = Vector(layout.state())
+        model.initialize(name, theta, stream(seed, Purpose.INITIALIZE, index))
+        owned = self.exchange.owned
+        self.moves = slice(owned.start, max(owned.start, min(owned.stop, layout.parameters.stop)))
+        slots = {slot: np.zeros(self.moves.stop - self.moves.start, np.float32) for slot in optimizer.slots}
+        self.state = PlayerState(theta, slots, owned)
+
+    def update(self, step, watch):
+        """Sum this step's lanes over all ranks and take the optimizer's step; return the statistics' means over samples."""
+        with watch("exchange"):
+            sums, statistics = self.exchange.reduce()
+        count = statistics.pop("count")
+        theta = self.state.theta.data
+        with watch("update"):
+            mean = sums[: self.moves.stop - self.moves.start]
+            mean /= np.float32(count)
+            self.optimizer.step(theta[self.moves], mean, self.state.slots, step + 1)
+        with watch("exchange"):
+            self.exchange.gather(theta)
+        return {name: total / count for name, total in statistics.items()}
+
+
+class Stopwatch:
+    """Seconds spent in each named part of a run on this rank."""
+
+    def __init__(self):
+        self.seconds = {}
+        self._part = None
+
+    def __call__(self, part):
+        self._part = part
+        return self
+
+    def __enter__(self):
+        self._start = perf_counter()
+
+    def __exit__(self, *error):
+        self.seconds[self._part] = self.seconds.get(self._part, 0.0) + perf_counter() - self._start
+
+
+class Training:
+    """A run on this rank: the model, its players, its shards, and the step it has reached.
+
+    Collective over `comm`. Raises InputError where the configuration does not fit the data or the ranks.
+    """
+
+    def __init__(self, config, comm):
+        self.config, self.comm, self.step = config, comm, 0
+        self.lanes = deal_lanes(config, comm.size)
+        train = config.train
+        self.shards = Shards(config.data.path, comm, self.lanes, train.lane_size, config.seed)
+        self.model = MODELS[config.model.kind](config.model, self.shards.scale.shape)
+        self.players = {
+            name: Player(name, i, self.model, config.optimizer[name], config.parallel.exchange, comm, self.lanes, config.seed)
+            for i, name in enumerate(self.model.players)
+        }
+        self.theta = {name: player.state.theta for name, player in self.players.items()}
+        self.environment = json.dumps(comm.bcast(environment()))
+        self.watch = Stopwatch()
+        self.saved = None
+
+    def close(self):
+        for player in self.players.values():
+            player.exchange.close()
+
+    def resume(self, paths, warn):
+        """Go on from the first whole checkpoint of `paths`; `warn` is told of each damaged one. Collective over `comm`."""
+        damage = []
+        for path in paths:
+            try:
+                self.step, fingerprint = checkpoint.restore(path, self.comm, self._states())
+            except DamagedError as error:
+                warn(f"skipped: {error}")
+                damage.append(path.name)
+                continue
+            if fingerprint != self.shards.fingerprint:
+                raise InputError(
+                    f"{self.config.data.path}: not the data that {path} was trained on; give that file as data.path, "
+                    "or start over with --fresh"
+                )
+            self.saved = path
+            return
+        if damage:
+            raise InputError(f"none of the run's checkpoints is whole ({', '.join(damage)}); start over with --fresh")
+
+    def _states(self):
+        return {name: player.state for name, player in self.players.items()}
+
+    def run(self, hooks):
+        """Train to config.train.steps. After each step every hook is called as hook(training, statistics, last).
+
+        Raises RunError when a loss is no longer finite, or a signal asked to stop (after the hooks have seen the last step).
+        """
+        steps = self.config.train.steps
+        with one_blas_thread(), StopRequest() as stop:
+            while self.step < steps:
+                statistics = self._step(stop)
+                stopping = any(values.pop("stop") for values in statistics.values())
+                self.step += 1
+                with self.watch("hooks"):
+                    for hook in hooks:
+                        hook(self, statistics, stopping or self.step == steps)
+                if stopping and self.step < steps:
+                    raise RunError(f"stopped by a signal after step {self.step}, saved in {self.saved}; run again to go on")
+
+    def _step(self, stop):
+        """Take one step of every player; return {player: {statistic: mean over samples}}."""
+        size, seed, step, watch = self.config.train.lane_size, self.config.seed, self.step, self.watch
+        mine = self.lanes.slice(self.comm.rank)
+        with watch("data"):
+            batches = {
+                lane: self.shards.scale.to_model(self.shards.batch(step, lane), self.model.range)
+                for lane in range(mine.start, mine.stop)
+            }
+            noise = {lane: self.model.noise(stream(seed, Purpose.NOISE, step, lane), size) for lane in batches}
+        kept = {lane: {} for lane in batches}
+        statistics = {}
+        for name, player in self.players.items():
+            for lane, batch in batches.items():
+                with watch("compute"):
+                    grad = player.exchange.vector()
+                    self.model.gradient(name, self.theta, batch, noise[lane], grad, kept[lane])
+                    grad["stop"][...] = bool(stop)
+                    player.exchange.add(lane, grad)
+                if self.config.train.recompute:
+                    kept[lane].clear()
+            statistics[name] = player.update(step, watch)
+            self._require_finite(name, statistics[name])
+        return statistics
+
+    def _require_finite(self, player, statistics):
+        if not math.isfinite(statistics["loss"]):
+            raise RunError(f"step {self.step + 1}: the {player}'s loss is {statistics['loss']}; {self._last_good()}")
+
+    def save(self, path):
+        """Write a checkpoint; one that is not finite is refused like a loss that is not. Collective over `comm`."""
+        for name, player in self.players.items():
+            if not np.isfinite(player.state.theta.data).all():
+                raise RunError(f"step {self.step}: the {name}'s parameters are no longer finite; {self._last_good()}")
+        scale, fingerprint = self.shards.scale, self.shards.fingerprint
+        checkpoint.save(path, self.comm, self.step, self.config, scale, fingerprint, self.environment, self._states())
+        self.saved = path
+
+    def _last_good(self):
+        good = f"the last good checkpoint is {self.saved}" if self.saved else "there is no checkpoint yet"
+        return f"{good}; lower optimizer.learning_rate or choose another model.loss"
+
+
+def deal_lanes(config, size):
+    """Return the Partition of lanes over `size` ranks, in proportion to parallel.weights if given. Raises InputError."""
+    lanes, weights = config.train.lanes, config.parallel.weights
+    if size > lanes:
+        raise InputError(f"{size} ranks are more than train.lanes = {lanes}; start at most {lanes} ranks or set more lanes")
+    if not weights:
+        return Partition.even(lanes, size)
+    if len(weights) != size:
+        raise InputError(f"parallel.weights has {len(weights)} numbers for {size} ranks; give one a rank, or none")
+    return Partition.weighted(lanes, weights)
