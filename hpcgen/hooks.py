@@ -11,6 +11,8 @@ from hpcgen import checkpoint, plots
 from hpcgen.sampling import generate
 
 SECONDS_BETWEEN_LINES = 4.0
+# mpirun hides the terminal's width from the ranks.
+COLUMNS = 110
 
 
 class Bar:
@@ -26,7 +28,7 @@ class Bar:
             initial=training.step * self._samples,
             unit=" samples",
             unit_scale=True,
-            dynamic_ncols=True,
+            ncols=COLUMNS,
             mininterval=0.2,
             desc="training",
         )

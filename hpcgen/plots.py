@@ -1,11 +1,13 @@
 """Pictures of samples."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-CELL = 56
+# Pixels of a small sample's cell, and between cells.
+CELL, GAP = 56, 4
 
 
 def save_picture(samples, path, low, high):
@@ -19,19 +21,19 @@ def save_picture(samples, path, low, high):
 
 
 def _grid(samples, path, low, high):
-    """Pictures side by side with a one-pixel border, enlarged by a whole factor where they are small."""
+    """Pictures side by side on grey, enlarged smoothly by a whole factor where they are small."""
     unit = (samples.astype(np.float64) - low) / (high - low)
-    images = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8).reshape(*samples.shape[:3], -1)
-    factor = max(1, CELL // images.shape[1])
-    images = images.repeat(factor, axis=1).repeat(factor, axis=2)
-    n, height, width, channels = images.shape
-    columns = int(np.ceil(np.sqrt(n)))
-    rows = -(-n // columns)
-    cells = np.zeros((rows * columns, height + 1, width + 1, channels), np.uint8)
-    cells[:n, :height, :width] = images
-    grid = cells.reshape(rows, columns, height + 1, width + 1, channels).swapaxes(1, 2)
-    grid = grid.reshape(rows * (height + 1), columns * (width + 1), channels)[:-1, :-1]
-    Image.fromarray(grid.squeeze(2) if channels == 1 else grid).save(path, "PNG")
+    images = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8)
+    images = images.squeeze(3) if images.ndim == 4 and images.shape[3] == 1 else images
+    n, height, width = images.shape[:3]
+    factor, columns = max(1, CELL // max(height, width)), math.ceil(math.sqrt(n))
+    step = np.array([width, height]) * factor + GAP
+    size = step * [columns, math.ceil(n / columns)] + GAP
+    grid = Image.new("L" if images.ndim == 3 else "RGB", tuple(map(int, size)), color="gray")
+    for i, image in enumerate(images):
+        enlarged = Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.BICUBIC)
+        grid.paste(enlarged, tuple(int(x) for x in step * [i % columns, i // columns] + GAP))
+    grid.save(path, "PNG")
 
 
 def _curves(samples, path, low, high):
@@ -39,7 +41,7 @@ def _curves(samples, path, low, high):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = int(np.ceil(np.sqrt(len(samples))))
+    columns = math.ceil(math.sqrt(len(samples)))
     figure = Figure(figsize=(10, 10))
     FigureCanvasAgg(figure)
     for i, sample in enumerate(samples):

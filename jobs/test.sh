@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Run every test: those that start their own mpirun, then all others at 1, 2, 3 and 4 ranks. Arguments go to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs/setup.sh
+. jobs/environment.sh
+
+python -m pytest tests/launched "$@"
+for ranks in 1 2 3 4; do
+    echo "== $ranks ranks"
+    "$MPIRUN" -n "$ranks" python -m pytest tests --ignore tests/launched "$@"
+done

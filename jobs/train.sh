@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Train a GAN on the real handwritten digits, on this machine; run it again and it goes on, or says that all is done.
+#
+#   jobs/train.sh                             2 ranks, jobs/digits.toml, run folder runs/digits
+#   RANKS=4 jobs/train.sh --set train.steps=20000
+set -euo pipefail
+cd "$(dirname "$0")/.."
+jobs/setup.sh
+. jobs/environment.sh
+
+ranks=${RANKS:-2}
+[ -e data/digits.h5 ] || "$MPIRUN" -n "$ranks" hpcgen prepare digits data/digits.h5
+# Ranks write through the launcher's pipes and cannot see the terminal: say whether there is one.
+[ -t 2 ] && progress=bar || progress=lines
+exec "$MPIRUN" -n "$ranks" hpcgen train jobs/digits.toml --run runs/digits --progress "$progress" "$@"
