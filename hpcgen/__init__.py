@@ -1,3 +1,33 @@
 """Train generative models in parallel across MPI ranks."""
 
+from importlib import import_module
+
 __version__ = "0.1.0"
+
+# Loaded when first used: `import hpcgen` loads neither NumPy nor h5py nor MPI.
+_HOMES = {
+    "load": "hpcgen.checkpoint",
+    "Checkpoint": "hpcgen.checkpoint",
+    "load_config": "hpcgen.config",
+    "Config": "hpcgen.config",
+    "prepare": "hpcgen.data.prepare",
+    "train": "hpcgen.run",
+    "Training": "hpcgen.training",
+    "sample": "hpcgen.sampling",
+    "Layout": "hpcgen.nn.vector",
+    "Vector": "hpcgen.nn.vector",
+    "Partition": "hpcgen.parallel.partition",
+    "InputError": "hpcgen.errors",
+    "RunError": "hpcgen.errors",
+}
+__all__ = ["__version__", *_HOMES]
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -23,7 +23,7 @@ def main(arguments=None):
     runtime.prepare_process()
     from mpi4py import MPI
 
-    from hpcgen.errors import InputError, RunError
+    from hpcgen.errors import InputError, RunError, WriteError
     from hpcgen.parallel.agreement import PeerError
 
     comm = MPI.COMM_WORLD
@@ -33,6 +33,8 @@ def main(arguments=None):
     except (InputError, RunError) as error:
         status = 2 if isinstance(error, InputError) else 1
         _end_together(comm, f"hpcgen: {error}", status)
+        if isinstance(error, WriteError):
+            _end_abruptly(comm, status)
     except PeerError:
         # The rank that failed says why and ends the job; not before it has had the time to.
         time.sleep(GRACE_SECONDS)
@@ -41,8 +43,7 @@ def main(arguments=None):
         if isinstance(error, SystemExit):
             raise
         _say_traceback(comm)
-        _abort_if_parallel(comm, 1)
-        status = 1
+        _end_abruptly(comm, 1)
     sys.stdout.flush()
     sys.exit(status)
 
@@ -75,6 +76,7 @@ def _end_together(comm, line, status):
         time.sleep(0.001)
     if comm.rank == 0:
         print(line, file=sys.stderr, flush=True)
+    comm.Barrier()
 
 
 def _say_traceback(comm):
@@ -83,9 +85,12 @@ def _say_traceback(comm):
     print("".join(prefix + line for line in text.splitlines(keepends=True)), end="", file=sys.stderr, flush=True)
 
 
-def _abort_if_parallel(comm, status):
+def _end_abruptly(comm, status):
+    """End all ranks without running anything else that could wait for one of them, or close a broken file."""
+    sys.stdout.flush()
     if comm.size > 1:
         comm.Abort(status)
+    os._exit(status)
 
 
 def parser():

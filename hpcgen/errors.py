@@ -11,3 +11,7 @@ class DamagedError(InputError):
 
 class RunError(RuntimeError):
     """A run that cannot go on, through no fault of its input's form. Exit status 1, without a traceback."""
+
+
+class WriteError(RunError):
+    """The disk refused a file. The process must end without closing it: HDF5 then crashes, or waits for ever."""

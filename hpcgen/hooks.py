@@ -1,6 +1,7 @@
 """What happens between steps: progress, metrics, pictures, checkpoints.
 
-A hook is called on every rank as hook(training, statistics, last) after each step; statistics is {player: {name: mean}}.
+A hook is called on every rank as hook(training, statistics, last) after each step, statistics being {player: {name: mean}},
+and closed when the run ends, however it ends.
 """
 
 import csv
@@ -15,7 +16,12 @@ SECONDS_BETWEEN_LINES = 4.0
 COLUMNS = 110
 
 
-class Bar:
+class Hook:
+    def close(self):
+        """Release what the hook holds."""
+
+
+class Bar(Hook):
     """A progress bar on a terminal, with samples/s and every player's loss."""
 
     def __init__(self, training):
@@ -38,11 +44,12 @@ class Bar:
         if last or self._bar._time() - self._bar.last_print_t >= self._bar.mininterval:
             self._bar.set_postfix_str(_losses(statistics), refresh=False)
         self._bar.update(self._samples)
-        if last:
-            self._bar.close()
+
+    def close(self):
+        self._bar.close()
 
 
-class Lines:
+class Lines(Hook):
     """A plain line every few seconds, for batch logs."""
 
     def __init__(self, training):
@@ -62,7 +69,7 @@ class Lines:
         self._time, self._step = now, training.step
 
 
-class MetricsFile:
+class MetricsFile(Hook):
     """metrics.csv: a row of statistics every `config.metrics.every` steps. Rank 0 writes.
 
     A run that resumes drops the rows after the step that it resumes from.
@@ -84,19 +91,22 @@ class MetricsFile:
         return rows[:1] + [row for row in rows[1:] if row and row[0].isdecimal() and int(row[0]) <= step]
 
     def __call__(self, training, statistics, last):
-        if self._file is None or not (last or training.step % training.config.metrics.every == 0):
+        if self._file is None:
             return
-        row = {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
-        if self._file.tell() == 0:
-            self._writer.writerow(["step", *row])
-        self._writer.writerow([training.step, *row.values()])
-        if last or training.step % training.config.checkpoint.every == 0:
+        if training.step % training.config.metrics.every == 0:
+            row = {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
+            if self._file.tell() == 0:
+                self._writer.writerow(["step", *row])
+            self._writer.writerow([training.step, *row.values()])
+        if training.step % training.config.checkpoint.every == 0:
             self._file.flush()
-        if last:
+
+    def close(self):
+        if self._file is not None:
             self._file.close()
 
 
-class Pictures:
+class Pictures(Hook):
     """samples/step-NNNNNNNN.png every `config.samples.every` steps and at the last. Rank 0 draws."""
 
     def __init__(self, folder):
@@ -116,7 +126,7 @@ class Pictures:
         plots.save_picture(samples, self.path(training.step), scale.low, scale.high)
 
 
-class Checkpoints:
+class Checkpoints(Hook):
     """checkpoints/step-NNNNNNNN.h5 every `config.checkpoint.every` steps and at the last; the newest `keep` stay."""
 
     def __init__(self, folder):

@@ -1,6 +1,6 @@
 """A run folder: what `hpcgen train` finds there, leaves there, and refuses to mix."""
 
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 from hpcgen import checkpoint, hooks
@@ -27,14 +27,16 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
         for line in _introduction(training):
             say(line)
         if training.step < config.train.steps:
-            training.run(
-                [
+            with ExitStack() as stack:
+                active = [
                     *hooks.progress(progress, training),
                     hooks.MetricsFile(folder / "metrics.csv", training),
                     hooks.Checkpoints(checkpoints),
                     pictures,
                 ]
-            )
+                for hook in active:
+                    stack.callback(hook.close)
+                training.run(active)
         else:
             say(f"nothing left to do: {training.step} of train.steps = {config.train.steps} steps are done")
             if comm.rank == 0 and not pictures.path(training.step).exists():

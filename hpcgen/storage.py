@@ -8,6 +8,7 @@ attributes and checksums. A file appears under its name only when all of it is o
 import hashlib
 import json
 import os
+import shutil
 import socket
 import zlib
 from contextlib import contextmanager, suppress
@@ -19,7 +20,7 @@ import h5py
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.errors import DamagedError, InputError, RunError
+from hpcgen.errors import DamagedError, InputError, RunError, WriteError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import BLOCK, Partition
 
@@ -63,7 +64,8 @@ def write(path, comm, attributes, slabs, method=None):
     then renamed; if any rank fails, the error is raised on all of them and what stood at `path` stays. `method` is
     `write_together`, or `write_in_turn` where h5py has no MPI. Collective over `comm`.
 
-    Raises InputError where the folder cannot be written, RunError where the disk refuses (full, over quota).
+    Raises InputError where the folder cannot be written, RunError where it lacks the room, WriteError where the disk refuses (full, over quota): the process must
+    then end (see there).
     """
     path = Path(path)
     method = method or (write_together if h5py.get_config().mpi else write_in_turn)
@@ -75,7 +77,7 @@ def write(path, comm, attributes, slabs, method=None):
     digest = _digest(attributes, {name: slab for name, slab in slabs.items() if name.startswith(CHECKSUMS)}, comm)
     with agree(comm):
         if comm.rank == 0:
-            _claim(temporary)
+            _claim(temporary, sum(prod(slab.shape) * slab.local.dtype.itemsize for slab in slabs.values()))
     try:
         method(temporary, comm, {**attributes, "digest": digest}, slabs)
         with agree(comm), refusals(path):
@@ -93,39 +95,47 @@ def write(path, comm, attributes, slabs, method=None):
 
 def write_together(path, comm, attributes, slabs):
     """Write through HDF5's mpio driver: all ranks at once, collectively. Collective over `comm`."""
-    with _open_together(path, comm) as file:
-        with agree(comm), refusals(path):
-            datasets = _create(file, attributes, slabs)
-        transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
-        transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
-        for name, slab in slabs.items():
-            rows = max(1, CALL_BYTES // max(1, prod(slab.shape[1:]) * slab.local.dtype.itemsize))
-            for call in range(comm.allreduce(-(-len(slab.local) // rows), op=MPI.MAX)):
-                with agree(comm), refusals(path):
-                    _write_rows(datasets[name], slab, call * rows, rows, transfer)
+    with agree(comm), refusals(path):
+        file = _abandonable(h5py.File(path, "w", driver="mpio", comm=comm))
+        datasets = _create(file, attributes, slabs)
+    transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
+    transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
+    for name, slab in slabs.items():
+        rows = max(1, CALL_BYTES // max(1, prod(slab.shape[1:]) * slab.local.dtype.itemsize))
+        for call in range(comm.allreduce(-(-len(slab.local) // rows), op=MPI.MAX)):
+            with agree(comm), refusals(path):
+                _write_rows(datasets[name], slab, call * rows, rows, transfer)
+    with agree(comm), refusals(path):
+        file.flush()
+    with agree(comm), refusals(path):
+        _close(file)
 
 
 def write_in_turn(path, comm, attributes, slabs):
     """Write through HDF5 without MPI: rank after rank opens the file and writes its rows. Collective over `comm`."""
     with agree(comm), refusals(path):
         if comm.rank == 0:
-            with h5py.File(path, "w") as file:
-                _create(file, attributes, slabs)
+            file = _abandonable(h5py.File(path, "w"))
+            _create(file, attributes, slabs)
+            _close(file)
     for rank in range(comm.size):
         with agree(comm), refusals(path):
             if comm.rank == rank:
-                with h5py.File(path, "r+") as file:
-                    for name, slab in slabs.items():
-                        _write_rows(file[name], slab, 0, len(slab.local), None)
+                file = _abandonable(h5py.File(path, "r+"))
+                for name, slab in slabs.items():
+                    _write_rows(file[name], slab, 0, len(slab.local), None)
+                file.flush()
+                _close(file)
 
 
 @contextmanager
 def refusals(path):
-    """Turn the disk's errors while `path` is written (full, over quota, no permission) into a RunError that says so."""
+    """Turn the disk's errors while `path` is written (full, over quota, no permission) into a WriteError that says so."""
     try:
         yield
-    except OSError as error:
-        raise RunError(f"{path.parent}: the disk refused {path.name}: {error}; what stood there before is untouched") from error
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise WriteError(f"{path.parent}: the disk refused {path.name}: {reason}; what stood there before is untouched") from error
 
 
 @contextmanager
@@ -208,28 +218,32 @@ def verify(path, comm):
                     read_rows(file, name, start, min(start + step, mine.stop))
 
 
-@contextmanager
-def _open_together(path, comm):
-    """Open an HDF5 file for writing on all ranks and close it on all ranks, whoever fails in between."""
-    file = None
-    with agree(comm), refusals(path):
-        file = h5py.File(path, "w", driver="mpio", comm=comm)
-    try:
-        yield file
-    except BaseException:
-        with suppress(Exception):
-            file.close()
-        raise
-    with agree(comm), refusals(path):
-        file.close()
+# Files being written. One that HDF5 could not write stays here: closing it, as Python would when it forgets it, crashes or
+# hangs (HDF5 1.10 and 1.14, serial and mpio).
+_OPEN = []
 
 
-def _claim(path):
+def _abandonable(file):
+    _OPEN.append(file)
+    return file
+
+
+def _close(file):
+    file.close()
+    _OPEN.remove(file)
+
+
+def _claim(path, size):
+    """Make the empty file `path`; refuse while nothing is open yet if the folder cannot be written or lacks `size` bytes."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     except OSError as error:
         raise InputError(f"{path.parent}: cannot write there: {error.strerror}; choose another folder") from None
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        path.unlink()
+        raise RunError(f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; what is there stays as it is")
 
 
 def _create(file, attributes, slabs):

@@ -119,7 +119,8 @@ class Training:
         Raises RunError when a loss is no longer finite, or a signal asked to stop (after the hooks have seen the last step).
         """
         steps = self.config.train.steps
-        with one_blas_thread(), StopRequest() as stop:
+        # A number that overflows ends in a loss that is not finite, which stops the run with more than a warning.
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), StopRequest() as stop:
             while self.step < steps:
                 statistics = self._step(stop)
                 stopping = any(values.pop("stop") for values in statistics.values())

@@ -6,6 +6,7 @@ jobs/setup.sh
 . jobs/environment.sh
 
 python -m pytest tests/launched "$@"
+export NO_COLOR=1  # Open MPI gives ranks a terminal of its own, whatever the real output is
 for ranks in 1 2 3 4; do
     echo "== $ranks ranks"
     "$MPIRUN" -n "$ranks" python -m pytest tests --ignore tests/launched "$@"

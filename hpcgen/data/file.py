@@ -73,7 +73,7 @@ def read_samples(file, start, stop):
 def finite_rows(name, rows, first):
     """Return `rows`; raise InputError that names the first row, counted from `first`, with NaN or infinity."""
     if rows.dtype != np.uint8:
-        finite = np.isfinite(rows).reshape(len(rows), -1).all(axis=1)
+        finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
         if not finite.all():
             row = first + int(np.argmin(finite))
             raise InputError(f"{name}: row {row} of the samples holds NaN or infinity; remove or repair it")

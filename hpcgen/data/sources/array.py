@@ -27,7 +27,9 @@ class Array:
         self.kind = "image" if self.dtype == np.uint8 and len(self.shape) == 3 and self.shape[2] in (1, 3) else "array"
 
     def read(self, start, stop):
-        return self._rows(slice(start, stop)).reshape(stop - start, *self.shape).astype(self.dtype), None
+        rows = self._rows(slice(start, stop)).reshape(stop - start, *self.shape)
+        with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused with its row
+            return rows.astype(self.dtype), None
 
 
 # Each reader returns rows(selection): the rows selected, or for None the array's (shape, dtype).

@@ -1,0 +1,70 @@
+"""Tests are written once for any number of ranks: every rank runs every test, rank 0 reports, and all fail together.
+
+A failure on one rank is printed at once, then agreed on; a rank that waits for one that failed meets the time limit of the
+test (setup.cfg), whose end of the process ends all ranks.
+"""
+
+import os
+import sys
+
+import pytest
+
+LAUNCHED = any(name in os.environ for name in ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK"))
+
+# The tests in tests/launched start their own mpirun: their process must not be an MPI process itself.
+collect_ignore = ["launched"] if LAUNCHED else []
+
+
+def world():
+    from mpi4py import MPI
+
+    return MPI.COMM_WORLD
+
+
+@pytest.fixture(scope="session")
+def _test_comm():
+    comm = world().Dup()
+    yield comm
+    comm.Free()
+
+
+@pytest.fixture
+def comm(_test_comm):
+    """A communicator over all ranks."""
+    return _test_comm
+
+
+@pytest.fixture
+def folder(comm, tmp_path):
+    """A temporary folder that all ranks share."""
+    return comm.bcast(tmp_path)
+
+
+@pytest.fixture
+def random():
+    """A generator of the same numbers on every rank."""
+    import numpy as np
+
+    return np.random.default_rng(1234)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    if LAUNCHED and world().rank:
+        silence = open(os.devnull, "w")
+        config.pluginmanager.getplugin("terminalreporter")._tw._file = silence
+        config.add_cleanup(silence.close)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    if LAUNCHED and call.when == "call":
+        comm = world()
+        if report.failed:
+            with item.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+                print(f"[rank {comm.rank}] {item.nodeid}\n{report.longreprtext}", file=sys.stderr, flush=True)
+        failed = [rank for rank, bad in enumerate(comm.allgather(report.failed)) if bad]
+        if failed and not report.failed:
+            report.outcome, report.longrepr = "failed", f"failed on ranks {failed}"
+    return report

@@ -1,0 +1,74 @@
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from hpcgen.data.prepare import prepare
+from hpcgen.data.sources.array import Array
+from hpcgen.data.sources.digits import Digits
+from hpcgen.errors import InputError
+from hpcgen.storage import verify
+
+
+def read(path):
+    with h5py.File(path) as file:
+        labels = file["labels"][...] if "labels" in file else None
+        return file["samples"][...], labels, dict(file.attrs)
+
+
+@pytest.mark.parametrize("keep_order", [False, True])
+def test_the_file_is_the_same_at_any_number_of_ranks(comm, folder, keep_order):
+    rows, shape = prepare(Digits, folder / "all.h5", comm, seed=3, keep_order=keep_order)
+    assert (rows, shape) == (1797, (8, 8, 1))
+    verify(folder / "all.h5", comm)
+    if comm.rank == 0:
+        prepare(Digits, folder / "one.h5", MPI.COMM_SELF, seed=3, keep_order=keep_order)
+        (samples, labels, attributes), one = read(folder / "all.h5"), read(folder / "one.h5")
+        assert samples.tobytes() == one[0].tobytes() and labels.tobytes() == one[1].tobytes()
+        assert attributes["digest"] == one[2]["digest"]
+        assert (attributes["low"], attributes["high"], attributes["kind"]) == (0, 255, "image")
+
+
+def test_rows_are_shuffled_with_their_labels_or_kept(comm, folder):
+    prepare(Digits, folder / "shuffled.h5", comm)
+    prepare(Digits, folder / "kept.h5", comm, keep_order=True)
+    samples, labels = Digits().read(0, 1797)
+    kept = read(folder / "kept.h5")
+    assert np.array_equal(kept[0], samples) and np.array_equal(kept[1], labels)
+    shuffled = read(folder / "shuffled.h5")
+    assert not np.array_equal(shuffled[1], labels)
+    pairs = sorted((image.tobytes(), label) for image, label in zip(samples, labels))
+    assert sorted((image.tobytes(), label) for image, label in zip(*shuffled[:2])) == pairs
+
+
+def test_the_range_of_an_array_is_that_of_all_ranks(comm, folder, random):
+    values = random.standard_normal((11, 5)).astype(np.float32)
+    if comm.rank == 0:
+        np.save(folder / "x.npy", values)
+    comm.Barrier()
+    prepare(lambda: Array(folder / "x.npy"), folder / "x.h5", comm)
+    _, _, attributes = read(folder / "x.h5")
+    assert (attributes["low"], attributes["high"]) == (values.min(), values.max())
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
+@pytest.mark.parametrize("row", [0, 7, 10])
+def test_a_row_that_is_not_finite_is_named(comm, folder, value, row):
+    values = np.zeros((11, 5))
+    values[row, 3] = value
+    if comm.rank == 0:
+        np.save(folder / "x.npy", values)
+    comm.Barrier()
+    with pytest.raises(InputError, match=f"row {row} of the samples holds NaN or infinity"):
+        prepare(lambda: Array(folder / "x.npy"), folder / "x.h5", comm)
+    assert not (folder / "x.h5").exists()
+
+
+def test_fewer_rows_than_ranks(comm, folder):
+    if comm.rank == 0:
+        np.save(folder / "one.npy", np.ones((1, 2)))
+        np.save(folder / "none.npy", np.ones((0, 2)))
+    comm.Barrier()
+    assert prepare(lambda: Array(folder / "one.npy"), folder / "one.h5", comm)[0] == 1
+    with pytest.raises(InputError, match="holds no samples"):
+        prepare(lambda: Array(folder / "none.npy"), folder / "none.h5", comm)

@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+
+from hpcgen.models.gan import GAN, GANOptions
+from hpcgen.models.networks import Generator, Perceptron
+from hpcgen.nn.check import numerical_gradient, relative_error
+from hpcgen.nn.losses import LOSSES
+from hpcgen.nn.vector import Vector
+
+
+def small_gan(loss="non-saturating", output="tanh"):
+    options = GANOptions(
+        latent=3, loss=loss, generator=Generator([4], "tanh", output), discriminator=Perceptron([5, 4], "leaky-relu")
+    )
+    return GAN(options, (2, 3, 1))
+
+
+def initialized(model, dtype, random):
+    theta = {player: Vector(model.layouts[player].state(), dtype=dtype) for player in model.players}
+    for player in model.players:
+        model.initialize(player, theta[player], random)
+    return theta
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("player", GAN.players)
+@pytest.mark.parametrize("output", ["tanh", "sigmoid", "linear"])
+def test_gradients(loss, player, output, random):
+    model = small_gan(loss, output)
+    theta = initialized(model, np.float64, random)
+    batch, noise = random.standard_normal((4, 2, 3, 1)), random.standard_normal((4, 3))
+    layout = model.layouts[player]
+
+    def gradient():
+        grad = Vector(layout, dtype=np.float64)
+        model.gradient(player, theta, batch, noise, grad, {})
+        return grad
+
+    grad = gradient()
+    expected = numerical_gradient(lambda: float(gradient()["loss"]), theta[player].data)
+    assert relative_error(grad.data[layout.parameters], expected) < 1e-7
+    assert grad["count"] == 4
+
+
+def test_kept_samples_change_no_bit(random):
+    model = small_gan()
+    theta = initialized(model, np.float32, random)
+    batch, noise = random.standard_normal((4, 2, 3, 1)).astype("f4"), random.standard_normal((4, 3)).astype("f4")
+    grads = []
+    for kept in ({}, None):
+        kept = {} if kept is None else kept
+        model.gradient("discriminator", theta, batch, noise, Vector(model.layouts["discriminator"]), kept)
+        if len(grads):
+            kept.clear()
+        grads.append(Vector(model.layouts["generator"]))
+        model.gradient("generator", theta, batch, noise, grads[-1], kept)
+    assert grads[0].data.tobytes() == grads[1].data.tobytes()
+
+
+def test_a_lanes_gradient_is_a_sum_over_samples(random):
+    model = small_gan()
+    theta = initialized(model, np.float64, random)
+    batch, noise = random.standard_normal((6, 2, 3, 1)), random.standard_normal((6, 3))
+    for player in model.players:
+        whole, total = Vector(model.layouts[player], dtype=np.float64), np.zeros(model.layouts[player].size)
+        model.gradient(player, theta, batch, noise, whole, {})
+        for part in (slice(0, 2), slice(2, 6)):
+            grad = Vector(model.layouts[player], dtype=np.float64)
+            model.gradient(player, theta, batch[part], noise[part], grad, {})
+            total += grad.data
+        assert total == pytest.approx(whole.data, abs=1e-12)
+
+
+def test_samples_lie_in_the_range(random):
+    for output, low in (("tanh", -1), ("sigmoid", 0)):
+        model = small_gan(output=output)
+        theta = initialized(model, np.float32, random)
+        samples = model.sample(theta, model.noise(random, 10))
+        assert samples.shape == (10, 2, 3, 1) and samples.dtype == np.float32
+        assert model.range == (low, 1) and samples.min() >= low and samples.max() <= 1

@@ -1,0 +1,263 @@
+"""Whole runs in this process: at this number of ranks they equal one rank's, resumed ones equal uninterrupted ones."""
+
+import csv
+from contextlib import closing
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+import hpcgen
+from hpcgen import checkpoint, run, sampling
+from hpcgen.config import parse_config
+from hpcgen.data.prepare import prepare
+from hpcgen.data.sources.digits import Digits
+from hpcgen.errors import DamagedError, InputError, RunError
+from hpcgen.inspection import compare, inspect
+from hpcgen.training import Training, deal_lanes
+
+LANES = 12
+
+
+@pytest.fixture
+def digits(comm, folder):
+    prepare(Digits, folder / "digits.h5", comm)
+    return folder / "digits.h5"
+
+
+@pytest.fixture
+def run_file(comm, folder, digits):
+    if comm.rank == 0:
+        (folder / "run.toml").write_text(
+            f"""
+            seed = 5
+            data.path = "{digits}"
+            train = {{ steps = 20, lanes = {LANES}, lane_size = 4 }}
+            checkpoint = {{ every = 8, keep = 2 }}
+            samples = {{ every = 10, count = 9 }}
+            metrics.every = 5
+            """
+        )
+    comm.Barrier()
+    return folder / "run.toml"
+
+
+def train(run_file, folder, comm, *settings, **options):
+    training = run.train(run_file, folder, comm, settings, progress="off", say=lambda line: None, **options)
+    comm.Barrier()
+    return training
+
+
+def parameters(training):
+    return {player: theta.data.tobytes() for player, theta in training.theta.items()}
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "rmsprop"])
+@pytest.mark.parametrize("network", ["seedgan", "mlpgan"])
+def test_the_bits_are_those_of_one_rank(comm, digits, name, network):
+    text = f"""
+        data.path = "{digits}"
+        model.network = "{network}"
+        optimizer.name = "{name}"
+        train = {{ steps = 20, lanes = {LANES}, lane_size = 4 }}
+        """
+    bits = []
+    deals = [[], list(range(1, comm.size + 1)), [50] + [1] * (comm.size - 1)]
+    for world, weights in [(MPI.COMM_SELF, []), *((comm, weights) for weights in deals)]:
+        config = parse_config(text, [f"parallel.weights={weights}"])
+        with closing(Training(config, world)) as training:
+            training.run([])
+            bits.append(parameters(training))
+    assert all(other == bits[0] for other in bits[1:])
+
+
+def test_recomputing_changes_no_bit(comm, folder, run_file):
+    bits = [parameters(train(run_file, folder / flag, comm, f"train.recompute={flag}")) for flag in ("true", "false")]
+    assert bits[0] == bits[1]
+
+
+def test_allreduce_agrees_to_rounding(comm, folder, run_file):
+    exact = train(run_file, folder / "a", comm)
+    close = train(run_file, folder / "b", comm, "parallel.exchange=allreduce")
+    for player in exact.theta:
+        assert np.allclose(exact.theta[player].data, close.theta[player].data, rtol=0, atol=2e-3)
+
+
+@pytest.mark.parametrize("exchange", ["auto", "allreduce"])
+def test_a_resumed_run_equals_an_uninterrupted_one(comm, folder, run_file, exchange):
+    setting = f"parallel.exchange={exchange}"
+    whole = train(run_file, folder / "whole", comm, setting)
+    train(run_file, folder / "parts", comm, setting, "train.steps=8")
+    resumed = train(run_file, folder / "parts", comm, setting)
+    assert parameters(resumed) == parameters(whole)
+    assert (folder / "parts" / "metrics.csv").read_text() == (folder / "whole" / "metrics.csv").read_text()
+    last = "checkpoints/step-00000020.h5"
+    assert compare(folder / "whole" / last, folder / "parts" / last, comm, lambda line: None) == 0
+
+
+def test_another_rank_resumes_with_the_same_bits(comm, folder, run_file):
+    """Saved by all ranks, resumed by one; saved by one, resumed by all."""
+    whole = train(run_file, folder / "whole", comm)
+    train(run_file, folder / "many-one", comm, "train.steps=8")
+    if comm.rank == 0:
+        train(run_file, folder / "many-one", MPI.COMM_SELF)
+        train(run_file, folder / "one-many", MPI.COMM_SELF, "train.steps=8")
+    comm.Barrier()
+    resumed = train(run_file, folder / "one-many", comm)
+    assert parameters(resumed) == parameters(whole)
+    last = "checkpoints/step-00000020.h5"
+    assert compare(folder / "whole" / last, folder / "many-one" / last, comm, lambda line: None) == 0
+
+
+def test_a_run_folder_holds_what_the_readme_says(comm, folder, run_file):
+    train(run_file, folder / "run", comm)
+    assert [path.name for path in checkpoint.candidates(folder / "run")] == ["step-00000020.h5", "step-00000016.h5"]
+    assert sorted(path.name for path in (folder / "run" / "samples").iterdir()) == ["step-00000010.png", "step-00000020.png"]
+    with open(folder / "run" / "metrics.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == [5, 10, 15, 20]
+    assert set(rows[0]) == {
+        "step", "discriminator/loss", "discriminator/real_logit", "discriminator/fake_logit", "generator/loss"
+    }  # fmt: skip
+    assert inspect(folder / "run", comm, lambda line: None) == 0
+
+
+def test_a_finished_run_has_nothing_left_to_do(comm, folder, run_file):
+    train(run_file, folder / "run", comm)
+    said = []
+    run.train(run_file, folder / "run", comm, progress="off", say=said.append)
+    assert "nothing left to do: 20 of train.steps = 20 steps are done" in said
+    longer = train(run_file, folder / "run", comm, "train.steps=24")
+    assert longer.step == 24
+
+
+def test_a_damaged_checkpoint_is_skipped_and_named(comm, folder, run_file):
+    whole = train(run_file, folder / "run", comm)
+    newest, older = checkpoint.candidates(folder / "run")
+    if comm.rank == 0:
+        with h5py.File(newest, "r+") as file:
+            file["players/generator/optimizer/first_moment"][-1] += 1
+    comm.Barrier()
+    warned = []
+    again = run.train(run_file, folder / "run", comm, progress="off", say=lambda line: None, warn=warned.append)
+    assert len(warned) == 1 and newest.name in warned[0] and "optimizer/first_moment" in warned[0]
+    assert parameters(again) == parameters(whole)
+    comm.Barrier()
+    if comm.rank == 0:
+        for path in (newest, older):
+            path.write_bytes(path.read_bytes()[:1000])
+    comm.Barrier()
+    with pytest.raises(InputError, match="none of the run's checkpoints is whole .* start over with --fresh"):
+        train(run_file, folder / "run", comm, warn=warned.append)
+
+
+def test_another_configuration_or_other_data_is_refused(comm, folder, run_file, digits):
+    train(run_file, folder / "run", comm, "train.steps=2")
+    with pytest.raises(InputError, match="model.latent: 7, not 100; .*--fresh"):
+        train(run_file, folder / "run", comm, "model.latent=7", "model.loss=minimax")
+    prepare(Digits, folder / "other.h5", comm, seed=1)
+    with pytest.raises(InputError, match="not the data that .* was trained on"):
+        train(run_file, folder / "run", comm, f"data.path={folder / 'other.h5'}")
+    fresh = train(run_file, folder / "run", comm, "model.latent=7", fresh=True)
+    assert fresh.step == 20
+    assert (folder / "run" / "old-1" / "checkpoints" / "step-00000002.h5").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(comm, folder, run_file):
+    train(run_file, folder / "run", comm, "optimizer.generator.learning_rate=1e30", "train.steps=1", "checkpoint.every=1")
+    with pytest.raises(RunError, match=r"step \d+: the (discriminator|generator)'s (loss is|parameters are)") as error:
+        train(run_file, folder / "run", comm, "optimizer.generator.learning_rate=1e30", "checkpoint.every=1")
+    saved = checkpoint.candidates(folder / "run")
+    assert f"the last good checkpoint is {saved[0]}" in str(error.value)
+    for player in hpcgen.load(saved[0]).players.values():
+        assert np.isfinite(player.data).all()
+
+
+def test_ranks_and_lanes_must_fit(comm):
+    config = parse_config('data.path = "x"', [f"train.lanes={max(1, comm.size - 1)}"])
+    if comm.size > 1:
+        with pytest.raises(InputError, match=f"{comm.size} ranks are more than train.lanes = {comm.size - 1}"):
+            deal_lanes(config, comm.size)
+    config = parse_config('data.path = "x"', [f"parallel.weights={[1] * (comm.size + 1)}"])
+    with pytest.raises(InputError, match=f"parallel.weights has {comm.size + 1} numbers for {comm.size} ranks"):
+        deal_lanes(config, comm.size)
+
+
+def test_a_checkpoint_reads_back(comm, folder, run_file):
+    training = train(run_file, folder / "run", comm)
+    state = hpcgen.load(folder / "run" / "checkpoints" / "step-00000020.h5")
+    assert (state.step, state.seed, state.scale) == (20, 5, training.shards.scale)
+    assert state.config == training.config
+    for player, vector in state.players.items():
+        assert vector.data.tobytes() == training.theta[player].data.tobytes()
+        assert list(vector) == list(training.theta[player])
+        assert set(state.optimizer[player]) == {"first_moment", "second_moment"}
+    weight = state.players["generator"]["dense1/weight"]
+    assert weight.shape == (100, 256) and np.array_equal(weight, training.theta["generator"]["dense1/weight"])
+    assert hpcgen.load(folder / "run").step == 20
+    with pytest.raises(InputError, match="holds no whole checkpoint"):
+        hpcgen.load(folder)
+
+
+def test_a_checkpoint_has_the_published_layout(comm, folder, run_file):
+    train(run_file, folder / "run", comm)
+    with h5py.File(folder / "run" / "checkpoints" / "step-00000020.h5") as file:
+        assert file.attrs["format"] == "hpcgen-checkpoint" and file.attrs["step"] == 20
+        assert {"version", "seed", "lanes", "lane_size", "config", "environment"} <= set(file.attrs)
+        for player in ("discriminator", "generator"):
+            group = file["players"][player]
+            (n,) = group["parameters"].shape
+            assert group["optimizer/first_moment"].shape == (n,)
+            layout = group["layout"][...]
+            sizes = [int(np.prod(row["shape"][row["shape"] > 0])) for row in layout]
+            assert layout["name"][0] == b"dense1/weight" and sum(sizes) == n
+            assert layout["offset"].tolist() == np.cumsum([0, *sizes[:-1]]).tolist()
+
+
+def test_compare_tells_the_largest_difference(comm, folder, run_file):
+    train(run_file, folder / "a", comm)
+    train(run_file, folder / "b", comm, "optimizer.generator.learning_rate=0.0003")
+    a, b = (folder / name / "checkpoints" / "step-00000020.h5" for name in "ab")
+    said = []
+    assert compare(a, b, comm, said.append) == 1
+    expected = np.abs(hpcgen.load(a).players["generator"].data - hpcgen.load(b).players["generator"].data.astype(float)).max()
+    if comm.rank == 0:
+        assert f"players/generator/parameters: differs by up to {expected:.9g}" in said
+    assert compare(a, a, comm, said.append) == 0
+
+
+def test_samples_are_the_same_at_any_number_of_ranks(comm, folder, run_file):
+    training = train(run_file, folder / "run", comm)
+    path = folder / "run"
+    for out in ("many.h5", "many.npy"):
+        sampling.sample(path, comm, 150, 3, folder / out, folder / "many.png", say=lambda line: None)
+    comm.Barrier()
+    samples = np.load(folder / "many.npy")
+    assert samples.shape == (150, 8, 8, 1) and samples.dtype == np.uint8
+    with h5py.File(folder / "many.h5") as file:
+        assert np.array_equal(file["samples"], samples)
+    if comm.rank == 0:
+        sampling.sample(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", say=lambda line: None)
+        assert np.array_equal(np.load(folder / "one.npy"), samples[:70])
+    other = sampling.generate(training.model, training.theta, training.shards.scale, 4, 0, 150)
+    assert not np.array_equal(other, samples)
+
+
+def test_inspect_tells_damage(comm, folder, run_file, digits):
+    training = train(run_file, folder / "run", comm)
+    assert inspect(digits, comm, lambda line: None) == 0
+    assert inspect(training.saved, comm, lambda line: None) == 0
+    if comm.rank == 0:
+        for path, name in ((digits, "samples"), (training.saved, "players/generator/parameters")):
+            with h5py.File(path, "r+") as file:
+                file[name][3] += 1
+    comm.Barrier()
+    for path in (digits, training.saved, folder / "run"):
+        said = []
+        assert inspect(path, comm, said.append) == 1
+        assert any("DAMAGED" in line for line in said)
+    with pytest.raises(DamagedError):
+        hpcgen.load(training.saved)
+    with pytest.raises(InputError, match="no such file"):
+        inspect(folder / "nothing", comm, lambda line: None)
