@@ -1,52 +1,49 @@
 """Measure weak and strong scaling of a training run, and its start-up: tables, scaling.json and scaling.png.
 
-    . jobs/environment.sh
-    python benchmarks/scaling.py 1 2 4                                    the digits, on this machine
+    . jobs/environment.sh && python benchmarks/scaling.py 1 2 4           the digits, on this machine
     python benchmarks/scaling.py 1 8 64 --launcher "srun --mpi=pmix -n" --run-file my.toml --data my.h5
 
-Weak scaling keeps the lanes a rank, strong scaling the lanes; by default both end at the same point. Efficiency at R ranks
-is samples/s a rank over that at the smallest rank count. "Training" is the compute, exchange (waiting for other ranks
-included), data and update of the slowest rank; "whole run" is the command from launch to end.
-
-This process never starts MPI: every figure is of a launch of its own, and launches take turns over the rank counts.
+Weak scaling keeps the lanes a rank, strong scaling the lanes. Efficiency is samples/s a rank over that at the smallest rank
+count. "Training" is the compute, exchange (with waiting), data and update of the slowest rank; "whole run" is the command
+from launch to end. This process never starts MPI: each figure is of a launch, and launches alternate over rank counts.
 """
 
 import argparse
 import json
 import os
-import platform
 import shlex
-import shutil
 import subprocess
 import sys
 import tempfile
-import textwrap
 from pathlib import Path
 from time import perf_counter, strftime
 
+import matplotlib
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 HERE = Path(__file__).resolve().parent
 PARTS = {"compute": "#3b8ea5", "exchange": "#f0a04b", "data": "#a5435c", "update": "#c3ced3"}
 MODES = {"weak": "#1f5fa8", "strong": "#d9542b"}
-OURS = {"train.steps": "--steps", "train.lanes": "--lanes or --lanes-per-rank", "data.path": "--data"}
-# Each rank's node, the cores that it may use, and the seconds of the imports that `hpcgen train` adds to MPI's.
+# Where the ranks are, and the seconds of the imports that `hpcgen train` adds to MPI's, on the slowest of them.
 PROBE = """
-import json, os, platform, sys
-from time import perf_counter
+import json, os, sys, time
 from hpcgen import runtime
 runtime.prepare_process()
 from mpi4py import MPI
-start = perf_counter()
+start = time.perf_counter()
 import hpcgen.cli, hpcgen.run, numpy.random, threadpoolctl
-seconds = perf_counter() - start
-ranks = MPI.COMM_WORLD.gather([platform.node(), sorted(os.sched_getaffinity(0)), seconds])
+seconds = time.perf_counter() - start
+ranks = MPI.COMM_WORLD.gather([os.uname().nodename, os.sched_getaffinity(0), seconds])
 if ranks:
+    nodes, allowed, seconds = zip(*ranks)
+    cores = len({(node, core) for node, its in zip(nodes, allowed) for core in its})
     sys.excepthook = lambda kind, error, trace: print(f"{kind.__name__}: {error}", file=sys.stderr)
-    config = hpcgen.run.load_config(sys.argv[1], sys.argv[2:]).table()
-    print(json.dumps({"ranks": ranks, "config": config, "environment": runtime.environment()}))
+    about = {"config": hpcgen.run.load_config(sys.argv[1], sys.argv[2:]).table(), "environment": runtime.environment()}
+    place = {"ranks": len(ranks), "nodes": len(set(nodes)), "cores": cores, "oversubscribed": len(ranks) > cores}
+    print(json.dumps({"place": place, "import": max(seconds), "about": about}))
 """
 
 
@@ -58,7 +55,10 @@ def main():
         if not options.data:
             options.data = Path(folder, "digits.h5")
             launch(options, 1, "-m", "hpcgen", "prepare", "digits", options.data, "--size", options.size)
-        report = {"started": strftime("%Y-%m-%d %H:%M:%S"), "node": platform.node(), "cores": len(os.sched_getaffinity(0))}
+        # Checkpoints and pictures come at the last step only, unless --set asks for more.
+        rare = (f"checkpoint.every={options.steps}", f"samples.every={options.steps}")
+        options.settings = [*rare, *options.settings, f"data.path={options.data}", f"train.steps={options.steps}"]
+        report = {"started": strftime("%Y-%m-%d %H:%M:%S"), "node": os.uname().nodename, "cores": len(os.sched_getaffinity(0))}
         report |= {"options": vars(options), **start_up(options)}
         report["scaling"] = scaling(options, Path(folder), report["config"]["train"]["lane_size"])
     (options.out / "scaling.json").write_text(json.dumps(report, indent=1, default=str) + "\n")
@@ -78,71 +78,50 @@ def parse():
     add("--lanes-per-rank", type=int, default=4, help="in weak scaling (default: %(default)s)")
     add("--lanes", type=int, help="in strong scaling (default: the lanes a rank times the largest rank count)")
     add("--repeats", type=int, default=3, help="of every launch (default: %(default)s)")
-    launcher = f"{os.environ.get('MPIRUN', 'mpirun')} -n"
-    add("--launcher", default=launcher, help="the command that a number of ranks completes (default: %(default)s)")
+    add("--launcher", default=f"{os.environ.get('MPIRUN', 'mpirun')} -n", help="a rank count follows (default: %(default)s)")
     add("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="for hpcgen train")
     add("--out", type=Path, default=HERE / "results", help="a folder that all nodes see (default: benchmarks/results)")
     options = parser.parse_args()
     options.ranks = sorted(set(options.ranks)) or [2**i for i in range(cores.bit_length())]
     options.lanes = options.lanes or options.lanes_per_rank * options.ranks[-1]
-    if min(options.ranks[0], options.steps, options.repeats, options.lanes_per_rank) < 1:
-        parser.error("ranks, --steps, --repeats and --lanes-per-rank must be at least 1")
-    if options.lanes < options.ranks[-1]:
-        parser.error(f"--lanes {options.lanes} are fewer than {options.ranks[-1]} ranks")
-    for key in OURS.keys() & {setting.partition("=")[0].strip() for setting in options.settings}:
-        parser.error(f"--set {key}: use {OURS[key]}")
+    if min(options.ranks[0], options.repeats, options.lanes_per_rank) < 1 or options.lanes < options.ranks[-1]:
+        parser.error("ranks, --repeats and --lanes-per-rank must be at least 1, --lanes at least the largest rank count")
+    if any(setting.startswith(("train.steps", "train.lanes", "data.path")) for setting in options.settings):
+        parser.error("instead of --set, use --steps, --lanes, --lanes-per-rank and --data")
     return options
 
 
 def launch(options, ranks, *arguments):
     """Run this Python on `ranks` ranks (0: without MPI); return wall-clock seconds and output, or say all it said and end."""
-    launcher = [*shlex.split(options.launcher), str(ranks)] if ranks else []
-    command = [*launcher, sys.executable, *map(str, arguments)]
+    launcher = [*shlex.split(options.launcher), ranks] if ranks else []
+    command = [str(word) for word in (*launcher, sys.executable, *arguments)]
     start = perf_counter()
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     except OSError as error:
         sys.exit(f"scaling: cannot start {command[0]}: {error.strerror}; see --launcher")
-    seconds = perf_counter() - start
     if done.returncode:
-        sys.exit(f"{done.stdout}{done.stderr}scaling: exit status {done.returncode} of {shlex.join(command)}")
-    return seconds, done.stdout
-
-
-def overrides(options, lanes):
-    """Return what is set over the run file; checkpoints and pictures come at the last step only."""
-    rare = [f"{key}.every={options.steps}" for key in ("checkpoint", "samples")]
-    return [*rare, *options.settings, f"data.path={options.data}", f"train.steps={options.steps}", f"train.lanes={lanes}"]
+        shown = shlex.join(command).replace(shlex.quote(PROBE), "PROBE")
+        sys.exit(f"scaling: exit status {done.returncode} of {shown}\n{done.stdout}{done.stderr}".rstrip())
+    return perf_counter() - start, done.stdout
 
 
 def start_up(options):
     """Measure the seconds that Python, MPI and hpcgen's imports take, at one rank and at each rank count."""
-    counts = sorted({1, *options.ranks})
-    python, mpi, probes = [], {n: [] for n in counts}, {n: [] for n in counts}
-    for repeat in range(options.repeats):
+    python, rows = [], {n: {"mpi": [], "import": []} for n in sorted({1, *options.ranks})}
+    for _ in range(options.repeats):
         python.append(launch(options, 0, "-c", "pass")[0])
-        for n in counts:
-            probes[n].append(probe(options, n))
-            mpi[n].append(launch(options, n, "-c", "from mpi4py import MPI")[0])
-            tell(f"repeat {repeat + 1} of {options.repeats}: start of {n} ranks {mpi[n][-1]:.2f} s")
-    rows = []
-    for n in counts:
-        nodes, cores, _ = zip(*probes[n][0]["ranks"])
-        cores = len({(node, core) for node, its in zip(nodes, cores) for core in its})
-        seconds = [max(seconds for _, _, seconds in found["ranks"]) for found in probes[n]]
-        row = {"ranks": n, "nodes": len(set(nodes)), "cores": cores, "oversubscribed": n > cores}
-        rows.append({**row, "mpi": summary(np.array(mpi[n]) - np.median(python)), "import": summary(seconds)})
-    found = probes[counts[-1]][0]
-    return {"config": found["config"], "environment": found["environment"], "python": summary(python), "start_up": rows}
-
-
-def probe(options, ranks):
-    """Return what PROBE finds on `ranks` ranks."""
-    _, output = launch(options, ranks, "-c", PROBE, options.run_file, *overrides(options, options.lanes))
-    found = json.loads(output.splitlines()[-1])
-    if len(found["ranks"]) != ranks:
-        sys.exit(f"scaling: {options.launcher} {ranks} is not the launcher of {found['environment']['mpi']}; see --launcher")
-    return found
+        for n, row in rows.items():
+            row["mpi"].append(launch(options, n, "-c", "from mpi4py import MPI")[0])
+            settings = (*options.settings, f"train.lanes={options.lanes}")
+            found = json.loads(launch(options, n, "-c", PROBE, options.run_file, *settings)[1].splitlines()[-1])
+            if found["place"]["ranks"] != n:
+                sys.exit(f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another MPI's --launcher?")
+            row["import"].append(found["import"])
+            row |= found["place"]
+    for row in rows.values():
+        row |= {"mpi": summary(np.array(row["mpi"]) - np.median(python)), "import": summary(row["import"])}
+    return {**found["about"], "python": summary(python), "start_up": [*rows.values()]}
 
 
 def scaling(options, folder, lane_size):
@@ -150,131 +129,121 @@ def scaling(options, folder, lane_size):
     lanes = {"weak": lambda n: n * options.lanes_per_rank, "strong": lambda n: options.lanes}
     points = {mode: [(n, lanes[mode](n)) for n in options.ranks] for mode in MODES if options.mode in (mode, "both")}
     runs = {point: [] for point in sorted(set(sum(points.values(), [])))}
-    for repeat in range(options.repeats):
-        for n, lanes in runs:
-            seconds = train(options, folder, n, lanes)
-            runs[n, lanes].append(seconds)
-            tell(f"repeat {repeat + 1} of {options.repeats}: {n} ranks, {lanes} lanes {seconds['training']:.2f} s")
-    batch = options.steps * lane_size
-    return {mode: with_efficiency([row(*p, runs[p], batch * p[1]) for p in points[mode]]) for mode in points}
+    for point in [*runs] * options.repeats:
+        runs[point].append(train(options, folder, *point))
+    return {mode: summarize(points[mode], runs, options.steps * lane_size) for mode in points}
 
 
 def train(options, folder, ranks, lanes):
     """Train once; return seconds of training, of the whole run, and of each part (means over ranks)."""
-    run, timings = folder / "run", folder / "timings.json"
-    settings = [word for setting in overrides(options, lanes) for word in ("--set", setting)]
-    command = ("-m", "hpcgen", "train", options.run_file, "--run", run, "--progress", "off", "--timings", timings)
-    whole, _ = launch(options, ranks, *command, *settings)
-    spent = np.array([[rank[part] for part in PARTS] for rank in json.loads(timings.read_text())])
-    shutil.rmtree(run)
+    settings = [word for setting in (*options.settings, f"train.lanes={lanes}") for word in ("--set", setting)]
+    with tempfile.TemporaryDirectory(dir=folder) as run:
+        timings = Path(run, "timings.json")
+        command = ("-m", "hpcgen", "train", options.run_file, "--run", run, "--progress", "off", "--timings", timings)
+        whole, _ = launch(options, ranks, *command, *settings)
+        spent = np.array([[rank[part] for part in PARTS] for rank in json.loads(timings.read_text())])
+    print(f"{ranks} ranks, {lanes} lanes: {whole:.2f} s", file=sys.stderr)
     return {"training": spent.sum(axis=1).max(), "whole": whole, "parts": spent.mean(axis=0)}
 
 
-def row(ranks, lanes, runs, samples):
-    """Return samples/s over the repeats `runs` of one point, and each part's share of training."""
-    shares = np.median([run["parts"] / run["parts"].sum() for run in runs], axis=0)
-    rates = {kind: summary([samples / run[kind] for run in runs]) for kind in ("training", "whole")}
-    return {"ranks": ranks, "lanes": lanes, **rates, "shares": dict(zip(PARTS, (shares / shares.sum()).tolist()))}
-
-
-def with_efficiency(rows):
-    for kind in ("training", "whole"):
-        a_rank = [row[kind]["median"] / row["ranks"] for row in rows]
-        for row, rate in zip(rows, a_rank):
-            row[kind]["efficiency"] = rate / a_rank[0]
+def summarize(points, runs, lane_samples):
+    """Return a row for each point: samples/s, efficiency, and each part's share of training."""
+    rows = []
+    for ranks, lanes in points:
+        shares = np.median([run["parts"] / run["parts"].sum() for run in runs[ranks, lanes]], axis=0)
+        rows.append({"ranks": ranks, "lanes": lanes, "shares": dict(zip(PARTS, shares / shares.sum()))})
+        for kind in ("training", "whole"):
+            rate = rows[-1][kind] = summary([lane_samples * lanes / run[kind] for run in runs[ranks, lanes]])
+            rate["efficiency"] = rate["median"] / ranks / (rows[0][kind]["median"] / rows[0]["ranks"])
     return rows
 
 
 def summary(values):
-    return {"median": float(np.median(values)), "min": float(min(values)), "max": float(max(values)), "all": [*map(float, values)]}
-
-
-def tell(line):
-    print(line, file=sys.stderr, flush=True)
+    return {"median": np.median(values), "min": min(values), "max": max(values), "all": [*values]}
 
 
 def text(report):
     """Yield the lines of the tables."""
-    options, start = report["options"], report["start_up"]
-    stars = {row["ranks"]: f"{'* ' * row['oversubscribed']}{row['ranks']}" for row in start}
-    yield f"node {report['node']}: {report['cores']} cores; launcher {options['launcher']}"
-    yield from textwrap.wrap("; ".join(f"{name} {version}" for name, version in report["environment"].items()), 100)
+    options, start, stars = report["options"], report["start_up"], starred(report)
+    yield f"node {report['node']}, {report['cores']} cores; launcher {options['launcher']}"
+    yield from (f"{name:8}{version}" for name, version in report["environment"].items())
     yield f"{subject(report)}; medians of {options['repeats']} (smallest-largest)"
     yield f"\nstart-up in seconds; Python alone {spread(report['python'], '.3f')}"
-    cells = [(stars[r["ranks"]], r["nodes"], r["cores"], spread(r["mpi"], ".2f"), spread(r["import"], ".2f")) for r in start]
-    yield from table(("ranks", "nodes", "cores", "MPI start-up", "import of hpcgen"), *cells)
+    lines = [(stars[r["ranks"]], r["nodes"], r["cores"], spread(r["mpi"], ".2f"), spread(r["import"], ".2f")) for r in start]
+    yield from table(("ranks", "nodes", "cores", "MPI start-up", "import of hpcgen"), *lines)
     for mode, rows in report["scaling"].items():
         lanes = {"weak": f"{options['lanes_per_rank']} lanes a rank", "strong": f"{options['lanes']} lanes"}[mode]
         yield f"\n{mode} scaling, {lanes}: samples/s of training and of the whole run, shares of training"
-        cells = [
-            (stars[r["ranks"]], spread(r["training"]), f"{r['training']['efficiency']:.0%}", spread(r["whole"]))
-            + tuple(f"{share:.1%}" for share in r["shares"].values())
-            for r in rows
-        ]
-        yield from table(("ranks", "training", "efficiency", "whole run", *PARTS), *cells)
+        rates = [(spread(r["training"]), f"{r['training']['efficiency']:.0%}", spread(r["whole"])) for r in rows]
+        shares = [[f"{share:.1%}" for share in row["shares"].values()] for row in rows]
+        lines = [(stars[row["ranks"]], *rate, *share) for row, rate, share in zip(rows, rates, shares)]
+        yield from table(("ranks", "training", "efficiency", "whole run", *PARTS), *lines)
     yield from ["\n* oversubscribed: more ranks than cores"] * any(row["oversubscribed"] for row in start)
 
 
 def table(*lines):
-    """Yield the lines with their cells aligned to the right."""
     widths = [max(len(str(cell)) for cell in column) for column in zip(*lines)]
-    for line in lines:
-        yield "  ".join(str(cell).rjust(width) for cell, width in zip(line, widths))
+    return ["  ".join(str(cell).rjust(width) for cell, width in zip(line, widths)) for line in lines]
 
 
 def spread(figure, form=",.0f"):
     return f"{figure['median']:{form}} ({figure['min']:{form}}-{figure['max']:{form}})"
 
 
+def starred(report):
+    """Return {ranks: label}, with a star where there are more ranks than cores."""
+    return {row["ranks"]: f"{row['ranks']}{'*' if row['oversubscribed'] else ' '}" for row in report["start_up"]}
+
+
 def subject(report):
-    """Say in a line what was trained."""
     model, train, parallel = (report["config"][key] for key in ("model", "train", "parallel"))
-    name = f"{model['kind']} {model.get('network', '')}".strip()
+    name = f"{model['kind']} {model.get('network', 'model')}"
     return f"{name}: {train['lane_size']} samples a lane, {train['steps']} steps, exchange {parallel['exchange']}"
 
 
 def draw(report, path):
     """Draw throughput, efficiency and the parts' shares side by side as PNG."""
-    figure = Figure(figsize=(14, 4.6), layout="constrained")
-    FigureCanvasAgg(figure)
-    left, middle, right = figure.subplots(1, 3)
-    crowded = [row["ranks"] for row in report["start_up"] if row["oversubscribed"]]
+    matplotlib.rc("axes", titlelocation="left", **{f"spines.{side}": False for side in ("top", "left", "right")})
+    figure = FigureCanvasAgg(Figure(figsize=(14, 4.4), layout="constrained")).figure
+    left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.3))
     for mode, rows in report["scaling"].items():
+        rates = np.array([[row["training"][key] for row in rows] for key in ("median", "min", "max")])
         ranks = np.array([row["ranks"] for row in rows])
-        rates = np.array([[row["training"][key] for key in ("median", "min", "max")] for row in rows]).T
         ideal = rates[0, 0] / ranks[0] * ranks
-        draw_curve(left, mode, ranks, rates, ideal, crowded)
-        draw_curve(middle, mode, ranks, 100 * rates / ideal, 100 + 0 * ranks, crowded)
-    draw_shares(right, report["scaling"])
-    left.set(title="Training throughput", ylabel="samples/s", yscale="log")
-    middle.set(title="Parallel efficiency", ylabel="%", ylim=(0, None))
-    right.set(title="Shares of training time", ylabel="%")
-    figure.suptitle(subject(report))
+        for axes, unit in ((left, 1), (middle, ideal)):
+            median, low, high = rates / unit
+            axes.plot(ranks, ideal / unit, "--", color=MODES[mode], alpha=0.5, linewidth=1)
+            axes.errorbar(ranks, median, (median - low, high - median), color=MODES[mode], marker="o", capsize=3, label=mode)
+            axes.set_xscale("log", base=2)
+            axes.set(xlabel="ranks", xticks=ranks, xticklabels=[starred(report)[n] for n in ranks])
+            axes.grid(axis="y", color="#e3e7ea")
+    left.set(title="Training, samples/s (dashed: ideal)", yscale="log")
+    left.yaxis.set(major_locator=LogLocator(subs=(1, 2, 3, 5)), major_formatter="{x:,.0f}", minor_formatter="")
+    left.legend(frameon=False)
+    middle.set(title="Parallel efficiency of training", ylim=(0, None))
+    middle.yaxis.set_major_formatter("{x:.0%}")
+    draw_shares(right, report)
+    note = f"{subject(report)}; {report['node']}; median and range of {report['options']['repeats']}; * more ranks than cores"
+    figure.supxlabel(note, x=0.01, ha="left", fontsize="small", color="#555555")
     figure.savefig(path, dpi=150)
 
 
-def draw_curve(axes, mode, ranks, values, ideal, crowded):
-    """Draw a mode's medians with their spread over rank counts, hollow where oversubscribed, and the ideal."""
-    median, low, high = values
-    color = MODES[mode]
-    axes.plot(ranks, ideal, "--", color=color, alpha=0.5, linewidth=1)
-    axes.errorbar(ranks, median, (median - low, high - median), color=color, capsize=3, label=f"{mode} scaling")
-    fill = ["white" if n in crowded else color for n in ranks]
-    axes.scatter(ranks, median, 45, fill, edgecolors=color, linewidths=1.5, zorder=3)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(ranks, [str(n) for n in ranks], minor=False)
-
-
-def draw_shares(axes, scaling):
-    """Stack the parts of a rank's training time, a bar a rank count, the modes beside each other."""
-    bars = [(mode, row) for mode, rows in scaling.items() for row in rows]
-    bottom = np.zeros(len(bars))
-    places = np.arange(len(bars)) + [list(scaling).index(mode) for mode, _ in bars]
+def draw_shares(axes, report):
+    """Stack the parts of training: a bar a rank count, the modes beside each other."""
+    modes, rows = zip(*((mode, row) for mode, rows in report["scaling"].items() for row in rows))
+    modes, bottom, turned = np.array(modes), np.zeros(len(rows)), 90 * (len(rows) > 12)
+    places = np.arange(len(rows)) + 0.6 * (modes != modes[0])
     for part, color in PARTS.items():
-        share = np.array([100 * row["shares"][part] for _, row in bars])
-        axes.bar(places, share, 0.8, bottom, color=color, label=part)
+        share = np.array([row["shares"][part] for row in rows])
+        bars = axes.bar(places, share, 0.8, bottom, color=color, label=part)
+        labels = [f"{x:.0%}" if x > 0.04 else "" for x in share]
+        axes.bar_label(bars, labels, label_type="center", fontsize="x-small", rotation=turned)
         bottom += share
-    axes.set_xticks(places, [str(row["ranks"]) for _, row in bars])
+    axes.set_xticks(places, [starred(report)[row["ranks"]] for row in rows], rotation=turned)
+    axes.set(title="Shares of training", ylim=(0, 1), yticks=[])
+    for mode in report["scaling"]:
+        axes.text(places[modes == mode].mean(), -0.17, f"ranks, {mode} scaling", ha="center")
+    axes.legend(frameon=False, reverse=True, loc="center left", bbox_to_anchor=(1, 0.5))
 
 
 if __name__ == "__main__":

@@ -67,13 +67,11 @@ def _parse(arguments, comm):
 
 def _end_together(comm, line, status):
     """Print an error once: rank 0 when all ranks have it, else the rank that has it, which then ends the job."""
-    everybody = comm.Ibarrier()
-    deadline = time.monotonic() + GRACE_SECONDS
-    while not everybody.Test():
-        if time.monotonic() > deadline:
-            print(line, file=sys.stderr, flush=True)
-            comm.Abort(status)
-        time.sleep(0.001)
+    from hpcgen.parallel.agreement import completes
+
+    if not completes(comm.Ibarrier(), GRACE_SECONDS):
+        print(line, file=sys.stderr, flush=True)
+        comm.Abort(status)
     if comm.rank == 0:
         print(line, file=sys.stderr, flush=True)
     comm.Barrier()

@@ -52,7 +52,7 @@ def _differences(a, b, comm):
         steps = int(one.attrs["step"]), int(other.attrs["step"])
         if steps[0] != steps[1]:
             found["step"], largest = f"{steps[0]} and {steps[1]}", 0.0
-        names = [set(storage.dataset_names(file)) for file in (one, other)]
+        names = [set(storage.content(file)) for file in (one, other)]
         for name in names[0] ^ names[1]:
             found[name], largest = f"only in {a if name in names[0] else b}", np.inf
         for name in sorted(names[0] & names[1]):

@@ -3,7 +3,7 @@
 from contextlib import ExitStack, closing
 from pathlib import Path
 
-from hpcgen import checkpoint, hooks
+from hpcgen import checkpoint, hooks, storage
 from hpcgen.config import differences, load_config
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import from_root
@@ -56,6 +56,8 @@ def _introduction(training):
         f"{config.train.lane_size} samples on {comm.size} ranks, {deal} a rank; exchange {config.parallel.exchange}"
     )
     yield f"environment {training.environment}"
+    if not storage.parallel():
+        yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"
     if training.saved:
         yield f"resuming from {training.saved}"
 

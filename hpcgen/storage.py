@@ -5,9 +5,11 @@
 attributes and checksums. A file appears under its name only when all of it is on the disk.
 """
 
+import faulthandler
 import hashlib
 import json
 import os
+import re
 import shutil
 import socket
 import zlib
@@ -28,6 +30,10 @@ CHECKSUMS = "checksums"
 BLOCK_BYTES = 4 * BLOCK
 # HDF5 1.10 and Open MPI's OMPIO fail on single transfers of 2 GiB.
 CALL_BYTES = 1 << 30
+# Seconds that a rank which could not write waits for the others: MPI-IO may keep them waiting for it for ever.
+PATIENCE = 3.0
+# The longest that a write may take before it counts as hanging, in seconds and bytes/s.
+LONGEST, SLOWEST = 120.0, 10e6
 
 
 @dataclass
@@ -68,20 +74,28 @@ def write(path, comm, attributes, slabs, method=None):
     then end (see there).
     """
     path = Path(path)
-    method = method or (write_together if h5py.get_config().mpi else write_in_turn)
+    method = method or (write_together if parallel() else write_in_turn)
     temporary = comm.bcast(path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part"))
     slabs = dict(slabs)
     for name, slab in list(slabs.items()):
         checksums = np.concatenate(comm.allgather(_checksums(slab.local, block_rows(slab.shape, slab.local.dtype))))
         slabs[f"{CHECKSUMS}/{name}"] = Slab.replicated(checksums, comm)
     digest = _digest(attributes, {name: slab for name, slab in slabs.items() if name.startswith(CHECKSUMS)}, comm)
+    size = sum(prod(slab.shape) * slab.local.dtype.itemsize for slab in slabs.values())
     with agree(comm):
         if comm.rank == 0:
-            _claim(temporary, sum(prod(slab.shape) * slab.local.dtype.itemsize for slab in slabs.values()))
+            _claim(temporary, size)
     try:
-        method(temporary, comm, {**attributes, "digest": digest}, slabs)
+        # A collective call inside HDF5 or MPI-IO that some ranks left with an error holds the interpreter of the others.
+        faulthandler.dump_traceback_later(LONGEST + size / SLOWEST, exit=True)
+        try:
+            method(temporary, path, comm, {**attributes, "digest": digest}, slabs)
+        finally:
+            faulthandler.cancel_dump_traceback_later()
         with agree(comm), refusals(path):
             _sync(temporary)
+        with agree(comm), refusals(path):
+            _read_back(temporary, path, slabs)
         with agree(comm), refusals(path):
             if comm.rank == 0:
                 os.replace(temporary, path)
@@ -93,35 +107,40 @@ def write(path, comm, attributes, slabs, method=None):
         raise
 
 
-def write_together(path, comm, attributes, slabs):
-    """Write through HDF5's mpio driver: all ranks at once, collectively. Collective over `comm`."""
-    with agree(comm), refusals(path):
-        file = _abandonable(h5py.File(path, "w", driver="mpio", comm=comm))
+def parallel():
+    """Tell whether h5py can write with MPI."""
+    return h5py.get_config().mpi
+
+
+def write_together(temporary, path, comm, attributes, slabs):
+    """Write `temporary`, which is to become `path`, through HDF5's mpio driver: all ranks at once. Collective over `comm`."""
+    with agree(comm, PATIENCE), refusals(path):
+        file = _abandonable(h5py.File(temporary, "w", driver="mpio", comm=comm))
         datasets = _create(file, attributes, slabs)
     transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
     transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
     for name, slab in slabs.items():
         rows = max(1, CALL_BYTES // max(1, prod(slab.shape[1:]) * slab.local.dtype.itemsize))
         for call in range(comm.allreduce(-(-len(slab.local) // rows), op=MPI.MAX)):
-            with agree(comm), refusals(path):
+            with agree(comm, PATIENCE), refusals(path):
                 _write_rows(datasets[name], slab, call * rows, rows, transfer)
-    with agree(comm), refusals(path):
+    with agree(comm, PATIENCE), refusals(path):
         file.flush()
-    with agree(comm), refusals(path):
+    with agree(comm, PATIENCE), refusals(path):
         _close(file)
 
 
-def write_in_turn(path, comm, attributes, slabs):
-    """Write through HDF5 without MPI: rank after rank opens the file and writes its rows. Collective over `comm`."""
-    with agree(comm), refusals(path):
+def write_in_turn(temporary, path, comm, attributes, slabs):
+    """Write `temporary` through HDF5 without MPI: rank after rank opens it and writes its rows. Collective over `comm`."""
+    with agree(comm, PATIENCE), refusals(path):
         if comm.rank == 0:
-            file = _abandonable(h5py.File(path, "w"))
+            file = _abandonable(h5py.File(temporary, "w"))
             _create(file, attributes, slabs)
             _close(file)
     for rank in range(comm.size):
-        with agree(comm), refusals(path):
+        with agree(comm, PATIENCE), refusals(path):
             if comm.rank == rank:
-                file = _abandonable(h5py.File(path, "r+"))
+                file = _abandonable(h5py.File(temporary, "r+"))
                 for name, slab in slabs.items():
                     _write_rows(file[name], slab, 0, len(slab.local), None)
                 file.flush()
@@ -134,8 +153,13 @@ def refusals(path):
     try:
         yield
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise WriteError(f"{path.parent}: the disk refused {path.name}: {reason}; what stood there before is untouched") from error
+        raise WriteError(f"{path.parent}: the disk refused {path.name}: {_reason(error)}; what stood there stays as it was") from error
+
+
+def _reason(error):
+    """Return the system's own words, which HDF5 hides in a paragraph."""
+    said = re.search(r"error message = '([^']*)'", str(error))
+    return said.group(1) if said else getattr(error, "strerror", None) or " ".join(str(error).split())
 
 
 @contextmanager
@@ -162,18 +186,16 @@ def has_checksums(file):
     return "digest" in file.attrs and CHECKSUMS in file
 
 
-def dataset_names(file):
-    """Return the names of all datasets in the file, those of its checksums among them."""
-    names = []
-    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
-    return names
+def content(file):
+    """Return the names of the file's datasets, without those of their checksums."""
+    return [name for name in _dataset_names(file) if not name.startswith(CHECKSUMS)]
 
 
 def verify_attributes(file):
     """Raise DamagedError unless attributes, names, shapes and checksums are those that were written."""
     attributes = {name: value for name, value in file.attrs.items() if name != "digest"}
     try:
-        checksums = {name: _Stored(file[name]) for name in dataset_names(file) if name.startswith(CHECKSUMS)}
+        checksums = {name: _Stored(file[name]) for name in _dataset_names(file) if name.startswith(CHECKSUMS)}
         intact = has_checksums(file) and file.attrs["digest"] == _digest(attributes, checksums)
     except (OSError, RuntimeError, KeyError) as error:
         raise DamagedError(f"{file.filename}: damaged: {error}") from None
@@ -209,13 +231,12 @@ def verify(path, comm):
     """Raise DamagedError unless every byte of every dataset is what was written. Collective over `comm`."""
     with agree(comm), open_file(path) as file:
         verify_attributes(file)
-        for name in dataset_names(file):
-            if not name.startswith(CHECKSUMS):
-                dataset = file[name]
-                mine = partition(dataset.shape, dataset.dtype, comm.size).slice(comm.rank)
-                step = block_rows(dataset.shape, dataset.dtype) * 1024
-                for start in range(mine.start, mine.stop, step):
-                    read_rows(file, name, start, min(start + step, mine.stop))
+        for name in content(file):
+            dataset = file[name]
+            mine = partition(dataset.shape, dataset.dtype, comm.size).slice(comm.rank)
+            step = block_rows(dataset.shape, dataset.dtype) * 1024
+            for start in range(mine.start, mine.stop, step):
+                read_rows(file, name, start, min(start + step, mine.stop))
 
 
 # Files being written. One that HDF5 could not write stays here: closing it, as Python would when it forgets it, crashes or
@@ -269,6 +290,17 @@ def _write_rows(dataset, slab, first, count, transfer):
     dataset.id.write(memory, target, rows, dxpl=transfer)
 
 
+def _read_back(temporary, path, slabs):
+    """Compare what this rank wrote with its checksums: MPI-IO may report success for what never reached the disk."""
+    try:
+        with open_file(temporary) as file:
+            for name, slab in slabs.items():
+                if not name.startswith(CHECKSUMS):
+                    read_rows(file, name, slab.start, slab.start + len(slab.local))
+    except InputError as error:
+        raise WriteError(f"{path.parent}: the disk did not keep {path.name}: {error}; what stood there stays as it was") from None
+
+
 def _checksums(rows, block):
     rows = np.ascontiguousarray(rows)
     return np.array([zlib.crc32(rows[i : i + block]) for i in range(0, len(rows), block)], np.uint32)
@@ -286,6 +318,12 @@ def _digest(attributes, checksums, comm=None):
     text += "".join(f"{name} {crc.shape} {crc.local.tobytes().hex()}\n" for name, crc in sorted(checksums.items()))
     digest = hashlib.sha256(text.encode()).hexdigest()
     return digest if comm is None else comm.bcast(digest)
+
+
+def _dataset_names(file):
+    names = []
+    file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+    return names
 
 
 def _sync(path):

@@ -1,7 +1,7 @@
 # Sourced by the other jobs, and by people, from the repository's root: .venv first on PATH, and MPIRUN, the launcher of the
 # MPI that .venv was built with.
 . .venv/bin/activate
-MPIRUN=$(cat .venv/mpirun)
+export MPIRUN=$(cat .venv/mpirun)
 
 # Open MPI refuses to start as root (containers), or with more ranks than cores (tests), unless told that it is meant; ranks
 # that wait then give their core away. MPICH ignores all of these. (OMPI_: 4.x, PRTE_: 5.x.)

@@ -1,7 +1,9 @@
 """Ranks fail together: an error on one becomes the same error on all, before anybody waits for the one that failed."""
 
 from contextlib import contextmanager
+from time import monotonic, sleep
 
+import numpy as np
 from mpi4py import MPI
 
 from hpcgen.errors import InputError, RunError
@@ -12,18 +14,27 @@ class PeerError(RuntimeError):
 
 
 @contextmanager
-def agree(comm):
+def agree(comm, patience=None):
     """Run the body on every rank, then raise on all ranks what the lowest failing rank raised.
 
     Collective over `comm`. The body must not communicate: a rank that fails leaves it at once. `InputError` and `RunError`
     are raised with their message everywhere; any other error stays on its rank, and the others raise `PeerError`.
+
+    Where the body must communicate, as a collective write does, those that did not fail may never come out of it: a rank
+    that failed then waits for `patience` seconds and raises its error alone.
     """
     error = None
     try:
         yield
     except Exception as caught:
         error = caught
-    failed = comm.allreduce(comm.size if error is None else comm.rank, op=MPI.MIN)
+    status = np.array([comm.size if error is None else comm.rank])
+    agreed = comm.Iallreduce(MPI.IN_PLACE, status, op=MPI.MIN)
+    if error is None or patience is None:
+        agreed.Wait()
+    elif not completes(agreed, patience):
+        raise error
+    failed = int(status[0])
     if failed == comm.size:
         return
     plain = isinstance(error, (InputError, RunError))
@@ -32,6 +43,16 @@ def agree(comm):
         kind, message = shared
         raise kind(message) from error
     raise error or PeerError(f"rank {failed} failed")
+
+
+def completes(request, seconds):
+    """Wait for an MPI request, at most `seconds`; tell whether it completed."""
+    deadline = monotonic() + seconds
+    while not request.Test():
+        if monotonic() > deadline:
+            return False
+        sleep(0.001)
+    return True
 
 
 def from_root(comm, function, *arguments):

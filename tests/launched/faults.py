@@ -1,0 +1,118 @@
+"""hpcgen with something going wrong on the last rank: python faults.py FAULT ARGUMENT..."""
+
+import os
+import resource
+import signal
+import sys
+
+from mpi4py import MPI
+
+from hpcgen import cli
+
+LAST = MPI.COMM_WORLD.rank == MPI.COMM_WORLD.size - 1
+
+
+def raise_in_step():
+    """The last rank's arithmetic fails in the third step, while the others wait in the exchange."""
+    from hpcgen.models.gan import GAN
+
+    gradient, calls = GAN.gradient, []
+
+    def failing(self, *arguments):
+        calls.append(1)
+        if LAST and len(calls) > 10:
+            raise ZeroDivisionError("injected")
+        return gradient(self, *arguments)
+
+    GAN.gradient = failing
+
+
+def input_error_in_step():
+    """The last rank alone finds bad input, where nobody agrees on errors."""
+    from hpcgen.data.shards import Shards
+    from hpcgen.errors import InputError
+
+    batch = Shards.batch
+
+    def failing(self, step, lane):
+        if LAST and step == 2:
+            raise InputError("injected")
+        return batch(self, step, lane)
+
+    Shards.batch = failing
+
+
+def killed():
+    """The last rank is killed in the third step."""
+    from hpcgen.data.shards import Shards
+
+    batch = Shards.batch
+
+    def failing(self, step, lane):
+        if LAST and step == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return batch(self, step, lane)
+
+    Shards.batch = failing
+
+
+def file_limit():
+    """The last rank, and it alone, may write no file beyond 64 KiB from the second checkpoint on."""
+    from hpcgen import storage
+
+    write, calls = storage.write, []
+    storage.LONGEST = 5.0
+
+    def failing(*arguments, **options):
+        calls.append(1)
+        if LAST and len(calls) > 1:
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))
+        return write(*arguments, **options)
+
+    storage.write = failing
+
+
+def silent_loss():
+    """The second checkpoint's bytes do not reach the disk, and nobody says so."""
+    from hpcgen import storage
+
+    write, calls = storage.write_together, []
+
+    def failing(temporary, path, *arguments):
+        calls.append(1)
+        write(temporary, path, *arguments)
+        if LAST and len(calls) > 1:
+            with open(temporary, "r+b") as file:
+                file.seek(os.path.getsize(temporary) // 2)
+                file.write(bytes(100_000))
+
+    storage.write_together = failing
+
+
+def full_unforeseen():
+    """The disk seems to have room (another job takes it, or a quota ends) and has not."""
+    import shutil
+    from types import SimpleNamespace
+
+    shutil.disk_usage = lambda path: SimpleNamespace(free=1 << 60)
+
+
+def full_unforeseen_without_mpi():
+    """The same where h5py has no MPI."""
+    without_mpi()
+    full_unforeseen()
+
+
+def without_mpi():
+    """h5py as PyPI ships it."""
+    from types import SimpleNamespace
+
+    import h5py
+
+    h5py.get_config = lambda: SimpleNamespace(mpi=False)
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()
+    cli.main(sys.argv[2:])

@@ -1,0 +1,141 @@
+"""Bad input: exit status 2, one line on stderr, printed once, at one rank and at several."""
+
+import gzip
+import os
+import shutil
+
+import h5py
+import numpy as np
+import pytest
+
+
+def bad_rows(path, value):
+    samples = np.zeros((100, 4), np.float32)
+    samples[61, 2] = value
+    samples[0] = 1
+    with h5py.File(path, "w") as file:
+        file["samples"] = samples
+
+
+def truncated(tmp_path, digits):
+    path = tmp_path / "truncated.h5"
+    path.write_bytes(digits.read_bytes()[:50_000])
+    return path
+
+
+def text(tmp_path, digits):
+    path = tmp_path / "text.h5"
+    path.write_text("not HDF5 at all")
+    return path
+
+
+def not_a_number(tmp_path, digits):
+    bad_rows(tmp_path / "nan.h5", np.nan)
+    return tmp_path / "nan.h5"
+
+
+def infinite(tmp_path, digits):
+    bad_rows(tmp_path / "inf.h5", np.inf)
+    return tmp_path / "inf.h5"
+
+
+def damaged(tmp_path, digits):
+    path = tmp_path / "damaged.h5"
+    shutil.copy(digits, path)
+    with h5py.File(path, "r+") as file:
+        file["samples"][1000] = 7
+    return path
+
+
+DATA = {
+    lambda tmp_path, digits: tmp_path / "missing.h5": "missing.h5: no such file",
+    truncated: "truncated.h5: truncated",
+    text: "text.h5: not an HDF5 file",
+    not_a_number: "nan.h5: row 61 of the samples holds NaN or infinity",
+    infinite: "inf.h5: row 61 of the samples holds NaN or infinity",
+    damaged: "/samples differs from its checksum at rows",
+}
+SETTINGS = {
+    "train.stepz=3": "unknown key train.stepz (did you mean train.steps?)",
+    "train.lanes='many'": "train.lanes = 'many': must be an integer >= 1",
+    "optimizer.beta1=2": "optimizer.beta1 = 2: must be a number >= 0 and < 1",
+    "train.lanes=1798": "1797 rows are fewer than train.lanes = 1798",
+    "train.lane_size=225": "train.lane_size = 225 is larger than a lane's shard, 224 rows",
+}
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("make, message", DATA.items())
+def test_data(hpcgen, run_file, tmp_path, digits, ranks, make, message):
+    path = make(tmp_path, digits)
+    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "run", "--set", f"data.path={path}")
+    assert ended.status == 2 and message in ended.one_line()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize("setting, message", SETTINGS.items())
+def test_run_file(hpcgen, run_file, tmp_path, ranks, setting, message):
+    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "run", "--set", setting)
+    assert ended.status == 2 and message in ended.one_line()
+
+
+def test_more_ranks_than_lanes(hpcgen, run_file, tmp_path):
+    ended = hpcgen(3, "train", run_file, "--run", tmp_path / "run", "--set", "train.lanes=2")
+    assert ended.status == 2 and "3 ranks are more than train.lanes = 2" in ended.one_line()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_idx(hpcgen, tmp_path, ranks):
+    header = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in (5, 4, 4))
+    cases = {"short": header + bytes(79), "magic": b"PK" + header[2:] + bytes(80), "cut": gzip.compress(header + bytes(80))[:-9]}
+    messages = {"short": "fewer bytes than its header says", "magic": "magic 504b0803", "cut": "truncated"}
+    for name, content in cases.items():
+        (tmp_path / name).write_bytes(content)
+        ended = hpcgen(ranks, "prepare", "idx", tmp_path / name, tmp_path / "out.h5")
+        assert ended.status == 2 and messages[name] in ended.one_line()
+    assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_run_folder_of_another_configuration_keeps_what_it_has(hpcgen, run_file, tmp_path, ranks):
+    assert hpcgen(ranks, "train", run_file, "--run", tmp_path / "run", "--set", "train.steps=2").status == 0
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "run", "--set", "model.latent=9")
+    assert ended.status == 2 and "model.latent: 9, not 100" in ended.one_line()
+    assert before == {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_folder_that_cannot_be_written(hpcgen, run_file, tmp_path, ranks):
+    (tmp_path / "file").touch()
+    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "file" / "run")
+    assert ended.status == 2 and "cannot write there" in ended.one_line()
+    ended = hpcgen(ranks, "prepare", "digits", tmp_path / "file" / "x.h5")
+    assert ended.status == 2 and "cannot write there" in ended.one_line()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_folder(hpcgen, run_file, tmp_path):
+    (tmp_path / "run").mkdir(mode=0o500)
+    ended = hpcgen(2, "train", run_file, "--run", tmp_path / "run")
+    assert ended.status == 2 and "cannot write there" in ended.one_line()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train"], "the following arguments are required: RUN.toml"),
+        (["train", "missing.toml"], "missing.toml: No such file or directory"),
+        (["trian"], "invalid choice: 'trian'"),
+        (["prepare", "digits", "--size", "0", "x.h5"], "must be at least 1"),
+        (["inspect", "missing.h5"], "missing.h5: no such file"),
+        (["compare", "missing.h5", "missing.h5"], "missing.h5: no such file"),
+        (["sample", "missing.h5", "--out", "x.h5"], "missing.h5: no such file"),
+        (["sample", "missing.h5", "--out", "x.wav"], "must end in .h5 or .npy"),
+        (["sample", "missing.h5"], "nothing to write"),
+    ],
+)
+def test_command_line(hpcgen, ranks, arguments, message):
+    ended = hpcgen(ranks, *arguments)
+    assert ended.status == 2 and message in ended.one_line()

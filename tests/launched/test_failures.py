@@ -1,0 +1,138 @@
+"""What ends a job: failing and killed ranks, full disks, signals, diverging losses."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_one_failing_rank_ends_all_with_its_traceback(fault, run_file, tmp_path, ranks):
+    ended = fault(ranks, "raise_in_step", "train", run_file, "--run", tmp_path / "run")
+    assert ended.status == 1 and ended.seconds < 10
+    assert ended.err.count("Traceback (most recent call last)") == 1
+    assert "ZeroDivisionError: injected" in ended.err
+    assert ranks == 1 or f"[rank {ranks - 1}] ZeroDivisionError" in ended.err
+
+
+def test_bad_input_found_by_one_rank_ends_all_with_one_line(fault, run_file, tmp_path):
+    ended = fault(3, "input_error_in_step", "train", run_file, "--run", tmp_path / "run")
+    assert ended.status == 2 and ended.seconds < 10
+    assert ended.err.count("hpcgen: injected") == 1 and "Traceback" not in ended.err
+
+
+def test_a_killed_rank_ends_all(fault, run_file, tmp_path):
+    ended = fault(3, "killed", "train", run_file, "--run", tmp_path / "run")
+    assert ended.status != 0 and ended.seconds < 10
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system that holds one checkpoint of the run and not two."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"a small disk needs the right to mount: {mounted.stderr.strip()}")
+    yield disk
+    subprocess.run(["umount", disk], check=True)
+
+
+def words_of(ended):
+    """Return the one line that is hpcgen's; MPI libraries add their own."""
+    (line,) = [line for line in ended.err.splitlines() if line.startswith("hpcgen: ")]
+    return line
+
+
+@pytest.mark.parametrize("name", ["full_unforeseen", "full_unforeseen_without_mpi"])
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4])
+def test_a_full_disk_keeps_the_old_checkpoint(fault, hpcgen, run_file, small_disk, name, ranks):
+    run = small_disk / "run"
+    ended = fault(ranks, name, "train", run_file, "--run", run)
+    assert ended.status == 1 and ended.seconds < 20
+    assert "the disk refused step-00000020.h5" in words_of(ended)
+    assert os.listdir(run / "checkpoints") == ["step-00000010.h5"]
+    assert hpcgen(0, "inspect", run).status == 0
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_disk_without_room_is_seen_beforehand(hpcgen, run_file, small_disk, ranks):
+    ended = hpcgen(ranks, "train", run_file, "--run", small_disk / "run")
+    assert ended.status == 1 and "bytes are needed there" in ended.one_line()
+    assert os.listdir(small_disk / "run" / "checkpoints") == ["step-00000010.h5"]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_one_rank_that_cannot_write_ends_all(fault, hpcgen, run_file, tmp_path, ranks):
+    """With three ranks of Open MPI 4.1 the others wait for it inside HDF5 for ever: the watchdog ends them."""
+    ended = fault(ranks, "file_limit", "train", run_file, "--run", tmp_path / "run")
+    assert ended.status == 1 and ended.seconds < 20
+    assert "the disk refused step-00000020.h5" in ended.err or "Timeout" in ended.err
+    assert hpcgen(0, "inspect", tmp_path / "run").status == 0
+    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "run")
+    assert ended.status == 0 and "step-00000010.h5" in ended.out
+    assert sorted(os.listdir(tmp_path / "run" / "checkpoints")) == ["step-00000010.h5", "step-00000020.h5"]
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_what_the_disk_lost_in_silence_is_noticed(fault, hpcgen, run_file, tmp_path, ranks):
+    ended = fault(ranks, "silent_loss", "train", run_file, "--run", tmp_path / "run")
+    assert ended.status == 1 and "the disk did not keep step-00000020.h5" in words_of(ended)
+    assert os.listdir(tmp_path / "run" / "checkpoints") == ["step-00000010.h5"]
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_diverging_loss_is_named(hpcgen, run_file, tmp_path, ranks):
+    settings = ["model.loss=least-squares", "optimizer.discriminator.learning_rate=1e5", "checkpoint.every=1", "train.steps=200"]
+    settings = [argument for setting in settings for argument in ("--set", setting)]
+    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "run", *settings)
+    assert ended.status == 1
+    line = ended.one_line()
+    assert re.search(r"step \d+: the (discriminator|generator)'s (loss is (nan|inf|-inf)|parameters are no longer finite)", line)
+    good = re.search(r"the last good checkpoint is (\S+\.h5);", line).group(1)
+    assert hpcgen(0, "inspect", good).status == 0
+
+
+def wait_for(condition, seconds=20):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("ranks", [0, 1, 3])
+def test_a_signal_saves_and_stops(launch, hpcgen, run_file, tmp_path, ranks):
+    run = tmp_path / "run"
+    settings = ["--set", "train.steps=1000000", "--set", "checkpoint.every=1000000", "--set", "samples.every=1000000"]
+    job = launch(ranks, "train", run_file, "--run", run, *settings)
+    wait_for((run / "metrics.csv").exists)
+    time.sleep(0.5)
+    job.process.send_signal(signal.SIGUSR1)
+    ended = job.wait()
+    assert ended.status == 1
+    (saved,) = (run / "checkpoints").iterdir()
+    assert re.search(r"stopped by a signal after step (\d+), saved in .*; run again to go on", ended.one_line())
+    step = int(saved.stem.removeprefix("step-"))
+    ended = hpcgen(max(1, ranks), "train", run_file, "--run", run, "--set", f"train.steps={step + 1}")
+    assert ended.status == 0 and f"resuming from {saved}" in ended.out
+
+
+def test_whatever_a_killed_job_leaves_is_whole(launch, hpcgen, run_file, tmp_path):
+    """Killed at random moments of a run that always writes checkpoints; then resumed to the bits of an undisturbed run."""
+    run, settings = tmp_path / "run", ["--set", "checkpoint.every=1", "--set", "train.steps=60", "--set", "checkpoint.keep=0"]
+    moments = random.Random(5)
+    for _ in range(4):
+        job = launch(2, "train", run_file, "--run", run, *settings)
+        wait_for(lambda: job.process.poll() is not None or list((run / "checkpoints").glob("*.h5")))
+        time.sleep(moments.uniform(0.7, 1.2))
+        job.kill()
+        assert hpcgen(0, "inspect", run).status == 0
+    assert hpcgen(2, "train", run_file, "--run", run, *settings).status == 0
+    assert not list((run / "checkpoints").glob(".*"))
+    assert hpcgen(1, "train", run_file, "--run", tmp_path / "undisturbed", *settings).status == 0
+    last = "checkpoints/step-00000060.h5"
+    assert hpcgen(0, "compare", run / last, tmp_path / "undisturbed" / last).status == 0
