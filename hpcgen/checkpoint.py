@@ -10,6 +10,7 @@ Attributes: format, version, step, seed, lanes, lane_size, config (the resolved 
 file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high.
 """
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +88,7 @@ def save(path, comm, step, config, scale, fingerprint, environment, players):
         "lanes": config.train.lanes,
         "lane_size": config.train.lane_size,
         "config": config.toml(),
-        "environment": environment,
+        "environment": json.dumps(environment),
         "data": fingerprint,
         "sample_shape": list(scale.shape),
         "sample_dtype": scale.dtype,

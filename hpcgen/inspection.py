@@ -1,5 +1,6 @@
 """What a file or a run holds, whether it is whole, and whether two checkpoints are the same."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,8 @@ def _inspect_checkpoint(path, comm, say):
         say(f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {', '.join(state.optimizer[player]) or 'without state'}")
         for name, shape in vector.layout.shapes.items():
             say(f"    {name:<20} {' x '.join(map(str, shape))}")
-    say(f"  environment {attributes['environment']}")
+    for key, value in json.loads(attributes["environment"]).items():
+        say(f"  {key:<9} {value}")
     say("  whole: every checksum holds")
 
 

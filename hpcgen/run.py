@@ -55,7 +55,7 @@ def _introduction(training):
         f"{config.model.kind} {config.model.network}: {size:,} parameters; {config.train.lanes} lanes of "
         f"{config.train.lane_size} samples on {comm.size} ranks, {deal} a rank; exchange {config.parallel.exchange}"
     )
-    yield f"environment {training.environment}"
+    yield "numpy {numpy}, {blas} on one thread a rank; h5py {h5py}; {mpi}".format(**training.environment)
     if not storage.parallel():
         yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"
     if training.saved:

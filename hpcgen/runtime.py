@@ -73,7 +73,7 @@ def environment():
         "numpy": numpy.__version__,
         "blas": ", ".join(kernels) or "unknown",
         "h5py": f"{h5py.__version__} ({'with' if h5py.get_config().mpi else 'without'} MPI), HDF5 {h5py.version.hdf5_version}",
-        "mpi": MPI.Get_library_version().splitlines()[0].strip(" \0"),
+        "mpi": MPI.Get_library_version().strip(" \0").splitlines()[0].split(",")[0],
         "machine": platform.machine(),
     }
 

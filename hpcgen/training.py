@@ -1,6 +1,5 @@
 """The training loop: lanes, players, steps; what happens between steps is a hook's."""
 
-import json
 import math
 from time import perf_counter
 
@@ -82,7 +81,7 @@ class Training:
             for i, name in enumerate(self.model.players)
         }
         self.theta = {name: player.state.theta for name, player in self.players.items()}
-        self.environment = json.dumps(comm.bcast(environment()))
+        self.environment = comm.bcast(environment())
         self.watch = Stopwatch()
         self.saved = None
 

@@ -16,11 +16,14 @@ python=${PYTHON:-python3}
 command -v "$python" >/dev/null || die "no $python; install Python >= 3.10 (apt: python3) or set PYTHON"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$("$python" -V) is too old; hpcgen needs Python >= 3.10 (set PYTHON)"
 
+# The interpreter itself, also where .venv is active already.
+python=$("$python" -c 'import sys; print(sys._base_executable)')
+
 mpi=${MPI:-$(cat .venv/mpi 2>/dev/null || echo openmpi)}
 case $mpi in openmpi|mpich) ;; *) die "MPI=$mpi: choose openmpi or mpich" ;; esac
 
 # Nothing to do when the same inputs were set up before.
-inputs=$({ cat setup.cfg pyproject.toml jobs/setup.sh; pwd; "$python" -c 'import sys; print(sys.version, sys.prefix)'; echo "$mpi"; } | sha256sum)
+inputs=$({ cat setup.cfg pyproject.toml jobs/setup.sh; pwd; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'; echo "$mpi"; } | sha256sum)
 [ "$(cat .venv/setup-done 2>/dev/null)" = "$inputs" ] && exit 0
 
 # 1. MPI and parallel HDF5: the distribution's packages, or the site's modules.
