@@ -191,7 +191,9 @@ def _value(key, value, kind, limits):
     bounded = typing.Annotated[item, msgspec.Meta(**bounds)] if bounds else item
     try:
         result = msgspec.convert(value, list[bounded] if item is not kind else bounded)
-        if any(isinstance(number, float) and not math.isfinite(number) for number in (result if item is not kind else [result])):
+        if any(
+            isinstance(number, float) and not math.isfinite(number) for number in (result if item is not kind else [result])
+        ):
             raise ValueError
         if "choices" in limits and result not in limits["choices"]:
             raise ValueError
@@ -234,7 +236,9 @@ def _unknown(key, where, known):
 def _subtable(table, name, where=""):
     value = table.get(name, {})
     if not isinstance(value, dict):
-        raise InputError(f"{where + '.' if where else ''}{name} = {_shown(value)}: must be a table, [{where + '.' if where else ''}{name}]")
+        raise InputError(
+            f"{where + '.' if where else ''}{name} = {_shown(value)}: must be a table, [{where + '.' if where else ''}{name}]"
+        )
     return value
 
 

@@ -10,6 +10,7 @@ from time import monotonic
 
 from hpcgen import checkpoint, plots
 from hpcgen.sampling import generate
+from hpcgen.storage import refusals
 
 SECONDS_BETWEEN_LINES = 4.0
 # mpirun hides the terminal's width from the ranks.
@@ -64,7 +65,8 @@ class Lines(Hook):
         start, first = self._start
         left = (train.steps - training.step) * (now - start) / (training.step - first)
         print(
-            f"step {training.step} of {train.steps}  {rate:,.0f} samples/s  {_losses(statistics)}  {left:.0f} s left", flush=True
+            f"step {training.step} of {train.steps}  {rate:,.0f} samples/s  {_losses(statistics)}  {left:.0f} s left",
+            flush=True,
         )
         self._time, self._step = now, training.step
 
@@ -93,13 +95,14 @@ class MetricsFile(Hook):
     def __call__(self, training, statistics, last):
         if self._file is None:
             return
-        if training.step % training.config.metrics.every == 0:
-            row = {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
-            if self._file.tell() == 0:
-                self._writer.writerow(["step", *row])
-            self._writer.writerow([training.step, *row.values()])
-        if training.step % training.config.checkpoint.every == 0:
-            self._file.flush()
+        with refusals(self._path):
+            if training.step % training.config.metrics.every == 0:
+                row = {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
+                if self._file.tell() == 0:
+                    self._writer.writerow(["step", *row])
+                self._writer.writerow([training.step, *row.values()])
+            if last or training.step % training.config.checkpoint.every == 0:
+                self._file.flush()
 
     def close(self):
         if self._file is not None:
@@ -123,7 +126,8 @@ class Pictures(Hook):
         """Draw the samples that `hpcgen sample` gives for the run's seed, from the present parameters."""
         config, scale = training.config, training.shards.scale
         samples = generate(training.model, training.theta, scale, config.seed, 0, config.samples.count)
-        plots.save_picture(samples, self.path(training.step), scale.low, scale.high)
+        with refusals(self.path(training.step)):
+            plots.save_picture(samples, self.path(training.step), scale.low, scale.high)
 
 
 class Checkpoints(Hook):

@@ -104,7 +104,11 @@ def _inspect_data(path, comm, say):
         say(f"  {name:<8}{attributes.get(name, 'not given')}")
     for other in others:
         say(f"  {other}")
-    say("  whole: every checksum holds, every number is finite" if checked else "  no checksums (not made by hpcgen); every number is finite")
+    say(
+        "  whole: every checksum holds, every number is finite"
+        if checked
+        else "  no checksums (not made by hpcgen); every number is finite"
+    )
 
 
 def _inspect_checkpoint(path, comm, say):
@@ -117,7 +121,9 @@ def _inspect_checkpoint(path, comm, say):
     say(f"  samples   {' x '.join(map(str, state.scale.shape))} {state.scale.dtype}, {state.scale.kind}")
     say(f"  lanes     {attributes['lanes']} of {attributes['lane_size']} samples")
     for player, vector in state.players.items():
-        say(f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {', '.join(state.optimizer[player]) or 'without state'}")
+        say(
+            f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {', '.join(state.optimizer[player]) or 'without state'}"
+        )
         for name, shape in vector.layout.shapes.items():
             say(f"    {name:<20} {' x '.join(map(str, shape))}")
     for key, value in json.loads(attributes["environment"]).items():

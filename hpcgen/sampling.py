@@ -71,7 +71,14 @@ def _writer(path):
 
 
 def _write_hdf5(path, comm, slab, scale, source):
-    attributes = {"format": "hpcgen-data", "version": 1, "kind": scale.kind, "source": source, "low": scale.low, "high": scale.high}
+    attributes = {
+        "format": "hpcgen-data",
+        "version": 1,
+        "kind": scale.kind,
+        "source": source,
+        "low": scale.low,
+        "high": scale.high,
+    }
     storage.write(path, comm, attributes, {"samples": slab})
 
 

@@ -70,8 +70,8 @@ def write(path, comm, attributes, slabs, method=None):
     then renamed; if any rank fails, the error is raised on all of them and what stood at `path` stays. `method` is
     `write_together`, or `write_in_turn` where h5py has no MPI. Collective over `comm`.
 
-    Raises InputError where the folder cannot be written, RunError where it lacks the room, WriteError where the disk refuses (full, over quota): the process must
-    then end (see there).
+    Raises InputError where the folder cannot be written, RunError where it lacks the room, WriteError where the disk refuses
+    (full, over quota): the process must then end (see there).
     """
     path = Path(path)
     method = method or (write_together if parallel() else write_in_turn)
@@ -153,7 +153,9 @@ def refusals(path):
     try:
         yield
     except (OSError, RuntimeError) as error:
-        raise WriteError(f"{path.parent}: the disk refused {path.name}: {_reason(error)}; what stood there stays as it was") from error
+        raise WriteError(
+            f"{path.parent}: the disk refused {path.name}: {_reason(error)}; what stood there stays as it was"
+        ) from error
 
 
 def _reason(error):
@@ -271,9 +273,7 @@ def _create(file, attributes, slabs):
     for name, value in attributes.items():
         file.attrs[name] = value
     # A fill value would write every byte twice.
-    return {
-        name: file.create_dataset(name, slab.shape, slab.local.dtype, fill_time="never") for name, slab in slabs.items()
-    }
+    return {name: file.create_dataset(name, slab.shape, slab.local.dtype, fill_time="never") for name, slab in slabs.items()}
 
 
 def _write_rows(dataset, slab, first, count, transfer):
@@ -298,7 +298,9 @@ def _read_back(temporary, path, slabs):
                 if not name.startswith(CHECKSUMS):
                     read_rows(file, name, slab.start, slab.start + len(slab.local))
     except InputError as error:
-        raise WriteError(f"{path.parent}: the disk did not keep {path.name}: {error}; what stood there stays as it was") from None
+        raise WriteError(
+            f"{path.parent}: the disk did not keep {path.name}: {error}; what stood there stays as it was"
+        ) from None
 
 
 def _checksums(rows, block):

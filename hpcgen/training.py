@@ -18,17 +18,13 @@ from hpcgen.streams import Purpose, stream
 
 
 class Player:
-    """A player on this rank: its parameters, its optimizer's state for the part it owns, its exchange."""
+    """A player on this rank: its parameters theta, its exchange, and its optimizer's state for the part that this rank owns."""
 
-    def __init__(self, name, index, model, optimizer, exchange, comm, lanes, seed):
-        layout = model.layouts[name].with_statistics(stop=())
-        self.name, self.optimizer = name, optimizer
-        self.exchange = EXCHANGES[exchange](comm, layout, lanes, lambda: Vector(layout))
-        theta = Vector(layout.state())
-        model.initialize(name, theta, stream(seed, Purpose.INITIALIZE, index))
-        owned = self.exchange.owned
-        self.moves = slice(owned.start, max(owned.start, min(owned.stop, layout.parameters.stop)))
-        slots = {slot: np.zeros(self.moves.stop - self.moves.start, np.float32) for slot in optimizer.slots}
+    def __init__(self, optimizer, exchange, theta):
+        self.optimizer, self.exchange = optimizer, exchange
+        owned, end = exchange.owned, theta.layout.parameters.stop
+        self._moves = slice(min(owned.start, end), min(owned.stop, end))
+        slots = {slot: np.zeros_like(theta.data[self._moves]) for slot in optimizer.slots}
         self.state = PlayerState(theta, slots, owned)
 
     def update(self, step, watch):
@@ -38,9 +34,9 @@ class Player:
         count = statistics.pop("count")
         theta = self.state.theta.data
         with watch("update"):
-            mean = sums[: self.moves.stop - self.moves.start]
+            mean = sums[: self._moves.stop - self._moves.start]
             mean /= np.float32(count)
-            self.optimizer.step(theta[self.moves], mean, self.state.slots, step + 1)
+            self.optimizer.step(theta[self._moves], mean, self.state.slots, step + 1)
         with watch("exchange"):
             self.exchange.gather(theta)
         return {name: total / count for name, total in statistics.items()}
@@ -76,14 +72,18 @@ class Training:
         train = config.train
         self.shards = Shards(config.data.path, comm, self.lanes, train.lane_size, config.seed)
         self.model = MODELS[config.model.kind](config.model, self.shards.scale.shape)
-        self.players = {
-            name: Player(name, i, self.model, config.optimizer[name], config.parallel.exchange, comm, self.lanes, config.seed)
-            for i, name in enumerate(self.model.players)
-        }
+        self.players = {name: self._player(i, name) for i, name in enumerate(self.model.players)}
         self.theta = {name: player.state.theta for name, player in self.players.items()}
         self.environment = comm.bcast(environment())
         self.watch = Stopwatch()
         self.saved = None
+
+    def _player(self, index, name):
+        layout = self.model.layouts[name].with_statistics(stop=())
+        exchange = EXCHANGES[self.config.parallel.exchange](self.comm, layout, self.lanes, lambda: Vector(layout))
+        theta = Vector(layout.state())
+        self.model.initialize(name, theta, stream(self.config.seed, Purpose.INITIALIZE, index))
+        return Player(self.config.optimizer[name], exchange, theta)
 
     def close(self):
         for player in self.players.values():
@@ -122,7 +122,7 @@ class Training:
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), StopRequest() as stop:
             while self.step < steps:
                 statistics = self._step(stop)
-                stopping = any(values.pop("stop") for values in statistics.values())
+                stopping = any([values.pop("stop") for values in statistics.values()])
                 self.step += 1
                 with self.watch("hooks"):
                     for hook in hooks:

@@ -7,7 +7,17 @@ import pytest
 
 from hpcgen import storage
 from hpcgen.errors import DamagedError, InputError, RunError
-from hpcgen.storage import Slab, open_file, partition, read_rows, verify, verify_attributes, write, write_in_turn, write_together
+from hpcgen.storage import (
+    Slab,
+    open_file,
+    partition,
+    read_rows,
+    verify,
+    verify_attributes,
+    write,
+    write_in_turn,
+    write_together,
+)
 
 METHODS = [write_in_turn] + [write_together] * h5py.get_config().mpi
 ATTRIBUTES = {"name": "a name", "step": 7, "low": 0.1, "shape": [3, 4]}

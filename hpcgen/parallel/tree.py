@@ -4,6 +4,8 @@ The sum over the lanes [lo, hi) is the sum over [lo, middle) plus the sum over [
 power of two below hi - lo. The tree depends on the number of lanes alone, so whoever adds, the bits are the same.
 """
 
+from functools import cache
+
 
 def middle(lo, hi):
     """Return where the node [lo, hi) of two lanes or more is divided."""
@@ -27,7 +29,7 @@ class TreeSum:
     """
 
     def __init__(self, lanes, add, free=lambda right: None):
-        self._joins = set(_joins(0, lanes))
+        self._joins = _joins(lanes)
         self._add, self._free = add, free
         self.nodes = []
 
@@ -48,8 +50,13 @@ class TreeSum:
         return nodes
 
 
-def _joins(lo, hi):
-    if hi - lo > 1:
-        yield lo, middle(lo, hi), hi
-        yield from _joins(lo, middle(lo, hi))
-        yield from _joins(middle(lo, hi), hi)
+@cache
+def _joins(lanes):
+    """Return (lo, middle, hi) of every node of two lanes or more."""
+    joins, open_nodes = set(), [(0, lanes)]
+    while open_nodes:
+        lo, hi = open_nodes.pop()
+        if hi - lo > 1:
+            joins.add((lo, middle(lo, hi), hi))
+            open_nodes += [(lo, middle(lo, hi)), (middle(lo, hi), hi)]
+    return joins

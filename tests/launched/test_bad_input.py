@@ -87,7 +87,11 @@ def test_more_ranks_than_lanes(hpcgen, run_file, tmp_path):
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_idx(hpcgen, tmp_path, ranks):
     header = bytes([0, 0, 8, 3]) + b"".join(n.to_bytes(4, "big") for n in (5, 4, 4))
-    cases = {"short": header + bytes(79), "magic": b"PK" + header[2:] + bytes(80), "cut": gzip.compress(header + bytes(80))[:-9]}
+    cases = {
+        "short": header + bytes(79),
+        "magic": b"PK" + header[2:] + bytes(80),
+        "cut": gzip.compress(header + bytes(80))[:-9],
+    }
     messages = {"short": "fewer bytes than its header says", "magic": "magic 504b0803", "cut": "truncated"}
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)

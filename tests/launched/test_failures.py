@@ -87,12 +87,19 @@ def test_what_the_disk_lost_in_silence_is_noticed(fault, hpcgen, run_file, tmp_p
 
 @pytest.mark.parametrize("ranks", [1, 3])
 def test_a_diverging_loss_is_named(hpcgen, run_file, tmp_path, ranks):
-    settings = ["model.loss=least-squares", "optimizer.discriminator.learning_rate=1e5", "checkpoint.every=1", "train.steps=200"]
+    settings = [
+        "model.loss=least-squares",
+        "optimizer.discriminator.learning_rate=1e5",
+        "checkpoint.every=1",
+        "train.steps=200",
+    ]
     settings = [argument for setting in settings for argument in ("--set", setting)]
     ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "run", *settings)
     assert ended.status == 1
     line = ended.one_line()
-    assert re.search(r"step \d+: the (discriminator|generator)'s (loss is (nan|inf|-inf)|parameters are no longer finite)", line)
+    assert re.search(
+        r"step \d+: the (discriminator|generator)'s (loss is (nan|inf|-inf)|parameters are no longer finite)", line
+    )
     good = re.search(r"the last good checkpoint is (\S+\.h5);", line).group(1)
     assert hpcgen(0, "inspect", good).status == 0
 

@@ -18,7 +18,10 @@ def test_even_is_the_shard_formula():
     assert Partition.even(1797, 8).starts == [lane * 1797 // 8 for lane in range(8)]
 
 
-@pytest.mark.parametrize("n, weights, counts", [(8, [1, 1], [4, 4]), (8, [3, 1], [6, 2]), (4, [1000, 1, 1, 1], [1, 1, 1, 1]), (5, [1, 1, 1], [2, 2, 1])])
+@pytest.mark.parametrize(
+    "n, weights, counts",
+    [(8, [1, 1], [4, 4]), (8, [3, 1], [6, 2]), (4, [1000, 1, 1, 1], [1, 1, 1, 1]), (5, [1, 1, 1], [2, 2, 1])],
+)
 def test_weighted(n, weights, counts):
     assert Partition.weighted(n, weights).counts == counts
 

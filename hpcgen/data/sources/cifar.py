@@ -23,15 +23,15 @@ class CIFAR:
             except OSError as error:
                 raise InputError(f"{path}: {error.strerror}") from None
             if size == 0 or size % RECORD:
-                raise InputError(f"{path}: {size} bytes are not whole records of {RECORD}: truncated, or not a CIFAR-10 binary batch")
+                raise InputError(
+                    f"{path}: {size} bytes are not whole records of {RECORD}: truncated, or not a CIFAR-10 binary batch"
+                )
             self._batches.append((self.rows, path, np.memmap(path, np.uint8, "r").reshape(-1, RECORD)))
             self.rows += size // RECORD
         self.name = ", ".join(Path(path).name for path in batches)
 
     def read(self, start, stop):
-        records = np.concatenate(
-            [batch[max(0, start - first) : max(0, stop - first)] for first, _, batch in self._batches]
-        )
+        records = np.concatenate([batch[max(0, start - first) : max(0, stop - first)] for first, _, batch in self._batches])
         labels = records[:, 0].astype(np.int64)
         if (bad := np.flatnonzero(labels > 9)).size:
             row = start + int(bad[0])
