@@ -114,7 +114,7 @@ def start_up(options):
         for n, row in rows.items():
             row["mpi"].append(launch(options, n, "-c", "from mpi4py import MPI")[0])
             settings = (*options.settings, f"train.lanes={options.lanes}")
-            found = json.loads(launch(options, n, "-c", PROBE, options.run_file, *settings)[1].splitlines()[-1])
+            found = json.loads(launch(options, n, "-m", "mpi4py", "-c", PROBE, options.run_file, *settings)[1].splitlines()[-1])
             if found["place"]["ranks"] != n:
                 sys.exit(f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another MPI's --launcher?")
             row["import"].append(found["import"])

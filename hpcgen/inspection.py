@@ -121,9 +121,8 @@ def _inspect_checkpoint(path, comm, say):
     say(f"  samples   {' x '.join(map(str, state.scale.shape))} {state.scale.dtype}, {state.scale.kind}")
     say(f"  lanes     {attributes['lanes']} of {attributes['lane_size']} samples")
     for player, vector in state.players.items():
-        say(
-            f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {', '.join(state.optimizer[player]) or 'without state'}"
-        )
+        slots = ", ".join(state.optimizer[player]) or "without state"
+        say(f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {slots}")
         for name, shape in vector.layout.shapes.items():
             say(f"    {name:<20} {' x '.join(map(str, shape))}")
     for key, value in json.loads(attributes["environment"]).items():

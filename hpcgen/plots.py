@@ -11,7 +11,7 @@ CELL, GAP = 56, 4
 
 
 def save_picture(samples, path, low, high):
-    """Write a square grid of samples in [low, high] as PNG: pictures (n, h, w, 1 or 3) or (n, h, w) as such, others as curves."""
+    """Write a square grid of samples in [low, high] as PNG: pictures (n, h, w[, 1 or 3]) as such, others as curves."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}")

@@ -122,7 +122,7 @@ class Training:
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), StopRequest() as stop:
             while self.step < steps:
                 statistics = self._step(stop)
-                stopping = any([values.pop("stop") for values in statistics.values()])
+                stopping = sum(values.pop("stop") for values in statistics.values()) > 0
                 self.step += 1
                 with self.watch("hooks"):
                     for hook in hooks:

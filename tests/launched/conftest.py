@@ -1,5 +1,6 @@
 """Jobs of their own: each test starts commands under mpirun, with a time limit, and looks at what a user would see."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -52,10 +53,8 @@ class Job:
         return Ended(self.process.returncode, out, err, time.monotonic() - self._started)
 
     def kill(self):
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.communicate()
 
 

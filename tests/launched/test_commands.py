@@ -18,7 +18,7 @@ def test_help_and_version(hpcgen):
 
 
 @pytest.fixture
-def originals(tmp_path, random=np.random.default_rng(0)):
+def originals(tmp_path, random):
     """One source of each kind: the arguments of `hpcgen prepare` and the shape that its samples have."""
     images = random.integers(0, 255, (30, 6, 5), np.uint8)
     (tmp_path / "images").write_bytes(struct.pack(">4B3I", 0, 0, 8, 3, 30, 6, 5) + images.tobytes())

@@ -1,4 +1,4 @@
-"""MNIST's IDX format (LeCun & Cortes), gzip or not: two zero bytes, a type code, the number of axes, their lengths, the data."""
+"""MNIST's IDX format (LeCun & Cortes), gzip or not: two zero bytes, type code, number of axes, their lengths, the data."""
 
 import gzip
 from math import prod
