@@ -27,7 +27,7 @@ from matplotlib.ticker import LogLocator
 HERE = Path(__file__).resolve().parent
 PARTS = {"compute": "#3b8ea5", "exchange": "#f0a04b", "data": "#a5435c", "update": "#c3ced3"}
 MODES = {"weak": "#1f5fa8", "strong": "#d9542b"}
-# Where the ranks are, and the seconds of the imports that `hpcgen train` adds to MPI's, on the slowest of them.
+# Where the ranks are, and the slowest one's seconds of imports beyond MPI's. Run by mpi4py: a rank that fails ends all.
 PROBE = """
 import json, os, sys, time
 from hpcgen import runtime
@@ -53,7 +53,7 @@ def main():
     # Beside the results and not in /tmp: every node must see it.
     with tempfile.TemporaryDirectory(prefix=".scaling-", dir=options.out.resolve()) as folder:
         if not options.data:
-            options.data = Path(folder, "digits.h5")
+            options.data = Path(folder, f"digits-{options.size}.h5")
             launch(options, 1, "-m", "hpcgen", "prepare", "digits", options.data, "--size", options.size)
         # Checkpoints and pictures come at the last step only, unless --set asks for more.
         rare = (f"checkpoint.every={options.steps}", f"samples.every={options.steps}")
@@ -113,8 +113,9 @@ def start_up(options):
         python.append(launch(options, 0, "-c", "pass")[0])
         for n, row in rows.items():
             row["mpi"].append(launch(options, n, "-c", "from mpi4py import MPI")[0])
-            settings = (*options.settings, f"train.lanes={options.lanes}")
-            found = json.loads(launch(options, n, "-m", "mpi4py", "-c", PROBE, options.run_file, *settings)[1].splitlines()[-1])
+            # Under -m mpi4py a rank that fails ends all.
+            probe = ("-m", "mpi4py", "-c", PROBE, options.run_file, *options.settings, f"train.lanes={options.lanes}")
+            found = json.loads(launch(options, n, *probe)[1].splitlines()[-1])
             if found["place"]["ranks"] != n:
                 sys.exit(f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another MPI's --launcher?")
             row["import"].append(found["import"])
@@ -197,7 +198,7 @@ def starred(report):
 
 def subject(report):
     model, train, parallel = (report["config"][key] for key in ("model", "train", "parallel"))
-    name = f"{model['kind']} {model.get('network', 'model')}"
+    name = f"{model['kind']} {model.get('network', 'model')} of {Path(report['config']['data']['path']).name}"
     return f"{name}: {train['lane_size']} samples a lane, {train['steps']} steps, exchange {parallel['exchange']}"
 
 

@@ -86,7 +86,8 @@ def _largest_by_name(x, y):
 
 def _kind(path):
     with storage.open_file(path) as file:
-        return str(file.attrs.get("format", "samples" if "samples" in file else "unknown"))
+        declared = str(file.attrs.get("format"))
+        return declared if declared in KINDS else "samples" if "samples" in file else "unknown"
 
 
 def _inspect_data(path, comm, say):

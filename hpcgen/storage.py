@@ -165,19 +165,19 @@ def _reason(error):
 
 
 @contextmanager
-def open_file(path):
-    """Open an HDF5 file for reading; one that is missing or unreadable raises InputError that says why."""
+def open_file(path, remedy="look at its name"):
+    """Open an HDF5 file for reading; one that is missing or unreadable raises InputError that says why, and the remedy."""
     try:
         file = h5py.File(path, "r", locking="best-effort")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file; {remedy}") from None
     except (IsADirectoryError, PermissionError) as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except OSError as error:
         if "truncated" in str(error):
             raise DamagedError(f"{path}: truncated: the file is shorter than its header says; make or copy it again") from None
         if not h5py.is_hdf5(path):
-            raise InputError(f"{path}: not an HDF5 file") from None
+            raise InputError(f"{path}: not an HDF5 file; {remedy}") from None
         raise DamagedError(f"{path}: HDF5 cannot open it: {error}") from None
     with file:
         yield file

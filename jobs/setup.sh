@@ -3,7 +3,7 @@
 #
 #   jobs/setup.sh                    Open MPI, or whatever an earlier set-up chose
 #   MPI=mpich jobs/setup.sh          MPICH
-#   PYTHON=python3.12 jobs/setup.sh  another interpreter
+#   PYTHON=python3.12 jobs/setup.sh  another interpreter than python3; it, too, is remembered
 #
 # With apt and root (or sudo without a password) it installs what is missing. Elsewhere it takes the site's own mpicc and
 # parallel HDF5 (module load them first; HDF5_DIR names an HDF5 that has no h5pcc on PATH).
@@ -12,12 +12,11 @@ cd "$(dirname "$0")/.."
 
 die() { printf 'jobs/setup.sh: %s\n' "$*" >&2; exit 1; }
 
-python=${PYTHON:-python3}
+python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 command -v "$python" >/dev/null || die "no $python; install Python >= 3.10 (apt: python3) or set PYTHON"
-"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$("$python" -V) is too old; hpcgen needs Python >= 3.10 (set PYTHON)"
-
-# The interpreter itself, also where .venv is active already.
-python=$("$python" -c 'import sys; print(sys._base_executable)')
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$("$python" -V 2>&1) is too old; hpcgen needs Python >= 3.10 (set PYTHON)"
+# The interpreter that .venv is made with: never .venv's own, which `python3` is once .venv is active.
+python=$("$python" -c 'import sys; print("%s/bin/python3.%d" % (sys.base_prefix, sys.version_info[1]))')
 
 mpi=${MPI:-$(cat .venv/mpi 2>/dev/null || echo openmpi)}
 case $mpi in openmpi|mpich) ;; *) die "MPI=$mpi: choose openmpi or mpich" ;; esac
@@ -26,9 +25,10 @@ case $mpi in openmpi|mpich) ;; *) die "MPI=$mpi: choose openmpi or mpich" ;; esa
 inputs=$({ cat setup.cfg pyproject.toml jobs/setup.sh; pwd; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'; echo "$mpi"; } | sha256sum)
 [ "$(cat .venv/setup-done 2>/dev/null)" = "$inputs" ] && exit 0
 
-# 1. MPI and parallel HDF5: the distribution's packages, or the site's modules.
+# 1. MPI and parallel HDF5: the site's modules where an mpicc is loaded, else the distribution's packages.
+site=$(command -v mpicc || true); case $site in /usr/bin/*|/bin/*) site= ;; esac
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo -n)
-if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
+if [ -z "$site" ] && command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
     packages=(libhdf5-$mpi-dev pkg-config)
     [ "$mpi" = openmpi ] && packages+=(openmpi-bin libopenmpi-dev) || packages+=(mpich libmpich-dev)
     command -v cc >/dev/null || packages+=(gcc libc6-dev)
@@ -45,13 +45,14 @@ if command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/
         "${install[@]}" "${missing[@]}" >/dev/null 2>&1 || { "${sudo[@]}" apt-get update -qq; "${install[@]}" "${missing[@]}" >/dev/null; }
     fi
 fi
-mpicc=$(command -v "mpicc.$mpi" || command -v mpicc) \
+kind=.$mpi; [ -z "$site" ] || kind=
+mpicc=$(command -v "mpicc$kind" || command -v mpicc) \
     || die "no mpicc: load a module with an MPI (such as 'module load openmpi') or install the package lib$mpi-dev"
-mpirun=$(command -v "mpirun.$mpi" || command -v mpirun || command -v srun) \
-    || die "no mpirun or srun: load a module with an MPI (such as 'module load openmpi') or install the package $mpi"
+mpirun=$(command -v "mpirun$kind" || command -v mpirun || command -v srun) \
+    || die "no mpirun or srun: load a module with an MPI (such as 'module load openmpi') or install the package ${mpi/openmpi/openmpi-bin}"
 hdf5=${HDF5_DIR:-${HDF5_ROOT:-}}
-debian=/usr/lib/$(cc -print-multiarch 2>/dev/null || true)/hdf5/$mpi
-[ -n "$hdf5" ] || [ ! -e "$debian/include/hdf5.h" ] || hdf5=$debian
+debian=$(echo /usr/lib/*-linux-gnu*/hdf5/"$mpi")
+[ -n "$hdf5$site" ] || [ ! -e "$debian/include/hdf5.h" ] || hdf5=$debian
 [ -n "$hdf5" ] || ! h5pcc=$(command -v h5pcc) || hdf5=$(cd "$(dirname "$h5pcc")/.." && pwd)
 [ -e "$hdf5/include/H5pubconf.h" ] || [ -e "$hdf5/include/hdf5.h" ] \
     || die "no parallel HDF5: load a module with one (such as 'module load hdf5-parallel'), or set HDF5_DIR, or install libhdf5-$mpi-dev"
@@ -64,7 +65,14 @@ echo "setting up .venv with $mpi ($mpicc) and HDF5 in $hdf5"
 "$python" -m venv --clear .venv || die "python -m venv failed: install the package python3-venv"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 pip=(.venv/bin/python -m pip)
-"${pip[@]}" install -q 'setuptools>=77' wheel 'Cython>=3' pkgconfig 'numpy>=2' 'mpi4py>=4'
+# mpi4py's wheel serves several MPIs and opens the first libmpi.so that it finds, .venv/lib first: one that stands for this MPI
+# settles the choice where several are installed. Debian's MPICH calls itself libmpich.so.12, the wheel asks for libmpi.so.12.
+soname=(); case $("$mpicc" -show 2>/dev/null) in *-lmpich*) soname=(-Wl,-soname,libmpi.so.12) ;; esac
+"$mpicc" -shared -fPIC -Wl,--no-as-needed "${soname[@]}" -x c /dev/null -o .venv/lib/libmpi.so \
+    || die "$mpicc cannot link a library: load the module of its compiler, or install gcc"
+echo "$mpi" > .venv/mpi
+echo "$mpirun" > .venv/mpirun
+MPICC=$mpicc "${pip[@]}" install -q 'setuptools>=77' wheel 'Cython>=3' pkgconfig 'numpy>=2' 'mpi4py>=4'
 key=$({ "$mpicc" -show 2>/dev/null || "$mpicc" --version; cat "$hdf5"/include/H5pubconf*.h; .venv/bin/python -VV; \
     "${pip[@]}" freeze | grep -iE '^(numpy|mpi4py|cython)='; } | sha256sum | cut -c1-16)
 echo "building h5py with MPI (about a minute, once), and installing the rest meanwhile"
@@ -81,8 +89,6 @@ grep -v '^h5py' .venv/requirements.txt | "${pip[@]}" install -q -r /dev/stdin
 wait $h5py || { cat .venv/h5py.log >&2; die "h5py could not be built with $mpicc and the HDF5 in $hdf5"; }
 "${pip[@]}" install -q --no-deps .venv/wheels/h5py-*.whl
 "${pip[@]}" install -q --no-build-isolation --no-deps -e .
-echo "$mpi" > .venv/mpi
-echo "$mpirun" > .venv/mpirun
 
 # 3. Proof: two ranks of that MPI write one HDF5 file together.
 proof=$(mktemp -d)

@@ -3,6 +3,7 @@
 Any HDF5 file with /samples will do; one that `hpcgen prepare` wrote is verified against its checksums as it is read.
 """
 
+import math
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -44,11 +45,11 @@ class Scale:
 @contextmanager
 def open_data(path):
     """Open a data file for reading, after checking that it holds samples. Raises InputError."""
-    with storage.open_file(path) as file:
+    with storage.open_file(path, "make it with 'hpcgen prepare'") as file:
         if not isinstance(file.get("samples"), h5py.Dataset):
             raise InputError(f"{path}: no dataset /samples; make a data file with 'hpcgen prepare'")
         samples = file["samples"]
-        if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 2:
+        if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 2 or 0 in samples.shape[1:]:
             raise InputError(
                 f"{path}: /samples is {samples.dtype} of shape {samples.shape}, not uint8 or float32 (n, ...); "
                 f"convert it with 'hpcgen prepare array {path} OUT.h5 --name samples'"
@@ -68,6 +69,20 @@ def read_samples(file, start, stop):
         except OSError as error:
             raise DamagedError(f"{file.filename}: /samples cannot be read: {error}") from None
     return finite_rows(file.filename, rows, start)
+
+
+def declared_range(file):
+    """Return the attributes (low, high), or None where the file does not give both. Raises InputError if they are no interval."""
+    given = [file.attrs[name] for name in ("low", "high") if name in file.attrs]
+    if len(given) < 2:
+        return None
+    try:
+        low, high = map(float, given)
+    except (TypeError, ValueError):
+        low = high = math.nan
+    if not (low < high and math.isfinite(high - low)):
+        raise InputError(f"{file.filename}: attributes low, high are {given[0]}, {given[1]}; they must be numbers, low < high")
+    return low, high
 
 
 def finite_rows(name, rows, first):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.data.file import Scale, open_data, read_samples
+from hpcgen.data.file import Scale, declared_range, open_data, read_samples
 from hpcgen.data.prepare import value_range
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
@@ -27,12 +27,12 @@ class Shards:
             self._rows = Partition.even(shape[0], lanes.total)
             self._first = self._rows.starts[mine.start]
             self._samples = read_samples(file, self._first, self._rows.slice(mine.stop - 1).stop)
-            kind, limits = str(file.attrs.get("kind", "array")), [file.attrs.get(name) for name in ("low", "high")]
+            kind, limits = str(file.attrs.get("kind", "array")), declared_range(file)
             self.fingerprint = str(file.attrs.get("digest", f"{shape} {self._samples.dtype}"))
-        low, high = limits if None not in limits else value_range(comm, self._samples)
+        low, high = limits or value_range(comm, self._samples)
         if not low < high:
             raise InputError(f"{path}: all samples are {low}; there is nothing to learn")
-        self.scale = Scale(shape[1:], str(self._samples.dtype), kind, float(low), float(high))
+        self.scale = Scale(shape[1:], str(self._samples.dtype), kind, low, high)
         self._epochs = {}
 
     def _check(self, path, rows, lanes):

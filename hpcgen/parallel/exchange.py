@@ -1,8 +1,8 @@
 """Sums of lane gradients over all ranks.
 
 An exchange serves one player, whose vectors `make()` makes. `vector()` lends a `Vector` of the player's layout,
-`add(lane, vector)` takes it back with a lane's sums in it (lanes in ascending order), `reduce()` returns the sums over all lanes,
-and `gather(state)` completes a state vector of which this rank has updated its own part, `owned`.
+`add(lane, vector)` takes it back with a lane's sums in it (lanes in ascending order), `reduce()` returns the sums over all
+lanes, and `gather(state)` completes a state vector of which this rank has updated its own part, `owned`.
 """
 
 import numpy as np

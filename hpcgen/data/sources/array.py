@@ -1,6 +1,5 @@
 """An array of samples from a .npy or .npz file, or any HDF5 dataset: the first axis counts the samples."""
 
-import zipfile
 from pathlib import Path
 
 import h5py
@@ -35,18 +34,30 @@ class Array:
 # Each reader returns rows(selection): the rows selected, or for None the array's (shape, dtype).
 
 
-def _npy(path, name):
-    if name is not None:
-        raise InputError(f"{path}: a .npy file holds one array without a name; leave --name out")
-    return _array_rows(_loaded(path, mmap_mode="r"))
+def _numpy(path, name):
+    array = _loaded(path)
+    if isinstance(array, np.lib.npyio.NpzFile):
+        with array as arrays:
+            array = _member(path, arrays, _chosen(path, name, arrays.files))
+    elif name is not None:
+        raise InputError(f"{path}: holds one array without a name; leave --name out")
+    return lambda selection: (array.shape, array.dtype) if selection is None else array[selection]
 
 
-def _npz(path, name):
-    with _loaded(path) as arrays:
-        try:
-            return _array_rows(arrays[_chosen(path, name, arrays.files)])
-        except (zipfile.BadZipFile, ValueError) as error:
-            raise InputError(f"{path}: damaged or not plain numbers: {error}") from None
+def _loaded(path):
+    try:
+        return np.load(path, mmap_mode="r")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except Exception as error:  # NumPy parses the header as Python, so that a bad one may raise anything
+        raise InputError(f"{path}: not a readable NumPy file, or truncated: {error}") from None
+
+
+def _member(path, arrays, name):
+    try:
+        return arrays[name]
+    except Exception as error:  # as above
+        raise InputError(f"{path}: {name} is damaged or not plain numbers: {error}") from None
 
 
 def _hdf5(path, name):
@@ -63,20 +74,7 @@ def _hdf5(path, name):
     return rows
 
 
-READERS = {".npy": _npy, ".npz": _npz}
-
-
-def _array_rows(array):
-    return lambda selection: (array.shape, array.dtype) if selection is None else array[selection]
-
-
-def _loaded(path, **options):
-    try:
-        return np.load(path, **options)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable NumPy file, or truncated: {error}") from None
+READERS = {".npy": _numpy, ".npz": _numpy}
 
 
 def _chosen(path, name, names):

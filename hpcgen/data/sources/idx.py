@@ -27,7 +27,7 @@ class IDX:
 
     def read(self, start, stop):
         labels = self._labels.read(start, stop).astype(np.int64) if self.labels else None
-        return self._images.read(start, stop).reshape(-1, *self.shape), labels
+        return self._images.read(start, stop).reshape(stop - start, *self.shape), labels
 
 
 class IDXFile:
