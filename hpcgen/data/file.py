@@ -72,7 +72,7 @@ def read_samples(file, start, stop):
 
 
 def declared_range(file):
-    """Return the attributes (low, high), or None where the file does not give both. Raises InputError if they are no interval."""
+    """Return the attributes (low, high), or None unless the file has both. Raises InputError if they are no interval."""
     given = [file.attrs[name] for name in ("low", "high") if name in file.attrs]
     if len(given) < 2:
         return None
