@@ -46,7 +46,7 @@ class Samples:
     """A picture of `count` samples `every` so many steps and at the last."""
 
     every: int = setting(1000, ge=1)
-    count: int = setting(64, ge=1)
+    count: int = setting(64, ge=1, le=1024)
 
 
 @dataclass(frozen=True)
