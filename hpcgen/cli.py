@@ -23,29 +23,36 @@ def main(arguments=None):
     runtime.prepare_process()
     from mpi4py import MPI
 
+    comm = MPI.COMM_WORLD
+    try:
+        status = _run(arguments, comm)
+    except SystemExit:
+        raise
+    except BaseException:
+        _say_traceback(comm)
+        _end_abruptly(comm, 1)
+    sys.stdout.flush()
+    sys.exit(status)
+
+
+def _run(arguments, comm):
+    """Return the exit status of the command; errors that are the user's are one line."""
     from hpcgen.errors import InputError, RunError, WriteError
     from hpcgen.parallel.agreement import PeerError
 
-    comm = MPI.COMM_WORLD
     try:
         options = _parse(arguments, comm)
-        status = options.command(options, comm)
+        return options.command(options, comm)
     except (InputError, RunError) as error:
         status = 2 if isinstance(error, InputError) else 1
         _end_together(comm, f"hpcgen: {error}", status)
         if isinstance(error, WriteError):
             _end_abruptly(comm, status)
+        return status
     except PeerError:
         # The rank that failed says why and ends the job; not before it has had the time to.
         time.sleep(GRACE_SECONDS)
         comm.Abort(1)
-    except BaseException as error:
-        if isinstance(error, SystemExit):
-            raise
-        _say_traceback(comm)
-        _end_abruptly(comm, 1)
-    sys.stdout.flush()
-    sys.exit(status)
 
 
 class _Parser(argparse.ArgumentParser):

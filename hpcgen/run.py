@@ -53,7 +53,7 @@ def _introduction(training):
     deal = f"{min(lanes)}" if min(lanes) == max(lanes) else f"{min(lanes)} to {max(lanes)}"
     yield (
         f"{config.model.kind} {config.model.network}: {size:,} parameters; {config.train.lanes} lanes of "
-        f"{config.train.lane_size} samples on {comm.size} ranks, {deal} a rank; exchange {config.parallel.exchange}"
+        f"{config.train.lane_size} samples on {comm.size} rank{'s'[: comm.size > 1]}, {deal} a rank; exchange {config.parallel.exchange}"
     )
     yield "numpy {numpy}, {blas} on one thread a rank; h5py {h5py}; {mpi}".format(**training.environment)
     if not storage.parallel():

@@ -8,5 +8,7 @@ export MPIRUN=$(cat .venv/mpirun)
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_rmaps_base_oversubscribe=1 PRTE_MCA_rmaps_default_mapping_policy=:oversubscribe
 export OMPI_MCA_mpi_yield_when_idle=1
+# Two jobs on one machine would otherwise be bound to the same cores. Slurm binds by itself.
+export OMPI_MCA_hwloc_base_binding_policy=none PRTE_MCA_hwloc_default_binding_policy=none
 # The last word on an error is hpcgen's, not the launcher's banner.
 export OMPI_MCA_orte_execute_quiet=1
