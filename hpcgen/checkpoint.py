@@ -11,6 +11,7 @@ file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_ki
 """
 
 import json
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcgen import storage
-from hpcgen.config import parse_config
+from hpcgen.config import differences, parse_config
 from hpcgen.data.file import Scale
 from hpcgen.errors import DamagedError, InputError
 from hpcgen.nn.vector import Layout, Vector
@@ -28,6 +29,7 @@ from hpcgen.parallel.exchange import state_partition
 from hpcgen.storage import Slab
 
 FORMAT, VERSION = "hpcgen-checkpoint", 1
+NAME = re.compile(r"step-(\d{8,})\.h5")
 LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
 
 
@@ -99,14 +101,17 @@ def save(path, comm, step, config, scale, fingerprint, environment, players):
     storage.write(path, comm, attributes, slabs)
 
 
-def restore(path, comm, players):
-    """Fill `players` (name -> PlayerState) from the checkpoint and return (step, data fingerprint). Collective over `comm`.
+def restore(path, comm, config, players):
+    """Fill `players` (name -> PlayerState) from the checkpoint and return its attributes. Collective over `comm`.
 
-    Each rank reads and verifies its own slices. Raises DamagedError on all ranks if any finds damage; `players` may then be
-    half filled.
+    Each rank reads and verifies its own slices. Raises ForeignError if the checkpoint is of another configuration, DamagedError
+    on all ranks if any finds damage; `players` may then be half filled.
     """
-    with agree(comm), _open(path) as file:
-        step, fingerprint = int(file.attrs["step"]), str(file.attrs["data"])
+    with agree(comm), _part_of_run(path), _open(path) as file:
+        attributes = _attributes(file)
+        changed = differences(config, parse_config(attributes["config"]))
+        if changed:
+            raise ForeignError(f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh")
         for player, state in players.items():
             layout, group = state.theta.layout, f"players/{player}"
             mine = _parameter_slices(layout, comm.size)[comm.rank]
@@ -120,20 +125,19 @@ def restore(path, comm, players):
         slices = _parameter_slices(state.theta.layout, comm.size)
         counts = [s.stop - s.start for s in slices]
         comm.Allgatherv(MPI.IN_PLACE, [state.theta.data, counts, [s.start for s in slices], MPI.FLOAT])
-    return step, fingerprint
+    return attributes
 
 
-def load(path):
+def load(path, optimizer=True):
     """Return the `Checkpoint` in the file `path`, or the newest whole one of the run folder `path`. Needs no MPI launch.
 
-    Raises InputError if there is none, DamagedError if it does not hold what was written.
+    `optimizer` = False leaves the optimizer's state, most of the file, unread. Raises InputError if there is none, DamagedError if it does not hold what was written.
     """
     path = Path(path)
     if path.is_dir():
-        return _newest(path)
+        return _newest(path, optimizer)
     with _open(path) as file:
-        attributes = {name: np.asarray(value).tolist() for name, value in file.attrs.items()}
-        players, optimizer = {}, {}
+        attributes, players, slots = _attributes(file), {}, {}
         for player, group in file["players"].items():
             where = f"players/{player}"
             parameters = _layout_shapes(storage.read_rows(file, f"{where}/layout"))
@@ -141,44 +145,70 @@ def load(path):
             layout = Layout(parameters, buffers)
             sections = [storage.read_rows(file, f"{where}/{part}") for part in ("parameters", "buffers") if part in group]
             players[player] = Vector(layout, np.concatenate(sections))
-            slots = group.get("optimizer", {})
-            optimizer[player] = {
-                slot: Vector(Layout(parameters), storage.read_rows(file, f"{where}/optimizer/{slot}")) for slot in slots
+            slots[player] = {
+                slot: Vector(Layout(parameters), storage.read_rows(file, f"{where}/optimizer/{slot}"))
+                for slot in (group.get("optimizer", ()) if optimizer else ())
             }
     scale = Scale(
         tuple(attributes["sample_shape"]),
         *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high")),
     )
     config = parse_config(attributes["config"])
-    return Checkpoint(path, attributes["step"], attributes["seed"], config, scale, attributes, players, optimizer)
+    return Checkpoint(path, attributes["step"], attributes["seed"], config, scale, attributes, players, slots)
 
 
 def candidates(run):
     """Return the paths of the checkpoints in the run folder `run`, newest first."""
-    return sorted((Path(run) / "checkpoints").glob("step-????????.h5"), reverse=True)
+    steps = {path: NAME.fullmatch(path.name) for path in (Path(run) / "checkpoints").glob("step-*.h5") if path.is_file()}
+    return sorted((path for path, match in steps.items() if match), key=lambda path: int(steps[path][1]), reverse=True)
 
 
-def _newest(run):
+def _newest(run, optimizer):
     damage = []
     for path in candidates(run):
         try:
-            return load(path)
+            with _part_of_run(path):
+                return load(path, optimizer)
         except DamagedError as error:
             damage.append(str(error))
     raise InputError(f"{run}: holds no whole checkpoint" + "".join(f"; {line}" for line in damage))
 
 
+def verify(path, comm):
+    """Raise DamagedError unless `path`, a checkpoint of a run folder, is whole. Collective over `comm`."""
+    with agree(comm), _part_of_run(path), _open(path):
+        pass
+    storage.verify(path, comm)
+
+
+class ForeignError(InputError):
+    """A checkpoint, whole, that belongs to another run."""
+
+
+@contextmanager
+def _part_of_run(path):
+    """Where hpcgen put a checkpoint, whatever cannot be read as one is damage: an empty file after a crash, say."""
+    try:
+        yield
+    except (DamagedError, ForeignError):
+        raise
+    except InputError as error:
+        raise DamagedError(f"{error} (damaged)") from None
+
+
 @contextmanager
 def _open(path):
-    """Open a checkpoint file for reading, its attributes verified."""
+    """Open a checkpoint file for reading, its structure verified."""
     with storage.open_file(path) as file:
-        if storage.has_checksums(file):
-            storage.verify_attributes(file)
-        if file.attrs.get("format") != FORMAT:
+        if not storage.has_checksums(file) or file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: not a checkpoint of hpcgen")
         if file.attrs["version"] != VERSION:
             raise InputError(f"{path}: checkpoint version {file.attrs['version']}; this hpcgen reads version {VERSION}")
         yield file
+
+
+def _attributes(file):
+    return {name: np.asarray(value).tolist() for name, value in file.attrs.items()}
 
 
 def _parameter_slices(layout, size):

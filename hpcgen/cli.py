@@ -28,6 +28,8 @@ def main(arguments=None):
         status = _run(arguments, comm)
     except SystemExit:
         raise
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
+        _end_abruptly(comm, 1)
     except BaseException:
         _say_traceback(comm)
         _end_abruptly(comm, 1)
@@ -92,7 +94,8 @@ def _say_traceback(comm):
 
 def _end_abruptly(comm, status):
     """End all ranks without running anything else that could wait for one of them, or close a broken file."""
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        sys.stdout.flush()
     if comm.size > 1:
         comm.Abort(status)
     os._exit(status)
@@ -116,10 +119,10 @@ def parser():
 
     sample = commands.add_parser("sample", help="draw samples from a checkpoint or a run folder's newest")
     sample.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
-    sample.add_argument("--count", type=_count, default=64)
+    sample.add_argument("--count", type=_COUNT, default=64)
     sample.add_argument("--out", metavar="F", type=Path, help="a .h5 data file or a .npy array")
     sample.add_argument("--png", metavar="F", type=Path, help="a picture of the first 100 at most")
-    sample.add_argument("--seed", type=_count, default=0)
+    sample.add_argument("--seed", type=_SEED, default=0)
     sample.set_defaults(command=_sample)
 
     inspect = commands.add_parser("inspect", help="say what a data file, checkpoint or run holds, and check it")
@@ -135,7 +138,7 @@ def parser():
 
 def _prepare_parser(prepare):
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--seed", type=_count, default=0, help="of the order that rows are put in")
+    common.add_argument("--seed", type=_SEED, default=0, help="of the order that rows are put in")
     common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
     sources = prepare.add_subparsers(required=True, metavar="SOURCE")
 
@@ -145,7 +148,7 @@ def _prepare_parser(prepare):
         return command
 
     digits = add("digits", "digits:Digits size", "scikit-learn's 1,797 handwritten digits")
-    digits.add_argument("--size", type=_positive, default=8)
+    digits.add_argument("--size", type=_SIZE, default=8)
     idx = add("idx", "idx:IDX images labels", "MNIST's format, gzip or not")
     idx.add_argument("images", metavar="IMAGES", type=Path)
     idx.add_argument("--labels", metavar="F", type=Path)
@@ -153,7 +156,7 @@ def _prepare_parser(prepare):
     cifar.add_argument("batches", metavar="BATCH", type=Path, nargs="+")
     images = add("images", "images:Images folder size channels", "a folder of pictures")
     images.add_argument("folder", metavar="DIR", type=Path)
-    images.add_argument("--size", type=_positive, required=True)
+    images.add_argument("--size", type=_SIZE, required=True)
     images.add_argument("--channels", type=int, choices=(1, 3), default=3)
     array = add("array", "array:Array path name", ".npy, .npz or any HDF5 dataset")
     array.add_argument("path", metavar="FILE", type=Path)
@@ -162,18 +165,18 @@ def _prepare_parser(prepare):
         command.add_argument("out", metavar="OUT.h5", type=Path)
 
 
-def _count(text):
-    number = int(text)
-    if not 0 <= number < 2**63:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 2^63 - 1")
+def _number(least, most):
+    """Return a type for argparse: an integer from `least` to `most`."""
+
+    def number(text):
+        if not (text.isdecimal() and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(f"{text!r} is not an integer from {least} to {most}")
+        return int(text)
+
     return number
 
 
-def _positive(text):
-    number = _count(text)
-    if number == 0:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
+_SEED, _COUNT, _SIZE = _number(0, 2**63 - 1), _number(1, 10**12), _number(1, 4096)
 
 
 def _prepare(options, comm):
@@ -194,9 +197,13 @@ def _prepare(options, comm):
 def _train(options, comm):
     import json
 
+    from hpcgen.parallel.agreement import from_root
     from hpcgen.run import train
+    from hpcgen.storage import require_room
 
     start = time.perf_counter()
+    if options.timings:
+        from_root(comm, require_room, options.timings, 0)
     folder = options.run or Path("runs") / options.file.stem
     say, warn = _say(comm), _say(comm, sys.stderr)
     training = train(options.file, folder, comm, options.settings, options.fresh, options.progress, say, warn)

@@ -105,7 +105,7 @@ FREE = ("data.path", "train.steps", "train.recompute", "checkpoint.", "samples."
 def load_config(path, settings=()):
     """Return the Config of the run file `path` with `settings` ("KEY=VALUE") laid over it. Raises InputError."""
     try:
-        text = Path(path).read_text()
+        text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
     try:
@@ -147,16 +147,20 @@ def differences(config, other):
 def _model(table):
     kind = _value("model.kind", table.get("kind", "gan"), str, {"choices": MODELS})
     options = MODELS[kind].Options
+    network = {f.name: f for f in fields(options)}["network"]
+    _value("model.network", table.get("network", network.default), str, network.metadata)
     return _build(options, _merged(options.presets(table), table), "model")
 
 
 def _optimizers(table, players):
-    common = {key: value for key, value in table.items() if not isinstance(value, dict)}
+    tables = {player: _subtable(table, player, "optimizer") for player in players}
+    common = {key: value for key, value in table.items() if key not in players}
+    for key, value in common.items():
+        if isinstance(value, dict):
+            raise InputError(_unknown(key, "optimizer", players))
     optimizers = {}
-    for key in table.keys() - common.keys() - set(players):
-        raise InputError(_unknown(key, "optimizer", players))
-    for player in players:
-        own, where = _subtable(table, player, "optimizer"), f"optimizer.{player}" if player in table else "optimizer"
+    for player, own in tables.items():
+        where = f"optimizer.{player}" if own else "optimizer"
         # Another optimizer for one player takes none of the common one's keys.
         inherits = own.get("name", common.get("name")) == common.get("name")
         chosen = {**common, **own} if inherits else own
@@ -257,10 +261,13 @@ def _assign(table, assignment):
     if not equals or not key.strip():
         raise InputError(f"--set {assignment}: must be KEY=VALUE, such as train.steps=100")
     try:
-        value = msgspec.toml.decode(f"value = {text}")["value"]
+        decoded = msgspec.toml.decode(f"value = {text}")
     except msgspec.DecodeError:
-        value = text.strip()
-    *parents, name = key.strip().split(".")
+        decoded = {"value": text.strip()}
+    if len(decoded) > 1:
+        raise InputError(f"--set {assignment!r}: must be one KEY=VALUE")
+    value = decoded["value"]
+    *parents, name = [part.strip() for part in key.split(".")]
     for parent in parents:
         table = table.setdefault(parent, {})
         if not isinstance(table, dict):

@@ -80,10 +80,13 @@ class MetricsFile(Hook):
     def __init__(self, path, training):
         self._path, self._file = path, None
         if training.comm.rank == 0:
-            kept = self._rows_until(training.step)
-            self._file = open(path, "w", newline="")
-            self._writer = csv.writer(self._file, lineterminator="\n")
-            self._writer.writerows(kept)
+            with refusals(path):
+                part = path.with_name(f".{path.name}.part")
+                with open(part, "w", newline="") as file:
+                    csv.writer(file, lineterminator="\n").writerows(self._rows_until(training.step))
+                part.replace(path)
+                self._file = open(path, "a", newline="")
+                self._writer = csv.writer(self._file, lineterminator="\n")
 
     def _rows_until(self, step):
         if step == 0 or not self._path.exists():
@@ -101,7 +104,6 @@ class MetricsFile(Hook):
                 if self._file.tell() == 0:
                     self._writer.writerow(["step", *row])
                 self._writer.writerow([training.step, *row.values()])
-            if last or training.step % training.config.checkpoint.every == 0:
                 self._file.flush()
 
     def close(self):

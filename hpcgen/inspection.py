@@ -7,7 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcgen import checkpoint, storage
-from hpcgen.data.file import open_data, read_samples
+from hpcgen.data.file import declared_range, open_data, read_samples
 from hpcgen.errors import DamagedError, InputError
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.partition import Partition
@@ -93,6 +93,7 @@ def _kind(path):
 def _inspect_data(path, comm, say):
     with agree(comm), open_data(path) as file:
         shape, dtype, attributes = file["samples"].shape, file["samples"].dtype, dict(file.attrs)
+        declared_range(file)
         others = [f"/{name} {file[name].shape}" for name in ("labels", "inputs") if name in file]
         checked = storage.has_checksums(file)
         mine = Partition.even(shape[0], comm.size).slice(comm.rank)
@@ -115,20 +116,26 @@ def _inspect_data(path, comm, say):
 def _inspect_checkpoint(path, comm, say):
     storage.verify(path, comm)
     with agree(comm):
-        state = checkpoint.load(path)
+        lines = list(_checkpoint_lines(path)) if comm.rank == 0 else []
+    for line in lines:
+        say(line)
+
+
+def _checkpoint_lines(path):
+    state = checkpoint.load(path)
     attributes = state.attributes
-    say(f"{path}: checkpoint after step {state.step:,}, seed {state.seed}")
-    say(f"  model     {state.config.model.kind} {state.config.model.network}")
-    say(f"  samples   {' x '.join(map(str, state.scale.shape))} {state.scale.dtype}, {state.scale.kind}")
-    say(f"  lanes     {attributes['lanes']} of {attributes['lane_size']} samples")
+    yield f"{path}: checkpoint after step {state.step:,}, seed {state.seed}"
+    yield f"  model     {state.config.model.kind} {state.config.model.network}"
+    yield f"  samples   {' x '.join(map(str, state.scale.shape))} {state.scale.dtype}, {state.scale.kind}"
+    yield f"  lanes     {attributes['lanes']} of {attributes['lane_size']} samples"
     for player, vector in state.players.items():
         slots = ", ".join(state.optimizer[player]) or "without state"
-        say(f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {slots}")
+        yield f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {slots}"
         for name, shape in vector.layout.shapes.items():
-            say(f"    {name:<20} {' x '.join(map(str, shape))}")
+            yield f"    {name:<20} {' x '.join(map(str, shape))}"
     for key, value in json.loads(attributes["environment"]).items():
-        say(f"  {key:<9} {value}")
-    say("  whole: every checksum holds")
+        yield f"  {key:<9} {value}"
+    yield "  whole: every checksum holds"
 
 
 def _inspect_run(path, comm, say):
@@ -140,7 +147,7 @@ def _inspect_run(path, comm, say):
     status = 0
     for each in paths:
         try:
-            storage.verify(each, comm)
+            checkpoint.verify(each, comm)
             say(f"  {each.name}  whole")
         except DamagedError as error:
             say(f"  {each.name}  DAMAGED  {error}")

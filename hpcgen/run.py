@@ -1,14 +1,19 @@
 """A run folder: what `hpcgen train` finds there, leaves there, and refuses to mix."""
 
-from contextlib import ExitStack, closing
+import fcntl
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from time import monotonic, sleep
 
 from hpcgen import checkpoint, hooks, storage
 from hpcgen.config import differences, load_config
 from hpcgen.errors import InputError
-from hpcgen.parallel.agreement import from_root
+from hpcgen.parallel.agreement import agree, from_root
+from hpcgen.runtime import StopRequest
 from hpcgen.training import Training
 
+# How long a run waits for another one to leave its folder.
+LOCK_SECONDS = 3.0
 OURS = ("config.toml", "metrics.csv", "samples", "checkpoints")
 
 
@@ -20,31 +25,34 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
     """
     folder = Path(folder)
     config = from_root(comm, load_config, run_file, settings)
-    with closing(Training(config, comm)) as training:
-        paths = from_root(comm, _enter, folder, config, fresh)
-        training.resume(paths, warn)
-        checkpoints, pictures = folder / "checkpoints", hooks.Pictures(folder / "samples")
+    with ExitStack() as stack:
+        stop = stack.enter_context(StopRequest())
+        training = stack.enter_context(closing(Training(config, comm)))
+        training.warn_of_mixed_nodes(warn)
+        stack.enter_context(_locked(folder, comm))
+        training.resume(from_root(comm, _enter, folder, config, fresh), warn)
+        from_root(comm, _record, folder, config)
+        pictures = hooks.Pictures(folder / "samples")
         for line in _introduction(training):
             say(line)
         if training.step < config.train.steps:
-            with ExitStack() as stack:
-                active = [
-                    *hooks.progress(progress, training),
-                    hooks.MetricsFile(folder / "metrics.csv", training),
-                    hooks.Checkpoints(checkpoints),
-                    pictures,
-                ]
-                for hook in active:
-                    stack.callback(hook.close)
-                training.run(active)
+            active = [
+                *hooks.progress(progress, training),
+                hooks.MetricsFile(folder / "metrics.csv", training),
+                hooks.Checkpoints(folder / "checkpoints"),
+                pictures,
+            ]
+            for hook in active:
+                stack.callback(hook.close)
+            training.run(active, stop)
         else:
             say(f"nothing left to do: {training.step} of train.steps = {config.train.steps} steps are done")
             if comm.rank == 0 and not pictures.path(training.step).exists():
                 pictures.draw(training)
-        say(f"run         {folder}")
-        say(f"checkpoint  {training.saved}")
-        say(f"picture     {pictures.path(training.step)}")
-        return training
+    say(f"run         {folder}")
+    say(f"checkpoint  {training.saved}")
+    say(f"picture     {pictures.path(training.step)}")
+    return training
 
 
 def _introduction(training):
@@ -62,14 +70,55 @@ def _introduction(training):
         yield f"resuming from {training.saved}"
 
 
-def _enter(folder, config, fresh):
-    """Make or check the run folder and return its checkpoints, newest first."""
-    saved = folder / "config.toml"
+@contextmanager
+def _locked(folder, comm):
+    """Hold the run folder for this run, until it ends however it ends; a second run is refused. Collective over `comm`."""
+    lock = None
+    with agree(comm):
+        if comm.rank == 0:
+            with _writable(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                lock = open(folder / ".lock", "w")
+            _hold(lock, folder)
     try:
+        yield
+    finally:
+        if lock:
+            lock.close()
+
+
+def _hold(lock, folder):
+    """Take the lock; wait a little for the ranks of a job that was just killed. File systems without locks do without."""
+    deadline = monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if monotonic() > deadline:
+                lock.close()
+                raise InputError(
+                    f"{folder}: another run is writing there; wait for it, or choose another --run folder"
+                ) from None
+            sleep(0.1)
+        except OSError:
+            return None
+
+
+@contextmanager
+def _writable(folder):
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write there: {error.strerror}; choose another --run folder") from None
+
+
+def _enter(folder, config, fresh):
+    """Check the run folder against the configuration, tidy it, and return its checkpoints, newest first."""
+    with _writable(folder):
         if fresh:
             _set_aside(folder)
-        if saved.exists():
-            changed = differences(config, load_config(saved))
+        if (folder / "config.toml").exists():
+            changed = differences(config, load_config(folder / "config.toml"))
             if changed:
                 raise InputError(
                     f"{folder}: was run with another configuration ({'; '.join(changed)}); "
@@ -79,12 +128,15 @@ def _enter(folder, config, fresh):
         (folder / "samples").mkdir(exist_ok=True)
         for stale in (folder / "checkpoints").glob(".step-*.part"):
             stale.unlink()
-        part = folder / ".config.toml"
-        part.write_text(config.toml())
-        part.replace(saved)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot write there: {error.strerror}; choose another --run folder") from None
     return checkpoint.candidates(folder)
+
+
+def _record(folder, config):
+    """Write config.toml, whole."""
+    with _writable(folder):
+        part = folder / ".config.toml"
+        part.write_text(config.toml(), encoding="utf-8")
+        part.replace(folder / "config.toml")
 
 
 def _set_aside(folder):

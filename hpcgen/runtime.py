@@ -79,13 +79,18 @@ def environment():
 
 
 class StopRequest:
-    """Set by SIGUSR1 or SIGTERM, which batch systems send ahead of the end; the run polls it between steps."""
+    """True once SIGUSR1 or SIGTERM came, which batch systems send ahead of the end, or Ctrl-C; the run polls it between steps.
+
+    A second Ctrl-C ends the process at once.
+    """
+
+    SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
 
     def __init__(self):
         self.signal = None
 
     def __enter__(self):
-        self._previous = {number: signal.signal(number, self._note) for number in (signal.SIGUSR1, signal.SIGTERM)}
+        self._previous = {number: signal.signal(number, self._note) for number in self.SIGNALS}
         return self
 
     def __exit__(self, *error):
@@ -94,6 +99,8 @@ class StopRequest:
 
     def _note(self, number, frame):
         self.signal = signal.Signals(number)
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
 
     def __bool__(self):
         return self.signal is not None

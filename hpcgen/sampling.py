@@ -1,5 +1,6 @@
 """Samples of a trained model: sample i of a seed is the same whoever makes it, and however many others are made."""
 
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ from hpcgen import plots, storage
 from hpcgen.checkpoint import load
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
-from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
@@ -27,10 +28,11 @@ def model_of(checkpoint):
 def generate(model, theta, scale, seed, start, stop):
     """Return samples [start, stop) of `seed`, in the data's own interval and type (stop - start, *shape)."""
     first, last = start // BLOCK, -(-stop // BLOCK)
-    blocks = [
-        scale.from_model(model.sample(theta, model.noise(stream(seed, Purpose.SAMPLE, block), BLOCK)), model.range)
-        for block in range(first, last)
-    ]
+    with one_blas_thread():
+        blocks = [
+            scale.from_model(model.sample(theta, model.noise(stream(seed, Purpose.SAMPLE, block), BLOCK)), model.range)
+            for block in range(first, last)
+        ]
     samples = np.concatenate(blocks) if blocks else np.empty((0, *scale.shape), scale.dtype)
     return samples[start - first * BLOCK : stop - first * BLOCK]
 
@@ -42,25 +44,25 @@ def sample(path, comm, count, seed, out=None, png=None, say=print):
     """
     if out is None and png is None:
         raise InputError("sample: nothing to write; give --out F.h5, --out F.npy or --png F.png")
-    if count == 0:
-        raise InputError("sample --count 0: must be at least 1")
     write = _writer(out) if out else None
     with agree(comm):
-        state = load(path)
+        state = load(path, optimizer=False)
     model, scale = model_of(state), state.scale
-    with one_blas_thread():
-        if write:
-            shape = (count, *scale.shape)
-            mine = storage.partition(shape, scale.dtype, comm.size).slice(comm.rank)
-            local = generate(model, state.players, scale, seed, mine.start, mine.stop)
-            write(Path(out), comm, storage.Slab(shape, mine.start, local), scale, f"{state.path.name}, seed {seed}")
-            say(f"{out}: {count:,} samples of {' x '.join(map(str, scale.shape))}")
-        if png:
-            with agree(comm):
-                if comm.rank == 0:
-                    shown = generate(model, state.players, scale, seed, 0, min(count, PICTURE))
-                    plots.save_picture(shown, png, scale.low, scale.high)
-            say(f"{png}: a picture of {min(count, PICTURE)}")
+    for target, size in ((out, count * prod(scale.shape) * np.dtype(scale.dtype).itemsize), (png, 0)):
+        if target:
+            from_root(comm, storage.require_room, target, size)
+    if write:
+        shape = (count, *scale.shape)
+        mine = storage.partition(shape, scale.dtype, comm.size).slice(comm.rank)
+        local = generate(model, state.players, scale, seed, mine.start, mine.stop)
+        write(Path(out), comm, storage.Slab(shape, mine.start, local), scale, f"{state.path.name}, seed {seed}")
+        say(f"{out}: {count:,} samples of {' x '.join(map(str, scale.shape))}")
+    if png:
+        with agree(comm):
+            if comm.rank == 0:
+                shown = generate(model, state.players, scale, seed, 0, min(count, PICTURE))
+                plots.save_picture(shown, png, scale.low, scale.high)
+        say(f"{png}: a picture of {min(count, PICTURE)}")
 
 
 def _writer(path):
@@ -83,16 +85,13 @@ def _write_hdf5(path, comm, slab, scale, source):
 
 
 def _write_npy(path, comm, slab, scale, source):
-    """Rank 0 makes the file at its full size, every rank fills in its rows, then the file takes its name."""
-    part = path.with_name(f".{path.name}.part")
-    with agree(comm), storage.refusals(path):
-        if comm.rank == 0:
-            np.lib.format.open_memmap(part, "w+", slab.local.dtype, slab.shape).flush()
-    with agree(comm), storage.refusals(path):
-        if len(slab.local):
-            rows = np.lib.format.open_memmap(part, "r+")
-            rows[slab.start : slab.start + len(slab.local)] = slab.local
-            rows.flush()
-    with agree(comm), storage.refusals(path):
-        if comm.rank == 0:
-            part.replace(path)
+    """Rank 0 makes the file at its full size, every rank fills in its rows."""
+    with storage.replacing(path, comm, slab.local.dtype.itemsize * prod(slab.shape)) as temporary:
+        with agree(comm), storage.refusals(path):
+            if comm.rank == 0:
+                np.lib.format.open_memmap(temporary, "w+", slab.local.dtype, slab.shape).flush()
+        with agree(comm), storage.refusals(path):
+            if len(slab.local):
+                rows = np.lib.format.open_memmap(temporary, "r+")
+                rows[slab.start : slab.start + len(slab.local)] = slab.local
+                rows.flush()

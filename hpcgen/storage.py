@@ -1,17 +1,16 @@
 """HDF5 files that are whole or not there: written by all ranks at once, checksummed, verified when read.
 
 `write` takes attributes and slabs, one a dataset; the same call serves any number of ranks. Beside each dataset NAME lies
-/checksums/NAME, the CRC-32 of each run of `block_rows` rows, and the root's attribute `digest` is the SHA-256 of all other
-attributes and checksums. A file appears under its name only when all of it is on the disk.
+/checksums/NAME, the CRC-32 of each run of `block_rows` rows; the rest of the file is under a seal (`hpcgen.seal`). A file
+appears under its name only when all of it is on the disk.
 """
 
 import faulthandler
-import hashlib
-import json
 import os
 import re
 import shutil
 import socket
+import tempfile
 import zlib
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ import h5py
 import numpy as np
 from mpi4py import MPI
 
+from hpcgen import seal
 from hpcgen.errors import DamagedError, InputError, RunError, WriteError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import BLOCK, Partition
@@ -75,27 +75,43 @@ def write(path, comm, attributes, slabs, method=None):
     """
     path = Path(path)
     method = method or (write_together if parallel() else write_in_turn)
-    temporary = comm.bcast(path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part"))
     slabs = dict(slabs)
-    for name, slab in list(slabs.items()):
+    names = list(slabs)
+    for name in names:
+        slab = slabs[name]
         checksums = np.concatenate(comm.allgather(_checksums(slab.local, block_rows(slab.shape, slab.local.dtype))))
         slabs[f"{CHECKSUMS}/{name}"] = Slab.replicated(checksums, comm)
-    digest = _digest(attributes, {name: slab for name, slab in slabs.items() if name.startswith(CHECKSUMS)}, comm)
     size = sum(prod(slab.shape) * slab.local.dtype.itemsize for slab in slabs.values())
-    with agree(comm):
-        if comm.rank == 0:
-            _claim(temporary, size)
-    try:
+    with replacing(path, comm, size) as temporary:
         # A collective call inside HDF5 or MPI-IO that some ranks left with an error holds the interpreter of the others.
         faulthandler.dump_traceback_later(LONGEST + size / SLOWEST, exit=True)
         try:
-            method(temporary, path, comm, {**attributes, "digest": digest}, slabs)
+            method(temporary, path, comm, attributes, slabs)
         finally:
             faulthandler.cancel_dump_traceback_later()
         with agree(comm), refusals(path):
-            _sync(temporary)
+            if comm.rank == 0:
+                seal.write(temporary, names)
         with agree(comm), refusals(path):
             _read_back(temporary, path, slabs)
+
+
+@contextmanager
+def replacing(path, comm, size):
+    """Give the body an empty file of another name to fill with `size` bytes; flush it, then let it take the place of `path`.
+
+    Whatever fails, `path` stays as it was and the other file is removed. Collective over `comm`. Raises as `write`.
+    """
+    # The machine and the process are in the name: two runs in one folder do not write into one file.
+    temporary = comm.bcast(path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part"))
+    with agree(comm):
+        if comm.rank == 0:
+            require_room(path, size)
+            temporary.touch()
+    try:
+        yield temporary
+        with agree(comm), refusals(path):
+            _sync(temporary)
         with agree(comm), refusals(path):
             if comm.rank == 0:
                 os.replace(temporary, path)
@@ -107,6 +123,22 @@ def write(path, comm, attributes, slabs, method=None):
         raise
 
 
+def require_room(path, size):
+    """Raise InputError unless a file can be made at `path` (and its folder), RunError unless `size` bytes are free there."""
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise InputError(f"{path.parent}: cannot write there: {error.strerror}; choose another folder") from None
+    free = shutil.disk_usage(path.parent).free
+    if free < size:
+        raise RunError(f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; what is there stays as it is")
+
+
 def parallel():
     """Tell whether h5py can write with MPI."""
     return h5py.get_config().mpi
@@ -115,7 +147,7 @@ def parallel():
 def write_together(temporary, path, comm, attributes, slabs):
     """Write `temporary`, which is to become `path`, through HDF5's mpio driver: all ranks at once. Collective over `comm`."""
     with agree(comm, PATIENCE), refusals(path):
-        file = _abandonable(h5py.File(temporary, "w", driver="mpio", comm=comm))
+        file = _abandonable(h5py.File(temporary, "w", driver="mpio", comm=comm, userblock_size=seal.block_size(len(slabs))))
         datasets = _create(file, attributes, slabs)
     transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
     transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
@@ -134,7 +166,7 @@ def write_in_turn(temporary, path, comm, attributes, slabs):
     """Write `temporary` through HDF5 without MPI: rank after rank opens it and writes its rows. Collective over `comm`."""
     with agree(comm, PATIENCE), refusals(path):
         if comm.rank == 0:
-            file = _abandonable(h5py.File(temporary, "w"))
+            file = _abandonable(h5py.File(temporary, "w", userblock_size=seal.block_size(len(slabs))))
             _create(file, attributes, slabs)
             _close(file)
     for rank in range(comm.size):
@@ -168,41 +200,31 @@ def _reason(error):
 def open_file(path, remedy="look at its name"):
     """Open an HDF5 file for reading; one that is missing or unreadable raises InputError that says why, and the remedy."""
     try:
+        if Path(path).is_dir():
+            raise InputError(f"{path}: is a folder; {remedy}")
+        seal.check(path)
         file = h5py.File(path, "r", locking="best-effort")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {remedy}") from None
-    except (IsADirectoryError, PermissionError) as error:
+    except PermissionError as error:
         raise InputError(f"{path}: {error.strerror or error}") from None
     except OSError as error:
-        if "truncated" in str(error):
-            raise DamagedError(f"{path}: truncated: the file is shorter than its header says; make or copy it again") from None
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: not an HDF5 file; {remedy}") from None
-        raise DamagedError(f"{path}: HDF5 cannot open it: {error}") from None
+        kind = "truncated" if "truncated" in str(error) else "damaged"
+        raise DamagedError(f"{path}: {kind}: HDF5 cannot open it ({_reason(error)}); copy or make it again") from None
     with file:
         yield file
 
 
 def has_checksums(file):
-    """Tell whether hpcgen wrote the file, so that it can be verified."""
-    return "digest" in file.attrs and CHECKSUMS in file
+    """Tell whether hpcgen wrote the file, so that what is read can be verified."""
+    return file.userblock_size > 0 and CHECKSUMS in file
 
 
 def content(file):
     """Return the names of the file's datasets, without those of their checksums."""
     return [name for name in _dataset_names(file) if not name.startswith(CHECKSUMS)]
-
-
-def verify_attributes(file):
-    """Raise DamagedError unless attributes, names, shapes and checksums are those that were written."""
-    attributes = {name: value for name, value in file.attrs.items() if name != "digest"}
-    try:
-        checksums = {name: _Stored(file[name]) for name in _dataset_names(file) if name.startswith(CHECKSUMS)}
-        intact = has_checksums(file) and file.attrs["digest"] == _digest(attributes, checksums)
-    except (OSError, RuntimeError, KeyError) as error:
-        raise DamagedError(f"{file.filename}: damaged: {error}") from None
-    if not intact:
-        raise DamagedError(f"{file.filename}: damaged: attributes or checksums are not those that were written")
 
 
 def read_rows(file, name, start=0, stop=None):
@@ -232,7 +254,8 @@ def read_rows(file, name, start=0, stop=None):
 def verify(path, comm):
     """Raise DamagedError unless every byte of every dataset is what was written. Collective over `comm`."""
     with agree(comm), open_file(path) as file:
-        verify_attributes(file)
+        if not has_checksums(file):
+            raise DamagedError(f"{path}: damaged: it has lost its seal")
         for name in content(file):
             dataset = file[name]
             mine = partition(dataset.shape, dataset.dtype, comm.size).slice(comm.rank)
@@ -254,19 +277,6 @@ def _abandonable(file):
 def _close(file):
     file.close()
     _OPEN.remove(file)
-
-
-def _claim(path, size):
-    """Make the empty file `path`; refuse while nothing is open yet if the folder cannot be written or lacks `size` bytes."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        raise InputError(f"{path.parent}: cannot write there: {error.strerror}; choose another folder") from None
-    free = shutil.disk_usage(path.parent).free
-    if free < size:
-        path.unlink()
-        raise RunError(f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; what is there stays as it is")
 
 
 def _create(file, attributes, slabs):
@@ -306,20 +316,6 @@ def _read_back(temporary, path, slabs):
 def _checksums(rows, block):
     rows = np.ascontiguousarray(rows)
     return np.array([zlib.crc32(rows[i : i + block]) for i in range(0, len(rows), block)], np.uint32)
-
-
-class _Stored:
-    """A dataset of checksums in a file, with the parts of a Slab that a digest needs."""
-
-    def __init__(self, dataset):
-        self.shape, self.local = dataset.shape, dataset[...]
-
-
-def _digest(attributes, checksums, comm=None):
-    text = json.dumps({name: np.asarray(value).tolist() for name, value in attributes.items()}, sort_keys=True)
-    text += "".join(f"{name} {crc.shape} {crc.local.tobytes().hex()}\n" for name, crc in sorted(checksums.items()))
-    digest = hashlib.sha256(text.encode()).hexdigest()
-    return digest if comm is None else comm.bcast(digest)
 
 
 def _dataset_names(file):

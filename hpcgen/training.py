@@ -1,5 +1,6 @@
 """The training loop: lanes, players, steps; what happens between steps is a hook's."""
 
+import json
 import math
 from time import perf_counter
 
@@ -11,10 +12,14 @@ from hpcgen.data.shards import Shards
 from hpcgen.errors import DamagedError, InputError, RunError
 from hpcgen.models import MODELS
 from hpcgen.nn.vector import Vector
+from hpcgen.parallel.agreement import from_root
 from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.partition import Partition
-from hpcgen.runtime import StopRequest, environment, one_blas_thread
+from hpcgen.runtime import environment, one_blas_thread
 from hpcgen.streams import Purpose, stream
+
+# What the environment says of the bits.
+BITS = ("numpy", "blas", "machine")
 
 
 class Player:
@@ -94,32 +99,50 @@ class Training:
         damage = []
         for path in paths:
             try:
-                self.step, fingerprint = checkpoint.restore(path, self.comm, self._states())
+                attributes = checkpoint.restore(path, self.comm, self.config, self._states())
             except DamagedError as error:
-                warn(f"skipped: {error}")
-                damage.append(path.name)
+                aside = path.with_suffix(".damaged")
+                from_root(self.comm, path.replace, aside)
+                warn(f"skipped: {error}; it is now {aside.name}")
+                damage.append(aside.name)
                 continue
-            if fingerprint != self.shards.fingerprint:
+            if attributes["data"] != self.shards.fingerprint:
                 raise InputError(
                     f"{self.config.data.path}: not the data that {path} was trained on; give that file as data.path, "
                     "or start over with --fresh"
                 )
-            self.saved = path
+            self._warn_of_other_software(json.loads(attributes["environment"]), path, warn)
+            self.step, self.saved = attributes["step"], path
             return
         if damage:
             raise InputError(f"none of the run's checkpoints is whole ({', '.join(damage)}); start over with --fresh")
 
+    def _warn_of_other_software(self, saved, path, warn):
+        now = self.environment
+        changed = [f"{key} {now[key]}, not {saved.get(key)}" for key in BITS if now[key] != saved.get(key)]
+        if changed:
+            warn(f"{path} was written with other software ({'; '.join(changed)}): the bits may differ from here on")
+
+    def warn_of_mixed_nodes(self, warn):
+        """Tell if ranks compute with different BLAS kernels: then bits depend on who owns a lane. Collective over `comm`."""
+        kernels = sorted(set(self.comm.allgather(environment()["blas"])))
+        if len(kernels) > 1:
+            warn(
+                f"ranks run different BLAS kernels ({', '.join(sorted(kernels))}): bits depend on the rank; set OPENBLAS_CORETYPE"
+            )
+
     def _states(self):
         return {name: player.state for name, player in self.players.items()}
 
-    def run(self, hooks):
+    def run(self, hooks, stop=False):
         """Train to config.train.steps. After each step every hook is called as hook(training, statistics, last).
 
-        Raises RunError when a loss is no longer finite, or a signal asked to stop (after the hooks have seen the last step).
+        When `stop` turns true on any rank, all stop after the same step. Raises RunError then, after the hooks have seen that
+        step as the last, and when a loss is no longer finite.
         """
         steps = self.config.train.steps
         # A number that overflows ends in a loss that is not finite, which stops the run with more than a warning.
-        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"), StopRequest() as stop:
+        with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             while self.step < steps:
                 statistics = self._step(stop)
                 stopping = sum(values.pop("stop") for values in statistics.values()) > 0

@@ -23,6 +23,7 @@ FLOORS = [
     ("plots.py", "config.py", "data/shards.py", "data/prepare.py", "data/sources/"),
     ("data/", "models/"),
     ("storage.py",),
+    ("seal.py",),
     ("parallel/", "nn/", "streams.py", "runtime.py"),
     ("settings.py", "errors.py"),
     ("__init__.py",),

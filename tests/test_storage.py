@@ -13,7 +13,6 @@ from hpcgen.storage import (
     partition,
     read_rows,
     verify,
-    verify_attributes,
     write,
     write_in_turn,
     write_together,
@@ -53,7 +52,6 @@ def test_what_is_written_is_read(comm, folder, random, method):
     write(path, comm, ATTRIBUTES, slabs_of(arrays, comm), method)
     verify(path, comm)
     with open_file(path) as file:
-        verify_attributes(file)
         assert file.attrs["name"] == "a name" and file.attrs["shape"].tolist() == [3, 4]
         for name, array in arrays.items():
             assert read_rows(file, name).tobytes() == array.tobytes()
@@ -71,7 +69,7 @@ def test_the_file_does_not_depend_on_the_ranks(comm, folder, random):
         write(folder / "one.h5", MPI.COMM_SELF, ATTRIBUTES, slabs_of(arrays, MPI.COMM_SELF))
     comm.Barrier()
     with h5py.File(folder / "all.h5") as a, h5py.File(folder / "one.h5") as b:
-        assert a.attrs["digest"] == b.attrs["digest"]
+        assert all(np.array_equal(a[f"checksums/{name}"], b[f"checksums/{name}"]) for name in arrays)
 
 
 def test_large_rows_take_several_calls(comm, folder, random, monkeypatch):
@@ -108,7 +106,7 @@ def test_a_changed_attribute_is_found(comm, written):
         with h5py.File(path, "r+") as file:
             file.attrs["step"] = 8
     comm.Barrier()
-    with pytest.raises(DamagedError, match="attributes"):
+    with pytest.raises(DamagedError, match="longer|structure or attributes"):
         verify(path, comm)
 
 

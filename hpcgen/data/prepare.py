@@ -3,6 +3,7 @@
 import numpy as np
 from mpi4py import MPI
 
+from hpcgen import storage
 from hpcgen.data.file import finite_rows
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
@@ -22,8 +23,9 @@ def prepare(make_source, path, comm, seed=0, keep_order=False):
     """
     with agree(comm):
         source = make_source()
-        if source.rows == 0:
-            raise InputError(f"{source.name}: holds no samples")
+        if source.rows == 0 or 0 in source.shape:
+            raise InputError(f"{source.name}: holds no samples (its shape is {(source.rows, *source.shape)})")
+        storage.require_room(path, 0)
     before = Partition.even(source.rows, comm.size)
     mine = before.slice(comm.rank)
     with agree(comm):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.data.file import Scale, declared_range, open_data, read_samples
+from hpcgen.data.file import Scale, declared_range, fingerprint, open_data, read_samples
 from hpcgen.data.prepare import value_range
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
@@ -28,7 +28,7 @@ class Shards:
             self._first = self._rows.starts[mine.start]
             self._samples = read_samples(file, self._first, self._rows.slice(mine.stop - 1).stop)
             kind, limits = str(file.attrs.get("kind", "array")), declared_range(file)
-            self.fingerprint = str(file.attrs.get("digest", f"{shape} {self._samples.dtype}"))
+            self.fingerprint = fingerprint(file)
         low, high = limits or value_range(comm, self._samples)
         if not low < high:
             raise InputError(f"{path}: all samples are {low}; there is nothing to learn")

@@ -17,7 +17,7 @@ class GANOptions:
 
     kind: str = setting("gan", choices=("gan",))
     network: str = setting("mlpgan", choices=GAN_PRESETS)
-    latent: int = setting(100, ge=1)
+    latent: int = setting(100, ge=1, le=1_000_000)
     loss: str = setting("non-saturating", choices=LOSSES)
     generator: Generator = setting(Generator)
     discriminator: Perceptron = setting(Perceptron)

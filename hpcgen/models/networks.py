@@ -12,7 +12,7 @@ from hpcgen.settings import setting
 class Perceptron:
     """Fully connected layers: the sizes of the hidden ones, and what follows each."""
 
-    hidden: list[int] = setting(list, ge=1)
+    hidden: list[int] = setting(list, ge=1, le=1_000_000)
     activation: str = setting("relu", choices=ACTIVATIONS)
 
     def chain(self, inputs, outputs, output="linear"):

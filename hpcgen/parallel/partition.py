@@ -28,12 +28,14 @@ class Partition:
         if n < len(weights):
             raise ValueError(f"{n} items cannot give one to each of {len(weights)} parts")
         free = n - len(weights)
+        weights = [weight / max(weights) for weight in weights]
         shares = [max(0.0, n * weight / sum(weights) - 1) for weight in weights]
         shares = [free * share / (sum(shares) or 1) for share in shares]
         counts = [1 + int(share) for share in shares]
         by_remainder = sorted(range(len(weights)), key=lambda p: (int(shares[p]) - shares[p], p))
         for p in by_remainder[: n - sum(counts)]:
             counts[p] += 1
+        assert sum(counts) == n
         return cls(counts)
 
     def slice(self, part):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hpcgen.errors import InputError
 
@@ -34,12 +34,21 @@ class Images:
     def _picture(self, path):
         try:
             with Image.open(path) as image:
-                pixels = np.asarray(image.convert(MODES[self.shape[2]]))
+                pixels = np.asarray(_eight_bits(ImageOps.exif_transpose(image), path).convert(MODES[self.shape[2]]))
         except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
             raise InputError(f"{path}: not a readable picture ({error}); repair or remove it") from None
         side = min(pixels.shape[:2])
         top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
         return resized(pixels[top : top + side, left : left + side], self.shape[0]).reshape(self.shape)
+
+
+def _eight_bits(image, path):
+    """Return a picture of 16 bits a pixel with 8: Pillow's own conversion would cut off all above 255."""
+    if image.mode == "F":
+        raise InputError(f"{path}: a picture of floating-point numbers; use 'hpcgen prepare array' for such data")
+    if image.mode.startswith("I"):
+        return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+    return image
 
 
 def resized(pixels, size):
