@@ -12,12 +12,12 @@ file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_ki
 
 import json
 import re
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from mpi4py import MPI
 
 from hpcgen import storage
 from hpcgen.config import differences, parse_config
@@ -25,7 +25,7 @@ from hpcgen.data.file import Scale
 from hpcgen.errors import DamagedError, InputError
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.agreement import agree
-from hpcgen.parallel.exchange import state_partition
+from hpcgen.parallel.partition import state_partition
 from hpcgen.storage import Slab
 
 FORMAT, VERSION = "hpcgen-checkpoint", 1
@@ -107,6 +107,8 @@ def restore(path, comm, config, players):
     Each rank reads and verifies its own slices. Raises ForeignError if the checkpoint is of another configuration, DamagedError
     on all ranks if any finds damage; `players` may then be half filled.
     """
+    from mpi4py import MPI
+
     with agree(comm), _part_of_run(path), _open(path) as file:
         attributes = _attributes(file)
         changed = differences(config, parse_config(attributes["config"]))
@@ -131,11 +133,10 @@ def restore(path, comm, config, players):
 def load(path, optimizer=True):
     """Return the `Checkpoint` in the file `path`, or the newest whole one of the run folder `path`. Needs no MPI launch.
 
-    `optimizer` = False leaves the optimizer's state, most of the file, unread. Raises InputError if there is none, DamagedError if it does not hold what was written.
+    A damaged file of a run folder is skipped with a warning. `optimizer` = False leaves the optimizer's state, most of the
+    file, unread. Raises InputError if there is none, DamagedError if it does not hold what was written.
     """
-    path = Path(path)
-    if path.is_dir():
-        return _newest(path, optimizer)
+    path = newest(path, warnings.warn)
     with _open(path) as file:
         attributes, players, slots = _attributes(file), {}, {}
         for player, group in file["players"].items():
@@ -163,15 +164,18 @@ def candidates(run):
     return sorted((path for path, match in steps.items() if match), key=lambda path: int(steps[path][1]), reverse=True)
 
 
-def _newest(run, optimizer):
-    damage = []
-    for path in candidates(run):
+def newest(path, warn):
+    """Return `path`, or if it is a run folder the path of its newest whole checkpoint; `warn` is told of damaged ones."""
+    if not Path(path).is_dir():
+        return Path(path)
+    for candidate in candidates(path):
         try:
-            with _part_of_run(path):
-                return load(path, optimizer)
+            with _part_of_run(candidate):
+                load(candidate)
+            return candidate
         except DamagedError as error:
-            damage.append(str(error))
-    raise InputError(f"{run}: holds no whole checkpoint" + "".join(f"; {line}" for line in damage))
+            warn(f"skipped: {error}")
+    raise InputError(f"{path}: holds no whole checkpoint")
 
 
 def verify(path, comm):

@@ -78,7 +78,8 @@ def _end_together(comm, line, status):
     """Print an error once: rank 0 when all ranks have it, else the rank that has it, which then ends the job."""
     from hpcgen.parallel.agreement import completes
 
-    if not completes(comm.Ibarrier(), GRACE_SECONDS):
+    # Of several ranks that wait in vain the lowest speaks, and ends the others.
+    if not completes(comm.Ibarrier(), GRACE_SECONDS + 0.3 * min(comm.rank, 10)):
         print(line, file=sys.stderr, flush=True)
         comm.Abort(status)
     if comm.rank == 0:
@@ -217,7 +218,7 @@ def _train(options, comm):
 def _sample(options, comm):
     from hpcgen.sampling import sample
 
-    sample(options.checkpoint, comm, options.count, options.seed, options.out, options.png, _say(comm))
+    sample(options.checkpoint, comm, options.count, options.seed, options.out, options.png, _say(comm), _say(comm, sys.stderr))
     return 0
 
 

@@ -11,8 +11,10 @@ import msgspec
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
 from hpcgen.nn.optimizers import OPTIMIZERS
-from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.settings import setting
+
+# The keys of hpcgen.parallel.exchange.EXCHANGES, which needs MPI; reading a run file does not.
+EXCHANGES = ("auto", "allreduce")
 
 
 @dataclass(frozen=True)
@@ -158,11 +160,12 @@ def _optimizers(table, players):
     for key, value in common.items():
         if isinstance(value, dict):
             raise InputError(_unknown(key, "optimizer", players))
+    default = common.get("name", "adam")
     optimizers = {}
     for player, own in tables.items():
         where = f"optimizer.{player}" if own else "optimizer"
         # Another optimizer for one player takes none of the common one's keys.
-        inherits = own.get("name", common.get("name")) == common.get("name")
+        inherits = own.get("name", default) == default
         chosen = {**common, **own} if inherits else own
         name = _value(f"{where}.name", chosen.pop("name", "adam"), str, {"choices": OPTIMIZERS})
         optimizers[player] = _build(OPTIMIZERS[name], chosen, where)

@@ -59,9 +59,10 @@ def _introduction(training):
     config, comm, lanes = training.config, training.comm, training.lanes.counts
     size = sum(player.state.theta.layout.parameters.stop for player in training.players.values())
     deal = f"{min(lanes)}" if min(lanes) == max(lanes) else f"{min(lanes)} to {max(lanes)}"
+    ranks = "1 rank" if comm.size == 1 else f"{comm.size} ranks, {deal} a rank"
     yield (
         f"{config.model.kind} {config.model.network}: {size:,} parameters; {config.train.lanes} lanes of "
-        f"{config.train.lane_size} samples on {comm.size} rank{'s'[: comm.size > 1]}, {deal} a rank; exchange {config.parallel.exchange}"
+        f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"
     )
     yield "numpy {numpy}, {blas} on one thread a rank; h5py {h5py}; {mpi}".format(**training.environment)
     if not storage.parallel():

@@ -66,16 +66,25 @@ def environment():
     import hpcgen
 
     blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
-    kernels = [f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in blas]
+    own = [info for info in blas if "numpy" in info["filepath"]] or blas  # SciPy may have brought another
+    kernels = [f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in own]
     return {
         "hpcgen": hpcgen.__version__,
         "python": platform.python_version(),
         "numpy": numpy.__version__,
+        "simd": _simd(),
         "blas": ", ".join(kernels) or "unknown",
         "h5py": f"{h5py.__version__} ({'with' if h5py.get_config().mpi else 'without'} MPI), HDF5 {h5py.version.hdf5_version}",
         "mpi": MPI.Get_library_version().strip(" \0").splitlines()[0].split(",")[0],
         "machine": platform.machine(),
     }
+
+
+def _simd():
+    """Return the instruction sets that NumPy's own loops use here."""
+    from numpy._core._multiarray_umath import __cpu_baseline__, __cpu_dispatch__, __cpu_features__
+
+    return " ".join(name for name in (*__cpu_baseline__, *__cpu_dispatch__) if __cpu_features__[name])
 
 
 class StopRequest:

@@ -1,12 +1,13 @@
 """Samples of a trained model: sample i of a seed is the same whoever makes it, and however many others are made."""
 
+import io
 from math import prod
 from pathlib import Path
 
 import numpy as np
 
 from hpcgen import plots, storage
-from hpcgen.checkpoint import load
+from hpcgen.checkpoint import load, newest
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
 from hpcgen.parallel.agreement import agree, from_root
@@ -37,7 +38,7 @@ def generate(model, theta, scale, seed, start, stop):
     return samples[start - first * BLOCK : stop - first * BLOCK]
 
 
-def sample(path, comm, count, seed, out=None, png=None, say=print):
+def sample(path, comm, count, seed, out=None, png=None, say=print, warn=print):
     """Draw `count` samples of the checkpoint `path` (or a run folder's newest) into `out` (.h5, .npy) and a picture `png`.
 
     Each rank makes its share; the files are the same at any number of ranks. Collective over `comm`. Raises InputError.
@@ -45,6 +46,8 @@ def sample(path, comm, count, seed, out=None, png=None, say=print):
     if out is None and png is None:
         raise InputError("sample: nothing to write; give --out F.h5, --out F.npy or --png F.png")
     write = _writer(out) if out else None
+    path = from_root(comm, newest, path, warn)
+    say(f"from {path}")
     with agree(comm):
         state = load(path, optimizer=False)
     model, scale = model_of(state), state.scale
@@ -85,13 +88,14 @@ def _write_hdf5(path, comm, slab, scale, source):
 
 
 def _write_npy(path, comm, slab, scale, source):
-    """Rank 0 makes the file at its full size, every rank fills in its rows."""
     with storage.replacing(path, comm, slab.local.dtype.itemsize * prod(slab.shape)) as temporary:
-        with agree(comm), storage.refusals(path):
+        header = io.BytesIO()
+        np.lib.format.write_array_header_2_0(
+            header, {"descr": slab.local.dtype.str, "fortran_order": False, "shape": slab.shape}
+        )
+        row = prod(slab.shape[1:]) * slab.local.dtype.itemsize
+        with agree(comm), storage.refusals(path), open(temporary, "r+b") as file:
             if comm.rank == 0:
-                np.lib.format.open_memmap(temporary, "w+", slab.local.dtype, slab.shape).flush()
-        with agree(comm), storage.refusals(path):
-            if len(slab.local):
-                rows = np.lib.format.open_memmap(temporary, "r+")
-                rows[slab.start : slab.start + len(slab.local)] = slab.local
-                rows.flush()
+                file.write(header.getbuffer())
+            file.seek(len(header.getbuffer()) + slab.start * row)
+            file.write(np.ascontiguousarray(slab.local).data)

@@ -1,7 +1,7 @@
 """The seal of a file that hpcgen wrote: checked before HDF5 sees the file, which may crash on a damaged structure.
 
-It lies in the file's user block, which HDF5 leaves alone: MAGIC, the CRC-32 and length of a record, and the record: the sizes of
-file and user block, the CRC-32 of every byte outside the user block and the extents, and the extents (offset, length), which
+It lies in the file's user block, which HDF5 leaves alone: MAGIC, the CRC-32 and length of a record, and the record: the sizes
+of file and user block, the CRC-32 of every byte outside the user block and the extents, and the extents (offset, length), which
 hold the data that has checksums of its own. So each byte of the file is covered.
 """
 

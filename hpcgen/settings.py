@@ -6,8 +6,8 @@ from dataclasses import field
 def setting(default, **limits):
     """Declare a dataclass field with its limits.
 
-    Limits are `ge`, `gt`, `le` and `lt` (numbers, or each item of a list), `choices` (a collection of the values allowed)
-    and `min_length`. A callable default is a factory.
+    Limits are `ge`, `gt`, `le` and `lt` (numbers, or each item of a list) and `choices` (a collection of the values
+    allowed). A callable default is a factory.
     """
     make = {"default_factory": default} if callable(default) else {"default": default}
     return field(**make, metadata=limits)

@@ -5,6 +5,7 @@ import math
 from time import perf_counter
 
 import numpy as np
+from mpi4py import MPI
 
 from hpcgen import checkpoint
 from hpcgen.checkpoint import PlayerState
@@ -19,7 +20,7 @@ from hpcgen.runtime import environment, one_blas_thread
 from hpcgen.streams import Purpose, stream
 
 # What the environment says of the bits.
-BITS = ("numpy", "blas", "machine")
+BITS = ("numpy", "simd", "blas", "machine")
 
 
 class Player:
@@ -124,12 +125,11 @@ class Training:
             warn(f"{path} was written with other software ({'; '.join(changed)}): the bits may differ from here on")
 
     def warn_of_mixed_nodes(self, warn):
-        """Tell if ranks compute with different BLAS kernels: then bits depend on who owns a lane. Collective over `comm`."""
-        kernels = sorted(set(self.comm.allgather(environment()["blas"])))
-        if len(kernels) > 1:
-            warn(
-                f"ranks run different BLAS kernels ({', '.join(sorted(kernels))}): bits depend on the rank; set OPENBLAS_CORETYPE"
-            )
+        """Tell if ranks compute with different instructions: then bits depend on who owns a lane. Collective over `comm`."""
+        kinds = sorted({tuple(found[key] for key in BITS) for found in self.comm.allgather(environment())})
+        if len(kinds) > 1:
+            several = "; ".join(", ".join(kind) for kind in kinds)
+            warn(f"ranks compute in different ways ({several}): bits depend on who owns a lane; set OPENBLAS_CORETYPE on all")
 
     def _states(self):
         return {name: player.state for name, player in self.players.items()}
@@ -185,8 +185,9 @@ class Training:
     def save(self, path):
         """Write a checkpoint; one that is not finite is refused like a loss that is not. Collective over `comm`."""
         for name, player in self.players.items():
-            if not np.isfinite(player.state.theta.data).all():
-                raise RunError(f"step {self.step}: the {name}'s parameters are no longer finite; {self._last_good()}")
+            arrays = [player.state.theta.data, *player.state.slots.values()]
+            if not self.comm.allreduce(all(np.isfinite(array).all() for array in arrays), op=MPI.LAND):
+                raise RunError(f"step {self.step}: the {name}'s numbers are no longer finite; {self._last_good()}")
         scale, fingerprint = self.shards.scale, self.shards.fingerprint
         checkpoint.save(path, self.comm, self.step, self.config, scale, fingerprint, self.environment, self._states())
         self.saved = path

@@ -59,7 +59,7 @@ def pytest_configure(config):
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
-    if LAUNCHED and call.when == "call":
+    if LAUNCHED:
         comm = world()
         if report.failed:
             with item.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():

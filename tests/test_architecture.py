@@ -69,6 +69,17 @@ def test_pure_maths_stays_pure(path):
             assert not names & {name.split(".")[0] for name in imports(path, top_level_only=True)}
 
 
+def test_loading_a_checkpoint_imports_no_mpi():
+    """hpcgen.load works where there is an h5py and no mpi4py."""
+    reached, waiting = set(), ["checkpoint.py"]
+    while waiting:
+        path = waiting.pop()
+        reached.add(path)
+        names = list(imports(path, top_level_only=True))
+        assert "mpi4py" not in {name.split(".")[0] for name in names}, path
+        waiting += {module_path(name) for name in names if name.split(".")[0] == "hpcgen"} - reached
+
+
 @pytest.mark.parametrize("path", MODULES)
 def test_only_the_command_line_names_the_world(path):
     assert path == "cli.py" or "COMM_WORLD" not in (ROOT / path).read_text().replace("names COMM_WORLD", "")

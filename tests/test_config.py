@@ -38,6 +38,18 @@ def test_optimizers_may_differ_by_player():
     assert config.optimizer == {"discriminator": SGD(), "generator": Adam(beta1=0.9)}
 
 
+def test_a_player_without_another_optimizer_inherits():
+    config = parse_config(MINIMAL + '[optimizer]\nlearning_rate = 0.01\n[optimizer.generator]\nname = "adam"\n')
+    assert config.optimizer == {"discriminator": Adam(learning_rate=0.01), "generator": Adam(learning_rate=0.01)}
+
+
+def test_the_exchanges_are_those_that_there_are():
+    from hpcgen.config import EXCHANGES
+    from hpcgen.parallel import exchange
+
+    assert tuple(exchange.EXCHANGES) == EXCHANGES
+
+
 def test_settings_are_laid_over_the_file():
     settings = ["train.steps=7", "optimizer.name=momentum", "model.generator.hidden=[9]", "data.path=x.h5"]
     config = parse_config(MINIMAL, settings)
@@ -69,6 +81,8 @@ def test_settings_are_laid_over_the_file():
         ("[optimizer]\nname = 'adma'", r"optimizer.name = 'adma': must be one of .*\(did you mean adam\?\)"),
         ("[train]\nsteps = 'ten'", "train.steps = 'ten': must be an integer >= 1"),
         ("model = 3", r"model = 3: must be a table, \[model\]"),
+        ("[model]\nnetwork = ['mlpgan']", r"model.network = \['mlpgan'\]: must be one of"),
+        ("[optimizer]\ngenerator = 'adam'", r"optimizer.generator = 'adam': must be a table, \[optimizer.generator\]"),
         ("seed = -1", "seed = -1: must be an integer >= 0"),
         ("[model", "not valid TOML"),
         ("[checkpoint]\nevery = 0", "checkpoint.every = 0: must be an integer >= 1"),
@@ -85,7 +99,7 @@ def test_the_data_must_be_named():
         parse_config("")
 
 
-@pytest.mark.parametrize("setting", ["steps", "=3", "data.path.x=3"])
+@pytest.mark.parametrize("setting", ["steps", "=3", "data.path.x=3", "seed=1\ntrain.steps=2"])
 def test_bad_settings(setting):
     with pytest.raises(InputError, match="--set"):
         parse_config(MINIMAL, [setting])

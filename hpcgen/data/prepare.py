@@ -1,7 +1,6 @@
 """Make a data file from a source: rows divided among ranks, shuffled once, written by all."""
 
 import numpy as np
-from mpi4py import MPI
 
 from hpcgen import storage
 from hpcgen.data.file import finite_rows
@@ -17,7 +16,8 @@ def prepare(make_source, path, comm, seed=0, keep_order=False):
     """Write the data file `path` from the source that `make_source()` returns; return its number of rows and sample shape.
 
     Rows are put in an order drawn from `seed`, so that every lane's shard is alike, unless `keep_order`. The file is the same
-    at any number of ranks; each rank reads and holds 1/size of the rows. Collective over `comm`.
+    at any number of ranks; each rank holds 1/size of the rows (a compressed source
+    is decompressed by each). Collective over `comm`.
 
     Raises InputError for a source that cannot be read, or holds NaN or infinity (naming the row).
     """
@@ -53,5 +53,7 @@ def value_range(comm, samples):
     """Return the interval that samples lie in: 0 to 255 for uint8, else the extremes over all ranks. Collective over `comm`."""
     if samples.dtype == np.uint8:
         return 0.0, 255.0
+    from mpi4py import MPI
+
     low, high = samples.min(initial=np.inf), samples.max(initial=-np.inf)
     return float(comm.allreduce(float(low), op=MPI.MIN)), float(comm.allreduce(float(high), op=MPI.MAX))

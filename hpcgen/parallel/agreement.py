@@ -4,7 +4,6 @@ from contextlib import contextmanager
 from time import monotonic, sleep
 
 import numpy as np
-from mpi4py import MPI
 
 from hpcgen.errors import InputError, RunError
 
@@ -23,6 +22,8 @@ def agree(comm, patience=None):
     Where the body must communicate, as a collective write does, those that did not fail may never come out of it: a rank
     that failed then waits for `patience` seconds and raises its error alone.
     """
+    from mpi4py import MPI
+
     error = None
     try:
         yield

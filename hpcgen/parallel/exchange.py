@@ -8,13 +8,8 @@ lanes, and `gather(state)` completes a state vector of which this rank has updat
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.parallel.partition import BLOCK, Partition
+from hpcgen.parallel.partition import state_partition
 from hpcgen.parallel.tree import TreeSum, cover
-
-
-def state_partition(layout, size):
-    """Return how `size` ranks divide a player's state, that is its parameters and buffers."""
-    return Partition.even(layout.buffers.stop, size, BLOCK)
 
 
 class TreeExchange:

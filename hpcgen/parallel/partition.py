@@ -1,5 +1,7 @@
 """Contiguous runs of n items, one for each part: arithmetic, no MPI."""
 
+from itertools import accumulate
+
 # The unit in which vectors are divided among ranks: 16 KiB of float32, also the unit of a checkpoint's checksums.
 BLOCK = 4096
 
@@ -9,8 +11,7 @@ class Partition:
 
     def __init__(self, counts):
         self.counts = list(counts)
-        self.starts = [sum(self.counts[:p]) for p in range(len(self.counts))]
-        self.total = sum(self.counts)
+        *self.starts, self.total = accumulate(self.counts, initial=0)
 
     @classmethod
     def even(cls, n, parts, block=1):
@@ -50,3 +51,8 @@ class Partition:
 
     def __repr__(self):
         return f"Partition({self.counts})"
+
+
+def state_partition(layout, size):
+    """Return how `size` ranks divide a player's state, that is its parameters and buffers."""
+    return Partition.even(layout.buffers.stop, size, BLOCK)

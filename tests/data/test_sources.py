@@ -109,13 +109,20 @@ def test_images(tmp_path, random):
     assert in_pieces(Images(tmp_path, 8, channels=1))[0].shape == (2, 8, 8, 1)
 
 
+def test_images_of_sixteen_bits_keep_their_shades(tmp_path):
+    shades = (np.arange(64).reshape(8, 8) * 1000).astype(np.uint16)
+    Image.fromarray(shades).save(tmp_path / "deep.png")
+    samples, _ = Images(tmp_path, 8, channels=1).read(0, 1)
+    assert np.array_equal(samples[0, ..., 0], shades >> 8)
+
+
 def test_bad_images(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         Images(tmp_path / "missing", 8)
     with pytest.raises(InputError, match="holds no picture"):
         Images(tmp_path, 8)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    with pytest.raises(InputError, match="broken.png: not a readable picture"):
+    with pytest.raises(InputError, match=r"broken.png: not a readable picture"):
         Images(tmp_path, 8).read(0, 1)
 
 

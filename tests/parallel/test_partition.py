@@ -20,7 +20,14 @@ def test_even_is_the_shard_formula():
 
 @pytest.mark.parametrize(
     "n, weights, counts",
-    [(8, [1, 1], [4, 4]), (8, [3, 1], [6, 2]), (4, [1000, 1, 1, 1], [1, 1, 1, 1]), (5, [1, 1, 1], [2, 2, 1])],
+    [
+        (8, [1, 1], [4, 4]),
+        (8, [3, 1], [6, 2]),
+        (4, [1000, 1, 1, 1], [1, 1, 1, 1]),
+        (5, [1, 1, 1], [2, 2, 1]),
+        (8, [1e308, 1e308], [4, 4]),
+        (8, [1e308, 1.0], [7, 1]),
+    ],
 )
 def test_weighted(n, weights, counts):
     assert Partition.weighted(n, weights).counts == counts
