@@ -5,6 +5,8 @@
 appears under its name only when all of it is on the disk.
 """
 
+import ctypes
+import errno
 import faulthandler
 import os
 import re
@@ -29,6 +31,8 @@ CHECKSUMS = "checksums"
 BLOCK_BYTES = 4 * BLOCK
 # HDF5 1.10 and Open MPI's OMPIO fail on single transfers of 2 GiB.
 CALL_BYTES = 1 << 30
+# What HDF5 may add to a file when it closes it, and fallocate's flag that leaves its length alone.
+MARGIN, FALLOC_FL_KEEP_SIZE = 1 << 18, 1
 # Seconds that a rank which could not write waits for the others: MPI-IO may keep them waiting for it for ever.
 PATIENCE = 3.0
 # The longest that a write may take before it counts as hanging, in seconds and bytes/s.
@@ -80,7 +84,7 @@ def write(path, comm, attributes, slabs, method=None):
         slab = slabs[name]
         checksums = np.concatenate(comm.allgather(_checksums(slab.local, block_rows(slab.shape, slab.local.dtype))))
         slabs[f"{CHECKSUMS}/{name}"] = Slab.replicated(checksums, comm)
-    size = sum(prod(slab.shape) * slab.local.dtype.itemsize for slab in slabs.values())
+    size = _size(slabs)
     with replacing(path, comm, size) as temporary:
         # A collective call inside HDF5 or MPI-IO that some ranks left with an error holds the interpreter of the others.
         faulthandler.dump_traceback_later(LONGEST + size / SLOWEST, exit=True)
@@ -150,6 +154,8 @@ def write_together(temporary, path, comm, attributes, slabs):
     with agree(comm, PATIENCE), refusals(path):
         file = _abandonable(h5py.File(temporary, "w", driver="mpio", comm=comm, userblock_size=seal.block_size(len(slabs))))
         datasets = _create(file, attributes, slabs)
+        if comm.rank == 0:
+            _reserve(temporary, _size(slabs) + MARGIN)
     transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
     transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
     for name, slab in slabs.items():
@@ -285,6 +291,23 @@ def _create(file, attributes, slabs):
         file.attrs[name] = value
     # A fill value would write every byte twice.
     return {name: file.create_dataset(name, slab.shape, slab.local.dtype, fill_time="never") for name, slab in slabs.items()}
+
+
+def _size(slabs):
+    return sum(prod(slab.shape) * slab.local.dtype.itemsize for slab in slabs.values())
+
+
+def _reserve(path, size):
+    """Have the file system allot `size` bytes to the file now, where it can, or raise OSError.
+
+    A disk that fills up during a collective write is too late: Open MPI's OMPIO reports success, and some ranks then wait
+    inside HDF5 for the others. (fallocate itself: posix_fallocate writes to each block where the file system cannot.)
+    """
+    fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
+    with open(path, "r+b") as file:
+        refused = fallocate and fallocate(file.fileno(), FALLOC_FL_KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(size))
+    if refused and ctypes.get_errno() in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
 def _write_rows(dataset, slab, first, count, transfer):

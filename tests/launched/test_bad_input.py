@@ -126,13 +126,28 @@ def test_a_read_only_folder(hpcgen, run_file, tmp_path):
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
+def test_what_cannot_be_written_is_refused_before_the_work(hpcgen, run_file, tmp_path, ranks):
+    assert hpcgen(0, "train", run_file, "--run", tmp_path / "run", "--set", "train.steps=2").status == 0
+    (tmp_path / "file").touch()
+    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "other", "--timings", tmp_path / "file" / "t.json")
+    assert ended.status == 2 and "cannot write there" in ended.one_line() and not (tmp_path / "other").exists()
+    for option, name in [("--png", tmp_path), ("--out", tmp_path / "file" / "x.npy"), ("--out", tmp_path / "file" / "x.h5")]:
+        ended = hpcgen(ranks, "sample", tmp_path / "run", option, name)
+        assert ended.status == 2, name
+        ended.one_line()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (["train"], "the following arguments are required: RUN.toml"),
         (["train", "missing.toml"], "missing.toml: No such file or directory"),
         (["trian"], "invalid choice: 'trian'"),
-        (["prepare", "digits", "--size", "0", "x.h5"], "must be at least 1"),
+        (["prepare", "digits", "--size", "0", "x.h5"], "'0' is not an integer from 1 to 4096"),
+        (["prepare", "digits", "."], ".: is a folder; name a file"),
+        (["prepare", "array", ".", "x.h5"], ".: is a folder"),
+        (["sample", "missing.h5", "--count", "many", "--out", "x.h5"], "'many' is not an integer from 1"),
         (["inspect", "missing.h5"], "missing.h5: no such file"),
         (["compare", "missing.h5", "missing.h5"], "missing.h5: no such file"),
         (["sample", "missing.h5", "--out", "x.h5"], "missing.h5: no such file"),

@@ -89,7 +89,8 @@ def test_what_the_disk_lost_in_silence_is_noticed(fault, hpcgen, run_file, tmp_p
 def test_a_diverging_loss_is_named(hpcgen, run_file, tmp_path, ranks):
     settings = [
         "model.loss=least-squares",
-        "optimizer.discriminator.learning_rate=1e5",
+        "optimizer.name=sgd",
+        "optimizer.learning_rate=1e4",
         "checkpoint.every=1",
         "train.steps=200",
     ]
@@ -124,6 +125,16 @@ def test_a_signal_saves_and_stops(launch, hpcgen, run_file, tmp_path, ranks):
     step = int(saved.stem.removeprefix("step-"))
     ended = hpcgen(max(1, ranks), "train", run_file, "--run", run, "--set", f"train.steps={step + 1}")
     assert ended.status == 0 and f"resuming from {saved}" in ended.out
+
+
+def test_a_second_run_in_the_folder_is_refused(launch, hpcgen, run_file, tmp_path):
+    run = tmp_path / "run"
+    first = launch(2, "train", run_file, "--run", run, "--set", "train.steps=1000000", "--set", "samples.every=1000000")
+    wait_for((run / "metrics.csv").exists)
+    ended = hpcgen(2, "train", run_file, "--run", run)
+    assert ended.status == 2 and "another run is writing there" in ended.one_line()
+    first.process.send_signal(signal.SIGUSR1)
+    assert "stopped by a signal" in first.wait().err
 
 
 def test_whatever_a_killed_job_leaves_is_whole(launch, hpcgen, run_file, tmp_path):
