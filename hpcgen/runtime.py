@@ -104,7 +104,8 @@ class StopRequest:
 
     def __exit__(self, *error):
         for number, handler in self._previous.items():
-            signal.signal(number, handler)
+            # The same signal again, while MPI is finalized, must not end the process otherwise.
+            signal.signal(number, signal.SIG_IGN if self and number != signal.SIGINT else handler)
 
     def _note(self, number, frame):
         self.signal = signal.Signals(number)
