@@ -15,7 +15,7 @@ class Array:
     labels = False
 
     def __init__(self, path, name=None):
-        self._path, self._name, self.name = path, name, Path(path).name
+        self.name = Path(path).name
         reader = READERS.get(Path(path).suffix.lower(), _hdf5)
         self._rows = reader(path, name)
         shape, dtype = self._rows(None)
