@@ -3,6 +3,7 @@
     /players/<player>/parameters          (n,)   every rank writes its own slice
     /players/<player>/layout              (name, offset, shape) of each parameter
     /players/<player>/optimizer/<slot>    (n,)
+    /players/<player>/average             (n,)   where the optimizer keeps a mean of past parameters
     /players/<player>/buffers, buffers_layout    where the model has running statistics
     /checksums/...                        see `hpcgen.storage`
 
@@ -35,18 +36,26 @@ LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
 
 @dataclass
 class PlayerState:
-    """A player's numbers on one rank: `theta` complete, optimizer slots for the slice `owned` of it."""
+    """A player's numbers on one rank: `theta` complete, optimizer slots and `average` (or None) for the slice `owned` of it."""
 
     theta: Vector
     slots: dict
     owned: slice
+    average: np.ndarray | None = None
+
+    @property
+    def parts(self):
+        """The arrays of which this rank holds a slice of the parameters' length, by their path in a checkpoint."""
+        slots = {f"optimizer/{slot}": values for slot, values in self.slots.items()}
+        return slots if self.average is None else {**slots, "average": self.average}
 
 
 @dataclass
 class Checkpoint:
-    """A checkpoint in memory, whole: `players` and `optimizer[player]` hold Vectors by name.
+    """A checkpoint in memory, whole: `players`, `averages` and `optimizer[player]` hold Vectors by name.
 
-    `checkpoint.players["generator"]["dense1/weight"]` is an ndarray.
+    `checkpoint.players["generator"]["dense1/weight"]` is an ndarray. `averages` has the players whose optimizer keeps a mean of
+    past parameters.
     """
 
     path: Path
@@ -56,7 +65,13 @@ class Checkpoint:
     scale: Scale
     attributes: dict
     players: dict
+    averages: dict
     optimizer: dict
+
+    @property
+    def sampled(self):
+        """The Vectors that samples are made from, by player."""
+        return {**self.players, **self.averages}
 
 
 def name(step):
@@ -76,9 +91,9 @@ def save(path, comm, step, config, scale, fingerprint, environment, players):
         size, group = layout.parameters.stop, f"players/{player}"
         slabs[f"{group}/parameters"] = Slab((size,), mine.start, data[mine])
         slabs[f"{group}/layout"] = Slab.replicated(_layout_rows(layout, layout.parameters), comm)
-        for slot, values in state.slots.items():
+        for part, values in state.parts.items():
             offset = state.owned.start
-            slabs[f"{group}/optimizer/{slot}"] = Slab((size,), mine.start, values[mine.start - offset : mine.stop - offset])
+            slabs[f"{group}/{part}"] = Slab((size,), mine.start, values[mine.start - offset : mine.stop - offset])
         if layout.buffers.stop > layout.buffers.start:
             slabs[f"{group}/buffers"] = Slab.replicated(data[layout.buffers], comm)
             slabs[f"{group}/buffers_layout"] = Slab.replicated(_layout_rows(layout, layout.buffers), comm)
@@ -119,8 +134,8 @@ def restore(path, comm, config, players):
             mine = _parameter_slices(layout, comm.size)[comm.rank]
             state.theta.data[mine] = storage.read_rows(file, f"{group}/parameters", mine.start, mine.stop)
             stop = min(state.owned.stop, layout.parameters.stop)
-            for slot, values in state.slots.items():
-                values[...] = storage.read_rows(file, f"{group}/optimizer/{slot}", state.owned.start, stop)
+            for part, values in state.parts.items():
+                values[...] = storage.read_rows(file, f"{group}/{part}", state.owned.start, stop)
             if layout.buffers.stop > layout.buffers.start:
                 state.theta.data[layout.buffers] = storage.read_rows(file, f"{group}/buffers")
     for state in players.values():
@@ -138,14 +153,16 @@ def load(path, optimizer=True):
     """
     path = newest(path, warnings.warn)
     with _open(path) as file:
-        attributes, players, slots = _attributes(file), {}, {}
+        attributes, players, averages, slots = _attributes(file), {}, {}, {}
         for player, group in file["players"].items():
             where = f"players/{player}"
             parameters = _layout_shapes(storage.read_rows(file, f"{where}/layout"))
             buffers = _layout_shapes(storage.read_rows(file, f"{where}/buffers_layout")) if "buffers" in group else {}
             layout = Layout(parameters, buffers)
-            sections = [storage.read_rows(file, f"{where}/{part}") for part in ("parameters", "buffers") if part in group]
-            players[player] = Vector(layout, np.concatenate(sections))
+            for vectors, parts in ((players, ("parameters", "buffers")), (averages, ("average", "buffers"))):
+                if parts[0] in group:
+                    sections = [storage.read_rows(file, f"{where}/{part}") for part in parts if part in group]
+                    vectors[player] = Vector(layout, np.concatenate(sections))
             slots[player] = {
                 slot: Vector(Layout(parameters), storage.read_rows(file, f"{where}/optimizer/{slot}"))
                 for slot in (group.get("optimizer", ()) if optimizer else ())
@@ -155,7 +172,7 @@ def load(path, optimizer=True):
         *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high")),
     )
     config = parse_config(attributes["config"])
-    return Checkpoint(path, attributes["step"], attributes["seed"], config, scale, attributes, players, slots)
+    return Checkpoint(path, attributes["step"], attributes["seed"], config, scale, attributes, players, averages, slots)
 
 
 def candidates(run):

@@ -3,13 +3,14 @@
 import difflib
 import math
 import typing
-from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass, replace
 from pathlib import Path
 
 import msgspec
 
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
+from hpcgen.models.layers import KINDS
 from hpcgen.nn.optimizers import OPTIMIZERS
 from hpcgen.settings import setting
 
@@ -84,11 +85,21 @@ class Config:
         """Return the resolved run file as a nested dict."""
         names = {optimizer: name for name, optimizer in OPTIMIZERS.items()}
         optimizer = {player: {"name": names[type(o)], **asdict(o)} for player, o in self.optimizer.items()}
-        return {**asdict(self), "optimizer": optimizer}
+        return {**_table(self), "optimizer": optimizer}
 
     def toml(self):
         """Return the resolved run file as text; reading it gives this object again."""
         return msgspec.toml.encode(self.table()).decode()
+
+
+def _table(value):
+    """Return a dataclass as a nested dict; a layer names its kind."""
+    if isinstance(value, list):
+        return [_table(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    kind = {"kind": KINDS[type(value)]} if type(value) in KINDS else {}
+    return kind | {f.name: _table(getattr(value, f.name)) for f in fields(value)}
 
 
 SECTIONS = {
@@ -132,8 +143,8 @@ def parse_config(text, settings=()):
     model = _model(_subtable(table, "model"))
     sections = {name: _build(kind, _subtable(table, name), name) for name, kind in SECTIONS.items()}
     sections["data"] = Data(str(Path(sections["data"].path).absolute()))
-    players = MODELS[model.kind].players
-    return Config(seed=seed, model=model, optimizer=_optimizers(_subtable(table, "optimizer"), players), **sections)
+    optimizers = _optimizers(_subtable(table, "optimizer"), MODELS[model.kind].players, sections["train"].steps)
+    return Config(seed=seed, model=model, optimizer=optimizers, **sections)
 
 
 def differences(config, other):
@@ -148,13 +159,13 @@ def differences(config, other):
 
 def _model(table):
     kind = _value("model.kind", table.get("kind", "gan"), str, {"choices": MODELS})
-    options = MODELS[kind].Options
-    network = {f.name: f for f in fields(options)}["network"]
-    _value("model.network", table.get("network", network.default), str, network.metadata)
-    return _build(options, _merged(options.presets(table), table), "model")
+    networks = MODELS[kind].NETWORKS
+    network = _value("model.network", table.get("network", next(iter(networks))), str, {"choices": networks})
+    options, preset = networks[network]
+    return _build(options, _merged(preset, table), "model")
 
 
-def _optimizers(table, players):
+def _optimizers(table, players, steps):
     tables = {player: _subtable(table, player, "optimizer") for player in players}
     common = {key: value for key, value in table.items() if key not in players}
     for key, value in common.items():
@@ -168,7 +179,10 @@ def _optimizers(table, players):
         inherits = own.get("name", default) == default
         chosen = {**common, **own} if inherits else own
         name = _value(f"{where}.name", chosen.pop("name", "adam"), str, {"choices": OPTIMIZERS})
-        optimizers[player] = _build(OPTIMIZERS[name], chosen, where)
+        optimizer = _build(OPTIMIZERS[name], chosen, where)
+        if optimizer.schedule != "constant" and not optimizer.decay_steps:
+            optimizer = replace(optimizer, decay_steps=steps)
+        optimizers[player] = optimizer
     return optimizers
 
 
@@ -192,23 +206,40 @@ def _build(kind, table, where):
 
 
 def _value(key, value, kind, limits):
-    """Return `value` as `kind`, checked against `limits` (see `setting`), or say what is allowed."""
-    item = typing.get_args(kind)[0] if typing.get_args(kind) else kind
+    """Return `value` as `kind`, checked against `limits` (see `setting`), or say what is allowed.
+
+    `kind` is a type, a list of it, or either; with limits["kinds"] a list of tables, each of which names its kind.
+    """
+    if "kinds" in limits:
+        return _tagged(key, value, limits["kinds"])
+    lists = [option for option in (kind, *typing.get_args(kind)) if typing.get_origin(option) is list]
+    item = typing.get_args(lists[0])[0] if lists else kind
     bounds = {name: limit for name, limit in limits.items() if name in ("ge", "gt", "le", "lt")}
     bounded = typing.Annotated[item, msgspec.Meta(**bounds)] if bounds else item
+    as_list = kind in lists or (lists and isinstance(value, list))
     try:
-        result = msgspec.convert(value, list[bounded] if item is not kind else bounded)
-        if any(
-            isinstance(number, float) and not math.isfinite(number) for number in (result if item is not kind else [result])
-        ):
+        result = msgspec.convert(value, list[bounded] if as_list else bounded)
+        if any(isinstance(number, float) and not math.isfinite(number) for number in (result if as_list else [result])):
             raise ValueError
         if "choices" in limits and result not in limits["choices"]:
             raise ValueError
     except (msgspec.ValidationError, ValueError):
         near = difflib.get_close_matches(str(value), limits.get("choices", ()), 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        raise InputError(f"{key} = {_shown(value)}: must be {_allowed(item, item is not kind, limits)}{hint}") from None
+        either = f"{_allowed(item, False, limits)}, or a list" if lists and kind not in lists else None
+        raise InputError(f"{key} = {_shown(value)}: must be {either or _allowed(item, bool(lists), limits)}{hint}") from None
     return result
+
+
+def _tagged(key, value, kinds):
+    """Return the list of tables `value` as objects of the kinds that they name."""
+    if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
+        raise InputError(f"{key} = {_shown(value)}: must be a list of tables, [[{key}]]")
+    built = []
+    for i, table in enumerate(value):
+        kind = _value(f"{key}[{i}].kind", table.get("kind", ""), str, {"choices": kinds})
+        built.append(_build(kinds[kind], {name: part for name, part in table.items() if name != "kind"}, f"{key}[{i}]"))
+    return built
 
 
 def _allowed(item, is_list, limits):

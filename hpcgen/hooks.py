@@ -121,13 +121,16 @@ class Pictures(Hook):
         return self._folder / f"step-{step:08d}.png"
 
     def __call__(self, training, statistics, last):
-        if training.comm.rank == 0 and (last or training.step % training.config.samples.every == 0):
+        if last or training.step % training.config.samples.every == 0:
             self.draw(training)
 
     def draw(self, training):
-        """Draw the samples that `hpcgen sample` gives for the run's seed, from the present parameters."""
+        """Draw the samples that `hpcgen sample` gives for the run's seed, from the present parameters. Collective."""
+        theta = training.sampled()
+        if training.comm.rank:
+            return
         config, scale = training.config, training.shards.scale
-        samples = generate(training.model, training.theta, scale, config.seed, 0, config.samples.count)
+        samples = generate(training.model, theta, scale, config.seed, 0, config.samples.count)
         with refusals(self.path(training.step)):
             plots.save_picture(samples, self.path(training.step), scale.low, scale.high)
 

@@ -47,7 +47,7 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
             training.run(active, stop)
         else:
             say(f"nothing left to do: {training.step} of train.steps = {config.train.steps} steps are done")
-            if comm.rank == 0 and not pictures.path(training.step).exists():
+            if not from_root(comm, pictures.path(training.step).exists):
                 pictures.draw(training)
     say(f"run         {folder}")
     say(f"checkpoint  {training.saved}")

@@ -57,13 +57,13 @@ def sample(path, comm, count, seed, out=None, png=None, say=print, warn=print):
     if write:
         shape = (count, *scale.shape)
         mine = storage.partition(shape, scale.dtype, comm.size).slice(comm.rank)
-        local = generate(model, state.players, scale, seed, mine.start, mine.stop)
+        local = generate(model, state.sampled, scale, seed, mine.start, mine.stop)
         write(Path(out), comm, storage.Slab(shape, mine.start, local), scale, f"{state.path.name}, seed {seed}")
         say(f"{out}: {count:,} samples of {' x '.join(map(str, scale.shape))}")
     if png:
         with agree(comm):
             if comm.rank == 0:
-                shown = generate(model, state.players, scale, seed, 0, min(count, PICTURE))
+                shown = generate(model, state.sampled, scale, seed, 0, min(count, PICTURE))
                 plots.save_picture(shown, png, scale.low, scale.high)
         say(f"{png}: a picture of {min(count, PICTURE)}")
 

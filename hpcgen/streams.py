@@ -1,7 +1,7 @@
 """Random numbers as functions of (seed, purpose, index, lane): no generator state is ever kept.
 
 NumPy's Philox (Salmon et al. 2011, doi:10.1145/2063384.2063405) is counter-based: the key selects a purpose under a seed, the
-counter's upper half selects the index (a step, an epoch, a block) and the lane, and 2^128 numbers follow.
+counter's upper three quarters select the index (a step, an epoch, a block), the lane and a part of it, and 2^66 numbers follow.
 """
 
 from enum import IntEnum
@@ -17,8 +17,9 @@ class Purpose(IntEnum):
     SHUFFLE = 3
     NOISE = 4
     SAMPLE = 5
+    DROPOUT = 6
 
 
-def stream(seed, purpose, index=0, lane=0):
-    """Return a `numpy.random.Generator` at the start of the stream of (seed, purpose, index, lane)."""
-    return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, 0, lane, index]))
+def stream(seed, purpose, index=0, lane=0, part=0):
+    """Return a `numpy.random.Generator` at the start of the stream of (seed, purpose, index, lane, part)."""
+    return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, part, lane, index]))

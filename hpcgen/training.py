@@ -12,10 +12,13 @@ from hpcgen.checkpoint import PlayerState
 from hpcgen.data.shards import Shards
 from hpcgen.errors import DamagedError, InputError, RunError
 from hpcgen.models import MODELS
+from hpcgen.nn.kernels import kernels
+from hpcgen.nn.normalization import MOMENTUM
+from hpcgen.nn.parts import Parts
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import from_root
 from hpcgen.parallel.exchange import EXCHANGES
-from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.partition import BLOCK, Partition
 from hpcgen.runtime import environment, one_blas_thread
 from hpcgen.streams import Purpose, stream
 
@@ -24,28 +27,44 @@ BITS = ("numpy", "simd", "blas", "machine")
 
 
 class Player:
-    """A player on this rank: its parameters theta, its exchange, and its optimizer's state for the part that this rank owns."""
+    """A player on this rank: its parameters theta, its exchange, and the part of its other state that this rank owns."""
 
     def __init__(self, optimizer, exchange, theta):
         self.optimizer, self.exchange = optimizer, exchange
         owned, end = exchange.owned, theta.layout.parameters.stop
         self._moves = slice(min(owned.start, end), min(owned.stop, end))
-        slots = {slot: np.zeros_like(theta.data[self._moves]) for slot in optimizer.slots}
-        self.state = PlayerState(theta, slots, owned)
+        self._follows = slice(max(owned.start, end), max(owned.stop, end))
+        self._parts = Parts(theta.layout, self._moves, BLOCK, exchange.collect)
+        mine = theta.data[self._moves]
+        slots = {slot: np.zeros_like(mine) for slot in optimizer.slots}
+        self.state = PlayerState(theta, slots, owned, mine.copy() if optimizer.average else None)
 
     def update(self, step, watch):
         """Sum this step's lanes over all ranks and take the optimizer's step; return the statistics' means over samples."""
         with watch("exchange"):
             sums, statistics = self.exchange.reduce()
         count = statistics.pop("count")
-        theta = self.state.theta.data
+        theta, state, optimizer = self.state.theta.data, self.state, self.optimizer
         with watch("update"):
-            mean = sums[: self._moves.stop - self._moves.start]
-            mean /= np.float32(count)
-            self.optimizer.step(theta[self._moves], mean, self.state.slots, step + 1)
+            mine, moving = theta[self._moves], self._moves.stop - self._moves.start
+            scale = optimizer.clipped(1 / count, sums[:moving], self._parts)
+            optimizer.step(mine, sums[:moving], state.slots, step + 1, scale, self._parts)
+            loops = kernels(theta)
+            if state.average is not None:
+                loops.approach(state.average, mine, 1 - optimizer.average)
+            loops.approach(theta[self._follows], sums[moving:] / np.float32(count), MOMENTUM)
         with watch("exchange"):
             self.exchange.gather(theta)
         return {name: total / count for name, total in statistics.items()}
+
+    def sampled(self):
+        """Return the Vector that samples are made from: theta, or the average of past ones. Collective over the exchange."""
+        if self.state.average is None:
+            return self.state.theta
+        averaged = Vector(self.state.theta.layout, self.state.theta.data.copy())
+        averaged.data[self._moves] = self.state.average
+        self.exchange.gather(averaged.data)
+        return averaged
 
 
 class Stopwatch:
@@ -131,6 +150,10 @@ class Training:
             several = "; ".join(", ".join(kind) for kind in kinds)
             warn(f"ranks compute in different ways ({several}): bits depend on who owns a lane; set OPENBLAS_CORETYPE on all")
 
+    def sampled(self):
+        """Return the Vectors that samples are made from, by player. Collective over `comm`."""
+        return {name: player.sampled() for name, player in self.players.items()}
+
     def _states(self):
         return {name: player.state for name, player in self.players.items()}
 
@@ -169,7 +192,7 @@ class Training:
             for lane, batch in batches.items():
                 with watch("compute"):
                     grad = player.exchange.vector()
-                    self.model.gradient(name, self.theta, batch, noise[lane], grad, kept[lane])
+                    self.model.gradient(name, self.theta, batch, noise[lane], grad, kept[lane], self._dropout(lane))
                     grad["stop"][...] = bool(stop)
                     player.exchange.add(lane, grad)
                 if self.config.train.recompute:
@@ -178,6 +201,10 @@ class Training:
             self._require_finite(name, statistics[name])
         return statistics
 
+    def _dropout(self, lane):
+        """Return random(i), the stream of the lane's i-th pass in this step."""
+        return lambda i: stream(self.config.seed, Purpose.DROPOUT, self.step, lane, i)
+
     def _require_finite(self, player, statistics):
         if not math.isfinite(statistics["loss"]):
             raise RunError(f"step {self.step + 1}: the {player}'s loss is {statistics['loss']}; {self._last_good()}")
@@ -185,7 +212,7 @@ class Training:
     def save(self, path):
         """Write a checkpoint; one that is not finite is refused like a loss that is not. Collective over `comm`."""
         for name, player in self.players.items():
-            arrays = [player.state.theta.data, *player.state.slots.values()]
+            arrays = [player.state.theta.data, *player.state.parts.values()]
             if not self.comm.allreduce(all(np.isfinite(array).all() for array in arrays), op=MPI.LAND):
                 raise RunError(f"step {self.step}: the {name}'s numbers are no longer finite; {self._last_good()}")
         scale, fingerprint = self.shards.scale, self.shards.fingerprint

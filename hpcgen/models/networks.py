@@ -1,45 +1,131 @@
-"""Networks by name: what a preset consists of, and the chain that it stands for."""
+"""Architectures: the layers of a network, given what a sample is."""
 
 from dataclasses import dataclass
+from math import prod
 
-from hpcgen.nn.activations import ACTIVATIONS
-from hpcgen.nn.chain import Chain
-from hpcgen.nn.dense import Dense
+from hpcgen.errors import InputError
+from hpcgen.models import layers
+from hpcgen.models.layers import ACTIVATIONS, LAYERS, Spec
 from hpcgen.settings import setting
+
+OUTPUTS = ("tanh", "sigmoid", "linear")
 
 
 @dataclass(frozen=True)
 class Perceptron:
     """Fully connected layers: the sizes of the hidden ones, and what follows each."""
 
-    hidden: list[int] = setting(list, ge=1, le=1_000_000)
+    hidden: list[int] = setting(list, ge=1, le=layers.MOST)
     activation: str = setting("relu", choices=ACTIVATIONS)
 
-    def chain(self, inputs, outputs, output="linear"):
-        """Return the `Chain` from (n, inputs) to (n, outputs), ended by the activation named `output`."""
-        sizes = [inputs, *self.hidden, outputs]
-        kinds = [self.activation] * len(self.hidden) + [output]
-        layers = []
-        for i, kind in enumerate(kinds):
-            layers += [Dense(f"dense{i + 1}", sizes[i], sizes[i + 1]), ACTIVATIONS[kind]()]
-        return Chain(layers)
+    def _dense(self, outputs):
+        for size in self.hidden:
+            yield layers.Dense(size)
+            yield LAYERS[self.activation]()
+        yield layers.Dense(outputs)
+
+    def specs(self, shape):
+        """Return the layers from samples of `shape` to one logit."""
+        return [layers.Flatten(), *self._dense(1)]
 
 
 @dataclass(frozen=True)
-class Generator(Perceptron):
+class PerceptronGenerator(Perceptron):
     """A perceptron that ends in samples; the last activation fixes the interval that they lie in."""
 
-    output: str = setting("tanh", choices=("tanh", "sigmoid", "linear"))
+    output: str = setting("tanh", choices=OUTPUTS)
+
+    def specs(self, shape):
+        """Return the layers from noise to samples of `shape`."""
+        return [*self._dense(prod(shape)), LAYERS[self.output](), layers.Reshape(list(shape))]
 
 
-# P stands for the numbers in one sample. seedgan: 100-128-P / P-128-1; mlpgan: 100-256-512-P / P-512-256-1.
-GAN_PRESETS = {
-    "seedgan": {
-        "generator": {"hidden": [128], "activation": "relu", "output": "sigmoid"},
-        "discriminator": {"hidden": [128], "activation": "relu"},
-    },
-    "mlpgan": {
-        "generator": {"hidden": [256, 512], "activation": "relu", "output": "tanh"},
-        "discriminator": {"hidden": [512, 256], "activation": "leaky-relu"},
-    },
-}
+@dataclass(frozen=True)
+class Pyramid:
+    """Convolutions that divide the places of a sample by `stride` on each axis while `smallest` or more are left.
+
+    The first has `width` channels, each further one twice as many. Samples have `axes` axes of places (1 waveforms, 2 images,
+    3 volumes), and one of channels if there are several. With `normalization` batch norm follows every convolution but the one
+    at the samples, and no layer has a bias. `deviation` of the weights' start as in `hpcgen.models.layers.Dense`.
+    """
+
+    axes: int = setting(2, ge=1, le=3)
+    width: int = setting(64, ge=1, le=4096)
+    kernel: int = setting(4, ge=1)
+    stride: int = setting(2, ge=2)
+    smallest: int = setting(4, ge=1)
+    activation: str = setting("leaky-relu", choices=ACTIVATIONS)
+    normalization: bool = True
+    deviation: float = setting(0.02, ge=0)
+
+    def _stages(self, shape):
+        """Return (sizes, channels) of the samples and of what each stage makes of them."""
+        if len(shape) not in (self.axes, self.axes + 1):
+            raise InputError(
+                f"model.network: samples of {' x '.join(map(str, shape))} do not suit a network of {self.axes} axes and channels"
+            )
+        sizes, channels = shape[: self.axes], (*shape[self.axes :], 1)[0]
+        stages = [(tuple(sizes), channels)]
+        while all(size % self.stride == 0 and size // self.stride >= self.smallest for size in stages[-1][0]):
+            sizes = tuple(size // self.stride for size in stages[-1][0])
+            stages.append((sizes, self.width << len(stages) - 1))
+        if len(stages) == 1:
+            raise InputError(
+                f"model.network: samples of {' x '.join(map(str, shape))} cannot be divided by {self.stride} on each axis "
+                f"into {self.smallest} or more"
+            )
+        return stages
+
+    def _geometry(self):
+        """Return the keys of a convolution that divides each size by the stride."""
+        if self.kernel < self.stride:
+            raise InputError(f"model: a kernel of {self.kernel} is smaller than the stride {self.stride}")
+        extra = (self.kernel - self.stride) % 2
+        padding = (self.kernel - self.stride + extra) // 2
+        common = {"bias": not self.normalization, "deviation": self.deviation}
+        return {"kernel": self.kernel, "stride": self.stride, "padding": padding, **common}, extra
+
+    def _normalized(self):
+        return [layers.BatchNorm()] * self.normalization + [LAYERS[self.activation]()]
+
+    def specs(self, shape):
+        """Return the layers from samples of `shape` to one logit."""
+        ((sizes, channels), (_, width), *stages), (keys, _) = self._stages(shape), self._geometry()
+        specs = [layers.Reshape([*sizes, channels]), layers.Conv(width, **keys), LAYERS[self.activation]()]
+        for _, width in stages:
+            specs += [layers.Conv(width, **keys), *self._normalized()]
+        return [*specs, layers.Flatten(), layers.Dense(1, not self.normalization, self.deviation)]
+
+
+@dataclass(frozen=True)
+class PyramidGenerator(Pyramid):
+    """The way back: fully connected layers of the sizes in `hidden`, then transposed convolutions up to a sample."""
+
+    activation: str = setting("relu", choices=ACTIVATIONS)
+    hidden: list[int] = setting(list, ge=1, le=layers.MOST)
+    output: str = setting("tanh", choices=OUTPUTS)
+
+    def specs(self, shape):
+        """Return the layers from noise to samples of `shape`."""
+        (*stages, (sizes, width)), (keys, extra) = self._stages(shape), self._geometry()
+        start = {"bias": keys["bias"], "deviation": keys["deviation"]}
+        specs = []
+        for size in self.hidden:
+            specs += [layers.Dense(size, **start), LAYERS[self.activation]()]
+        specs += [layers.Dense(prod(sizes) * width, **start), layers.Reshape([*sizes, width]), *self._normalized()]
+        for _, channels in reversed(stages):
+            specs += [layers.ConvTranspose(channels, **keys, output_padding=extra), *self._normalized()]
+        # The last stage is the sample itself.
+        specs = specs[: -len(self._normalized())]
+        return [*specs, LAYERS[self.output](), layers.Reshape(list(shape))]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A network written out: a list of tables, each with its `kind` and that kind's keys."""
+
+    layers: list[Spec] = setting(kinds=LAYERS)
+
+    def specs(self, shape):
+        """Return the layers as they are."""
+        return self.layers

@@ -2,42 +2,41 @@
 
 import numpy as np
 
-from hpcgen.nn.functions import sigmoid
+from hpcgen.nn.functions import sigmoid, softplus
+from hpcgen.nn.kernels import kernels
+from hpcgen.nn.layer import TRAIN, Layer
 
 
-class Elementwise:
-    """A layer without parameters; a subclass gives `evaluate(x) -> (y, slope)`, where slope(dy) is f'(x) dy."""
+class Elementwise(Layer):
+    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy."""
 
-    def parameters(self):
-        return {}
-
-    def initialize(self, theta, random):
-        pass
-
-    def forward(self, theta, x, train=True):
-        y, slope = self.evaluate(x)
+    def forward(self, theta, x, train=TRAIN):
+        y, back = self.evaluate(x)
 
         def backward(dy, grad=None, need_dx=True):
-            return slope(dy) if need_dx else None
+            return back(dy) if need_dx else None
 
         return y, backward
 
 
-class ReLU(Elementwise):
-    """max(x, 0)."""
-
-    def evaluate(self, x):
-        y = np.maximum(x, 0)
-        return y, lambda dy: dy * (y > 0)
-
-
 class LeakyReLU(Elementwise):
-    """max(x, 0.2 x), the slope of DCGAN (Radford et al. 2015, arXiv:1511.06434)."""
+    """x where x > 0, else slope x: DCGAN's with 0.2 (Radford et al. 2015, arXiv:1511.06434), ReLU with 0.
 
-    SLOPE = 0.2
+    Layers that take a `slope` of their own do this in the pass that they make over y anyway.
+    """
+
+    def __init__(self, slope=0.2):
+        self.slope = slope
 
     def evaluate(self, x):
-        return np.maximum(x, self.SLOPE * x), lambda dy: np.where(x > 0, dy, self.SLOPE * dy)
+        y = x.copy()
+        kernels(x).rectify(y.reshape(-1, y.shape[-1]), None, self.slope)
+
+        def back(dy):
+            kernels(dy).rectify_gradient(dy, x, self.slope)
+            return dy
+
+        return y, back
 
 
 class Tanh(Elementwise):
@@ -56,11 +55,25 @@ class Sigmoid(Elementwise):
         return y, lambda dy: dy * (y * (1 - y))
 
 
+class ELU(Elementwise):
+    """x where x > 0, else exp(x) - 1 (Clevert et al. 2015, arXiv:1511.07289, with alpha = 1)."""
+
+    def evaluate(self, x):
+        y = np.maximum(x, 0)
+        below = np.expm1(np.minimum(x, 0))
+        y += below
+        return y, lambda dy: dy * (1 + below)
+
+
+class Softplus(Elementwise):
+    """log(1 + exp(x))."""
+
+    def evaluate(self, x):
+        return softplus(x), lambda dy: dy * sigmoid(x)
+
+
 class Linear(Elementwise):
     """x itself."""
 
     def evaluate(self, x):
         return x, lambda dy: dy
-
-
-ACTIVATIONS = {"relu": ReLU, "leaky-relu": LeakyReLU, "tanh": Tanh, "sigmoid": Sigmoid, "linear": Linear}

@@ -1,28 +1,37 @@
 """Layers in sequence."""
 
+from hpcgen.nn.layer import TRAIN, Layer
 
-class Chain:
+
+class Chain(Layer):
     """A layer that runs layers one after the other; its backward runs their closures in reverse."""
 
     def __init__(self, layers):
         self.layers = list(layers)
+        self.draws = any(layer.draws for layer in self.layers)
+        # No layer before the first with parameters needs a derivative, unless x does.
+        self._first = next((i for i, layer in enumerate(self.layers) if layer.parameters()), len(self.layers))
 
     def parameters(self):
         return {name: shape for layer in self.layers for name, shape in layer.parameters().items()}
+
+    def buffers(self):
+        return {name: shape for layer in self.layers for name, shape in layer.buffers().items()}
 
     def initialize(self, theta, random):
         for layer in self.layers:
             layer.initialize(theta, random)
 
-    def forward(self, theta, x, train=True):
+    def forward(self, theta, x, train=TRAIN):
         backwards = []
         for layer in self.layers:
             x, backward = layer.forward(theta, x, train)
             backwards.append(backward)
 
         def backward(dy, grad=None, need_dx=True):
-            for i in reversed(range(len(backwards))):
-                dy = backwards[i](dy, grad, need_dx or i > 0)
-            return dy
+            for i in reversed(range(0 if need_dx else self._first, len(backwards))):
+                # Popped, so that what a layer kept for its derivative is free as soon as it has been used.
+                dy = backwards.pop()(dy, grad, need_dx or i > self._first)
+            return dy if need_dx else None
 
         return x, backward

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from hpcgen.nn.layer import TRAIN
+
 
 def numerical_gradient(function, x, step=1e-6):
     """Return the gradient of the scalar `function()` in the float64 array `x`, which is perturbed in place and restored.
@@ -27,18 +29,18 @@ def relative_error(actual, expected):
     return np.abs(actual - expected).max(initial=0) / max(np.abs(expected).max(initial=0), 1)
 
 
-def check_layer(layer, theta, x, random):
+def check_layer(layer, theta, x, random, train=TRAIN):
     """Return the largest relative error of a layer's derivatives: in x and in each parameter.
 
     The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array.
     """
-    y, backward = layer.forward(theta, x)
+    y, backward = layer.forward(theta, x, train)
     dy = random.standard_normal(y.shape)
     grad = type(theta)(theta.layout, dtype=np.float64)
-    dx = backward(dy, grad)
+    dx = backward(dy.copy(), grad)
 
     def value():
-        return np.vdot(layer.forward(theta, x)[0], dy)
+        return np.vdot(layer.forward(theta, x, train)[0], dy)
 
     errors = {"x": relative_error(dx, numerical_gradient(value, x))}
     for name in layer.parameters():

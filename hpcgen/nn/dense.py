@@ -2,35 +2,43 @@
 
 import numpy as np
 
+from hpcgen.nn.initial import fill
+from hpcgen.nn.kernels import kernels
+from hpcgen.nn.layer import TRAIN, Layer
 
-class Dense:
+
+class Dense(Layer):
     """y = x W + b, with x (n, inputs), W (inputs, outputs) and b (outputs,).
 
-    W is the transpose of PyTorch's `Linear.weight` and ONNX's Gemm with transB=0. Both start uniform in +-1/sqrt(inputs),
-    PyTorch's default (He et al. 2015, arXiv:1502.01852, eq. 14, with a = sqrt(5)).
+    W is the transpose of PyTorch's `Linear.weight`, and ONNX's Gemm with transB = 0. `slope` as in `hpcgen.nn.convolution.Conv`.
     """
 
-    def __init__(self, name, inputs, outputs):
-        self.weight, self.bias = f"{name}/weight", f"{name}/bias"
-        self.inputs, self.outputs = inputs, outputs
+    def __init__(self, name, inputs, outputs, bias=True, slope=1.0, deviation=None):
+        self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
+        self.inputs, self.outputs, self.slope, self.deviation = inputs, outputs, slope, deviation
 
     def parameters(self):
-        return {self.weight: (self.inputs, self.outputs), self.bias: (self.outputs,)}
+        shapes = {self.weight: (self.inputs, self.outputs)}
+        return {**shapes, self.bias: (self.outputs,)} if self.bias else shapes
 
     def initialize(self, theta, random):
-        bound = self.inputs**-0.5
-        for name in self.parameters():
-            theta[name][...] = random.uniform(-bound, bound, theta[name].shape)
+        fill(theta[self.weight], random, self.inputs, self.deviation)
+        if self.bias:
+            fill(theta[self.bias], random, self.inputs, 0.0 if self.deviation else None)
 
-    def forward(self, theta, x, train=True):
+    def forward(self, theta, x, train=TRAIN):
         weight = theta[self.weight]
         y = x @ weight
-        y += theta[self.bias]
+        if self.bias or self.slope != 1:
+            kernels(y).rectify(y, theta[self.bias] if self.bias else None, self.slope)
 
         def backward(dy, grad=None, need_dx=True):
+            if self.slope != 1:
+                kernels(dy).rectify_gradient(dy, y, self.slope)
             if grad is not None:
                 np.matmul(x.T, dy, out=grad[self.weight])
-                np.sum(dy, axis=0, out=grad[self.bias])
+                if self.bias:
+                    grad[self.bias][...] = kernels(dy).column_sums(dy)
             return dy @ weight.T if need_dx else None
 
         return y, backward

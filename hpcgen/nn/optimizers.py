@@ -1,45 +1,76 @@
 """Optimizers: one step on a flat vector.
 
-`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t)` updates theta and the state in place.
-grad is the mean gradient, t counts steps from 1. Every operation is elementwise, so a step on a slice of the vector gives
-the bits of a step on the whole.
+`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, scale, parts)` updates theta and the state in
+place, in one pass: `scale` grad is the mean gradient, t counts steps from 1, `parts` knows which tensors lie where. grad may be
+overwritten. Every operation is elementwise but for the norms that `parts` takes, so that a step on slices of the vector gives the bits
+of a step on the whole.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
+from hpcgen.nn.kernels import kernels
+from hpcgen.nn.schedules import SCHEDULES
 from hpcgen.settings import setting
 
 
 @dataclass(frozen=True)
-class SGD:
-    """theta - eta g."""
+class Optimizer:
+    """What all optimizers share.
+
+    The learning rate rises linearly over the first `warmup` steps, then follows the `schedule`, which reaches `floor` times
+    the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm exceeds `clip_norm` is scaled down to it (Pascanu et
+    al. 2013, arXiv:1211.5063, algorithm 1; 0: never). With `average` = a > 0 samples are made from the mean of past
+    parameters, a <- a average + (1 - a) theta after each step (Polyak & Juditsky 1992; Yazici et al. 2018, arXiv:1806.04498).
+    """
 
     learning_rate: float = setting(0.01, gt=0)
-    slots = ()
+    schedule: str = setting("constant", choices=SCHEDULES)
+    warmup: int = setting(0, ge=0)
+    decay_steps: int = setting(0, ge=0)
+    floor: float = setting(0.0, ge=0, le=1)
+    clip_norm: float = setting(0.0, ge=0)
+    average: float = setting(0.0, ge=0, lt=1)
 
-    def step(self, theta, grad, state, t):
-        theta -= self.learning_rate * grad
+    def rate(self, t):
+        """Return the learning rate of step t, counted from 1."""
+        if t <= self.warmup:
+            return self.learning_rate * t / self.warmup
+        share = min(1.0, (t - self.warmup) / max(1, self.decay_steps - self.warmup))
+        return self.learning_rate * (self.floor + (1 - self.floor) * SCHEDULES[self.schedule](share))
+
+    def clipped(self, scale, grad, parts):
+        """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if `parts` is."""
+        if not self.clip_norm:
+            return scale
+        norm = scale * np.sqrt(np.square(parts.norms(grad)).sum())
+        return scale * min(1.0, self.clip_norm / max(norm, 1e-30))
 
 
 @dataclass(frozen=True)
-class Momentum:
+class SGD(Optimizer):
+    """theta - eta g."""
+
+    slots = ()
+
+    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+        kernels(theta).descend(theta, grad, self.rate(t) * scale)
+
+
+@dataclass(frozen=True)
+class Momentum(Optimizer):
     """Heavy ball (Polyak 1964): v <- mu v + g; theta - eta v."""
 
-    learning_rate: float = setting(0.01, gt=0)
     momentum: float = setting(0.9, ge=0, lt=1)
     slots = ("velocity",)
 
-    def step(self, theta, grad, state, t):
-        velocity = state["velocity"]
-        velocity *= self.momentum
-        velocity += grad
-        theta -= self.learning_rate * velocity
+    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+        kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, self.rate(t))
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Optimizer):
     """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are DCGAN's, not the paper's beta1 = 0.9, eta = 0.001."""
 
     learning_rate: float = setting(0.0002, gt=0)
@@ -47,21 +78,32 @@ class Adam:
     beta2: float = setting(0.999, ge=0, lt=1)
     epsilon: float = setting(1e-8, gt=0)
     slots = ("first_moment", "second_moment")
+    weight_decay = 0.0
 
-    def step(self, theta, grad, state, t):
-        m, v = state["first_moment"], state["second_moment"]
-        m *= self.beta1
-        m += (1 - self.beta1) * grad
-        v *= self.beta2
-        v += (1 - self.beta2) * (grad * grad)
-        denominator = np.sqrt(v)
-        denominator *= (1 - self.beta2**t) ** -0.5
-        denominator += self.epsilon
-        theta -= (self.learning_rate / (1 - self.beta1**t)) * m / denominator
+    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+        rate = self.rate(t)
+        eta, keep = rate / (1 - self.beta1**t), 1 - rate * self.weight_decay
+        kernels(theta).adam(theta, grad, *self._moments(state), scale, *self._betas(t), eta, keep)
+
+    @staticmethod
+    def _moments(state):
+        return state["first_moment"], state["second_moment"]
+
+    def _betas(self, t):
+        return self.beta1, self.beta2, (1 - self.beta2**t) ** -0.5, self.epsilon
 
 
 @dataclass(frozen=True)
-class RMSprop:
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2); PyTorch's defaults."""
+
+    learning_rate: float = setting(0.001, gt=0)
+    beta1: float = setting(0.9, ge=0, lt=1)
+    weight_decay: float = setting(0.01, ge=0)
+
+
+@dataclass(frozen=True)
+class RMSprop(Optimizer):
     """Tieleman & Hinton 2012 (lecture 6.5): v <- rho v + (1 - rho) g^2; theta - eta g / (sqrt(v) + epsilon)."""
 
     learning_rate: float = setting(0.001, gt=0)
@@ -69,11 +111,68 @@ class RMSprop:
     epsilon: float = setting(1e-8, gt=0)
     slots = ("square",)
 
-    def step(self, theta, grad, state, t):
-        square = state["square"]
-        square *= self.rho
-        square += (1 - self.rho) * (grad * grad)
-        theta -= self.learning_rate * grad / (np.sqrt(square) + self.epsilon)
+    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+        kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, self.rate(t), self.epsilon)
 
 
-OPTIMIZERS = {"sgd": SGD, "momentum": Momentum, "adam": Adam, "rmsprop": RMSprop}
+@dataclass(frozen=True)
+class LARS(Optimizer):
+    """You et al. 2017 (arXiv:1708.03888), algorithm 1: a rate for each tensor, eta trust |w| / (|g| + beta |w|).
+
+    Tensors of one axis (biases, the scales of normalisation) keep the plain rate and do not decay, as is the custom.
+    """
+
+    learning_rate: float = setting(1.0, gt=0)
+    momentum: float = setting(0.9, ge=0, lt=1)
+    weight_decay: float = setting(1e-4, ge=0)
+    trust: float = setting(0.001, gt=0)
+    slots = ("velocity",)
+
+    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+        weights, grads = parts.norms(theta), scale * parts.norms(grad)
+        rate, velocity = self.rate(t), state["velocity"]
+        for part, where, adapts in parts:
+            trust = self.trust * _ratio(weights[part], grads[part] + self.weight_decay * weights[part]) if adapts else 1.0
+            decay = self.weight_decay if adapts else 0.0
+            kernels(theta).momentum(theta[where], grad[where], velocity[where], scale, decay, self.momentum, rate * trust, 1.0)
+
+
+@dataclass(frozen=True)
+class LAMB(Adam):
+    """You et al. 2019 (arXiv:1904.00962), algorithm 2: Adam's direction, with a rate for each tensor, eta |w| / |direction|.
+
+    Tensors of one axis as in `LARS`.
+    """
+
+    learning_rate: float = setting(0.001, gt=0)
+    beta1: float = setting(0.9, ge=0, lt=1)
+    epsilon: float = setting(1e-6, gt=0)
+    weight_decay: float = setting(0.01, ge=0)
+
+    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+        m, v = self._moments(state)
+        for _, where, adapts in parts:
+            decay = self.weight_decay if adapts else 0.0
+            betas = (*self._betas(t), 1 / (1 - self.beta1**t), decay)
+            kernels(theta).adam_direction(theta[where], grad[where], m[where], v[where], scale, *betas)
+        weights, directions = parts.norms(theta), parts.norms(grad)
+        rate = self.rate(t)
+        for part, where, adapts in parts:
+            trust = _ratio(weights[part], directions[part]) if adapts else 1.0
+            kernels(theta).descend(theta[where], grad[where], rate * trust)
+
+
+def _ratio(a, b):
+    """Return a / b, or 1 where either vanishes."""
+    return a / b if a > 0 and b > 0 else 1.0
+
+
+OPTIMIZERS = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "adam": Adam,
+    "adamw": AdamW,
+    "rmsprop": RMSprop,
+    "lars": LARS,
+    "lamb": LAMB,
+}

@@ -2,7 +2,8 @@
 
 An exchange serves one player, whose vectors `make()` makes. `vector()` lends a `Vector` of the player's layout,
 `add(lane, vector)` takes it back with a lane's sums in it (lanes in ascending order), `reduce()` returns the sums over all
-lanes, and `gather(state)` completes a state vector of which this rank has updated its own part, `owned`.
+lanes, `gather(state)` completes a state vector of which this rank has updated its own part, `owned`, and `collect(values)`
+returns the concatenation of what the owners of all parts give, in the order of the parts.
 """
 
 import numpy as np
@@ -76,6 +77,10 @@ class TreeExchange:
         """Complete `state` on every rank from the parts that the ranks own. Collective over `comm`."""
         self.comm.Allgatherv(MPI.IN_PLACE, [state, self.partition.counts, self.partition.starts, MPI.FLOAT])
 
+    def collect(self, values):
+        """Return all ranks' `values`, arrays on one axis, one after the other. Collective over `comm`."""
+        return np.concatenate(self.comm.allgather(values))
+
 
 class AllreduceExchange:
     """The sum by MPI_Allreduce in place: equal to the exact one up to rounding, in an order that the MPI library chooses."""
@@ -107,6 +112,10 @@ class AllreduceExchange:
 
     def gather(self, state):
         """Do nothing: every rank has updated the whole state."""
+
+    def collect(self, values):
+        """Return `values`: every rank has those of the whole."""
+        return values
 
 
 EXCHANGES = {"auto": TreeExchange, "allreduce": AllreduceExchange}

@@ -1,16 +1,16 @@
 import numpy as np
 import pytest
 
-from hpcgen.models.gan import GAN, GANOptions
-from hpcgen.models.networks import Generator, Perceptron
+from hpcgen.models.gan import GAN, PerceptronGAN
+from hpcgen.models.networks import Perceptron, PerceptronGenerator
 from hpcgen.nn.check import numerical_gradient, relative_error
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.vector import Vector
 
 
 def small_gan(loss="non-saturating", output="tanh"):
-    options = GANOptions(
-        latent=3, loss=loss, generator=Generator([4], "tanh", output), discriminator=Perceptron([5, 4], "leaky-relu")
+    options = PerceptronGAN(
+        latent=3, loss=loss, generator=PerceptronGenerator([4], "tanh", output), discriminator=Perceptron([5, 4], "leaky-relu")
     )
     return GAN(options, (2, 3, 1))
 

@@ -1,0 +1,206 @@
+"""Train the seeds' networks on one core with hpcgen and with PyTorch, alternating: samples/s, their ratio, peak memory, GF/s.
+
+    python benchmarks/engine.py --torch PYTHON            PYTHON: an interpreter that has torch (pip install torch==2.13.0)
+    python benchmarks/engine.py --torch PYTHON --nets dcgan28 dcgan64 --rounds 15
+
+Each form of PyTorch (eager and compiled, channels_last and not) and hpcgen are processes of one thread that take turns; a round
+gives each some steps, and the ratio is hpcgen's speed over that of the form of PyTorch that is the fastest by its median.
+hpcgen trains as `hpcgen train` does, data and noise included; PyTorch's loop has its batch in memory. GF/s counts the direct
+form of each product. OPENBLAS_CORETYPE is unset, so that hpcgen chooses the kernel, unless --keep-kernel is given.
+"""
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter, strftime
+
+HERE = Path(__file__).resolve().parent
+# Batch, shape of a sample, and the ratio that is aimed at.
+NETS = {
+    "seedgan": (100, (100,), 3.0),
+    "mlpgan": (64, (784,), 1.8),
+    "dcgan28": (64, (28, 28, 1), 1.4),
+    "dcgan64": (32, (64, 64, 3), 1.3),
+}
+FORMS = ("eager", "eager-cl", "compile", "compile-cl")
+
+
+def main():
+    options = parse()
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = {"time": strftime("%Y-%m-%d %H:%M"), "rounds": options.rounds, "nets": {}}
+    for net in options.nets:
+        results["nets"][net] = measure(net, options)
+        print(row(net, results["nets"][net]), flush=True)
+    (options.out / "engine.json").write_text(json.dumps(results, indent=1) + "\n")
+    print(f"{options.out / 'engine.json'}")
+
+
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch; without it hpcgen alone is measured")
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
+    parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
+    parser.add_argument("--keep-kernel", action="store_true", help="leave OPENBLAS_CORETYPE as it is set")
+    parser.add_argument("--out", type=Path, default=HERE / "results")
+    return parser.parse_args()
+
+
+class Racer:
+    """A process that trains on demand; `turn()` returns its seconds a step."""
+
+    def __init__(self, command, options, **environment):
+        one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+        self.errors = tempfile.TemporaryFile("w+")
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
+        self.process = subprocess.Popen(command, text=True, bufsize=1, env={**environment, **one}, **pipes)
+        self.about = json.loads(self._line())
+        self.steps = max(1, round(options.seconds / min(self._ask(1) for _ in range(3))))
+        self.times = []
+
+    def _line(self):
+        line = self.process.stdout.readline()
+        if not line:
+            self.errors.seek(0)
+            raise RuntimeError((self.errors.read().strip().splitlines() or ["no message"])[-1])
+        return line
+
+    def _ask(self, steps):
+        print(steps, file=self.process.stdin)
+        return float(self._line()) / steps
+
+    def turn(self):
+        self.times.append(self._ask(self.steps))
+
+    def end(self):
+        """Return the process's peak memory in MiB."""
+        self.process.stdin.close()
+        peak = float(self._line())
+        self.process.wait()
+        return peak
+
+
+def measure(net, options):
+    batch, shape, goal = NETS[net]
+    environment = {key: value for key, value in os.environ.items() if options.keep_kernel or key != "OPENBLAS_CORETYPE"}
+    with tempfile.TemporaryDirectory() as folder:
+        ours = Racer([sys.executable, __file__, "--worker", net, folder], options, **environment)
+        racers = {"hpcgen": ours}
+        for form in options.forms if options.torch else ():
+            if form.endswith("-cl") and len(shape) == 1:
+                continue
+            try:
+                racers[form] = Racer(
+                    [options.torch, HERE / "yardstick.py", "train", net, str(batch), form], options, **os.environ
+                )
+            except RuntimeError as error:
+                print(f"{net} {form}: {error}")
+        for _ in range(options.rounds):
+            for racer in racers.values():
+                racer.turn()
+    result = {"batch": batch, "goal": goal, **ours.about, "forms": {}}
+    for name, racer in racers.items():
+        speeds = [batch / seconds for seconds in racer.times]
+        result["forms"][name] = {"samples/s": statistics.median(speeds), "MiB": racer.end(), "speeds": speeds, **racer.about}
+    rivals = {name: form for name, form in result["forms"].items() if name != "hpcgen"}
+    mine = result["forms"]["hpcgen"]
+    result["GF/s"] = mine["samples/s"] / batch * result["flops"] / 1e9
+    if rivals:
+        result["best"] = best = max(rivals, key=lambda name: rivals[name]["samples/s"])
+        result["ratios"] = [a / b for a, b in zip(mine["speeds"], rivals[best]["speeds"])]
+        result["memory"] = mine["MiB"] / rivals[best]["MiB"]
+    return result
+
+
+def row(net, result):
+    mine = result["forms"]["hpcgen"]
+    text = f"{net:8} batch {result['batch']:3}  hpcgen {mine['samples/s']:9,.1f} samples/s {mine['MiB']:4.0f} MiB  "
+    text += f"{result['GF/s']:4.0f} GF/s = {100 * result['GF/s'] / result['sgemm']:3.0f} % of sgemm's {result['sgemm']:.0f}"
+    if "best" in result:
+        ratios, other = sorted(result["ratios"]), result["forms"][result["best"]]
+        text += f"  torch {result['best']:10} {other['samples/s']:9,.1f} samples/s {other['MiB']:4.0f} MiB  "
+        text += f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), goal {result['goal']}; "
+        text += f"memory {result['memory']:.2f}"
+    return text
+
+
+def work(net, folder):
+    """Be hpcgen's racer: one rank, one lane."""
+    from hpcgen import runtime
+
+    runtime.prepare_process()
+    import h5py
+    import numpy as np
+    from mpi4py import MPI
+
+    from hpcgen.config import parse_config
+    from hpcgen.training import Training
+
+    batch, shape, _ = NETS[net]
+    path = Path(folder, "data.h5")
+    with h5py.File(path, "w") as file:
+        samples = np.random.default_rng(0).random((batch * 16, *shape), dtype=np.float32)
+        file.create_dataset("samples", data=samples).file.attrs.update(low=0.0, high=1.0, kind="array", source="random")
+    text = f'data.path = "{path}"\nmodel.network = "{net}"\ntrain = {{ lanes = 1, lane_size = {batch}, steps = 3 }}'
+    training = Training(parse_config(text), MPI.COMM_SELF)
+    training.run([])
+    about = {"flops": flops(training.model, batch), "sgemm": sgemm(), "environment": training.environment}
+    print(json.dumps(about), flush=True)
+    for line in sys.stdin:
+        train = replace(training.config.train, steps=training.step + int(line))
+        training.config = replace(training.config, train=train)
+        start = perf_counter()
+        training.run([])
+        print(perf_counter() - start, flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+
+
+def flops(model, batch):
+    """Return the floating-point operations of a step: each layer's product, in its direct form, as often as it is due."""
+    import numpy as np
+
+    products = {}
+    for player, start in (("generator", (model.latent,)), ("discriminator", model.sample_shape)):
+        chain, x = model.networks[player], np.zeros((1, *start), np.float32)
+        theta = {name: np.zeros(shape, np.float32) for name, shape in {**chain.parameters(), **chain.buffers()}.items()}
+        products[player] = []
+        for layer in chain.layers:
+            y, _ = layer.forward(theta, x, None)
+            if hasattr(layer, "weight"):
+                # Every weight meets each place once: of the output, or of a transposed convolution's input.
+                weight = layer.parameters()[layer.weight]
+                places = min(x[0, ..., 0].size, y[0, ..., 0].size) if x.ndim > 2 else 1
+                products[player].append(2 * places * int(np.prod(weight)))
+            x = y
+    g, d = products["generator"], products["discriminator"]
+    discriminator_step = sum(g) + 2 * (3 * sum(d) - d[0])
+    generator_step = 2 * sum(d) + 2 * sum(g) - g[0]
+    return batch * (discriminator_step + generator_step)
+
+
+def sgemm(size=1024):
+    """Return the rate of a square product of matrices, in GF/s."""
+    import numpy as np
+
+    a, times = np.random.default_rng(0).random((size, size), dtype=np.float32), []
+    for _ in range(12):
+        start = perf_counter()
+        a @ a
+        times.append(perf_counter() - start)
+    return 2 * size**3 / statistics.median(times) / 1e9
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        work(*sys.argv[2:])
+    else:
+        main()

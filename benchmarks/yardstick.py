@@ -1,0 +1,104 @@
+"""PyTorch's side of engine.py and layers.py: the same networks, one thread, fused Adam. Run by the interpreter that has torch.
+
+    python yardstick.py train NET BATCH FORM    FORM: eager, eager-cl, compile, compile-cl (cl: channels_last)
+
+answers each line "STEPS" on stdin with the seconds that so many steps took, and the end of stdin with the peak memory in MiB.
+"""
+
+import json
+import resource
+import sys
+from time import perf_counter
+
+import torch
+from torch import nn
+
+torch.set_num_threads(1)
+torch.manual_seed(0)
+
+
+def dense(*layers):
+    return nn.Sequential(*layers)
+
+
+def dcgan(width, channels, latent):
+    """Radford et al. 2015 at 64 x 64, as PyTorch's own example trains it."""
+    g = [nn.ConvTranspose2d(latent, width * 8, 4, 1, 0, bias=False), nn.BatchNorm2d(width * 8), nn.ReLU(True)]
+    for a, b in ((8, 4), (4, 2), (2, 1)):
+        g += [nn.ConvTranspose2d(width * a, width * b, 4, 2, 1, bias=False), nn.BatchNorm2d(width * b), nn.ReLU(True)]
+    g += [nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False), nn.Tanh()]
+    d = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
+    for a, b in ((1, 2), (2, 4), (4, 8)):
+        d += [nn.Conv2d(width * a, width * b, 4, 2, 1, bias=False), nn.BatchNorm2d(width * b), nn.LeakyReLU(0.2, True)]
+    d += [nn.Conv2d(width * 8, 1, 4, 1, 0, bias=False), nn.Flatten()]
+    return nn.Sequential(*g), nn.Sequential(*d)
+
+
+def networks(net):
+    """Return (generator, discriminator, shape of the noise, shape of a sample)."""
+    if net == "seedgan":
+        g = dense(nn.Linear(100, 128), nn.ReLU(), nn.Linear(128, 100), nn.Sigmoid())
+        return g, dense(nn.Linear(100, 128), nn.ReLU(), nn.Linear(128, 1)), (100,), (100,)
+    if net == "mlpgan":
+        g = dense(nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 784), nn.Tanh())
+        d = dense(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
+        return g, d, (100,), (784,)
+    if net == "dcgan28":
+        g = [nn.Linear(100, 128), nn.ReLU(), nn.Linear(128, 7 * 7 * 256), nn.ReLU(), nn.Unflatten(1, (256, 7, 7))]
+        g += [nn.ConvTranspose2d(256, 128, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(128, 1, 4, 2, 1), nn.Tanh()]
+        d = [nn.Conv2d(1, 64, 4, 2, 1), nn.ReLU(), nn.Conv2d(64, 128, 4, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(128 * 49, 1)]
+        return nn.Sequential(*g), nn.Sequential(*d), (100,), (1, 28, 28)
+    return *dcgan(64, 3, 100), (100, 1, 1), (3, 64, 64)
+
+
+class GAN:
+    """One step is a discriminator's and a generator's, as `hpcgen train` takes them."""
+
+    def __init__(self, net, batch, form):
+        g, d, self.latent, shape = networks(net)
+        self.x, self.batch = torch.rand(batch, *shape) * 2 - 1, batch
+        if form.endswith("-cl"):
+            g, d = (network.to(memory_format=torch.channels_last) for network in (g, d))
+            self.x = self.x.to(memory_format=torch.channels_last)
+        self.parameters = list(d.parameters())
+        adam = {"lr": 2e-4, "betas": (0.5, 0.999), "fused": True}
+        self.adam_g, self.adam_d = torch.optim.Adam(g.parameters(), **adam), torch.optim.Adam(self.parameters, **adam)
+        # With batch norm, real and generated samples must pass apart; without, together is faster.
+        self.together = not any(isinstance(m, nn.BatchNorm2d) for m in d)
+        compiled = form.startswith("compile")
+        self.g, self.d = (torch.compile(network) if compiled else network for network in (g, d))
+        self.bce, self.one, self.zero = nn.BCEWithLogitsLoss(), torch.ones(batch, 1), torch.zeros(batch, 1)
+
+    def step(self):
+        fake = self.g(torch.randn(self.batch, *self.latent))
+        for parameter in self.parameters:
+            parameter.requires_grad_(True)
+        self.adam_d.zero_grad()
+        if self.together:
+            logits = self.d(torch.cat([self.x, fake.detach()]))
+            self.bce(logits, torch.cat([self.one, self.zero])).backward()
+        else:
+            (self.bce(self.d(self.x), self.one) + self.bce(self.d(fake.detach()), self.zero)).backward()
+        self.adam_d.step()
+        for parameter in self.parameters:
+            parameter.requires_grad_(False)
+        self.adam_g.zero_grad()
+        self.bce(self.d(fake), self.one).backward()
+        self.adam_g.step()
+
+
+def train(net, batch, form):
+    gan = GAN(net, int(batch), form)
+    for _ in range(3):
+        gan.step()
+    print(json.dumps({"version": f"torch {torch.__version__}"}), flush=True)
+    for line in sys.stdin:
+        start = perf_counter()
+        for _ in range(int(line)):
+            gan.step()
+        print(perf_counter() - start, flush=True)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+
+
+if __name__ == "__main__":
+    {"train": train}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,153 @@
+"""Convolution and transposed convolution on 1, 2 and 3 axes.
+
+x is (n, *sizes, channels). The weights of both layers are (*kernel, c, o), where the convolution leads from c to o channels
+and the transposed convolution, its adjoint, from o to c. Carried over by hand:
+
+    Conv weight          = PyTorch's Conv{1,2,3}d weight (o, c, *kernel), or ONNX Conv's W, with axes (*kernel, c, o)
+    ConvTranspose weight = PyTorch's ConvTranspose{1,2,3}d weight (in, out, *kernel), or ONNX ConvTranspose's W, with axes
+                           (*kernel, out, in)
+
+both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, channels, *sizes) there. `padding` and
+`output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
+"""
+
+import numpy as np
+
+from hpcgen.nn.initial import fill
+from hpcgen.nn.kernels import kernels
+from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.windows import Windows
+from hpcgen.nn.winograd import Winograd
+
+# What a chunk of samples may take while it is multiplied: a share of the last cache.
+CHUNK_BYTES = 2 << 20
+
+
+class _Convolution(Layer):
+    """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the cache."""
+
+    def __init__(self, name, geometry, channels, outputs, bias=True, slope=1.0, deviation=None):
+        self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
+        self.geometry, self.slope, self.deviation = geometry, slope, deviation
+        self.form = (Winograd if Winograd.serves(geometry, channels, outputs) else Windows)(geometry, channels, outputs)
+
+    def parameters(self):
+        form = self.form
+        shapes = {self.weight: (*self.geometry.kernel, form.channels, form.outputs)}
+        return {**shapes, self.bias: (self.leads_to,)} if self.bias else shapes
+
+    def initialize(self, theta, random):
+        weight = theta[self.weight]
+        fill(weight, random, weight[..., 0].size, self.deviation)
+        if self.bias:
+            fill(theta[self.bias], random, weight[..., 0].size, 0.0 if self.deviation else None)
+
+    def _chunks(self, n, positions):
+        """Return the slices of n samples that are multiplied at a time: a function of shapes alone, as bits depend on it."""
+        form = self.form
+        size = form.products * form.rows(positions) * (form.inner + form.outputs) * 4
+        # The weights pass through the cache once a chunk: at least as much data shall come with them.
+        weights = form.products * form.inner * form.outputs * 4
+        many = max(1, max(CHUNK_BYTES, 2 * weights) // size)
+        count = -(-n // many)
+        return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
+
+    def _finish(self, y, theta):
+        if self.bias or self.slope != 1:
+            bias = theta[self.bias] if self.bias else None
+            kernels(y).rectify(y.reshape(-1, y.shape[-1]), bias, self.slope)
+
+    def _begin(self, dy, y, grad):
+        """Take dy back through the activation; write the bias' derivative."""
+        if self.slope != 1:
+            kernels(dy).rectify_gradient(dy, y, self.slope)
+        if self.bias and grad is not None:
+            grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
+
+    def _write_weight(self, total, grad):
+        self.form.weight_adjoint(total, grad[self.weight])
+
+
+class Conv(_Convolution):
+    """y[n, i] = b + sum over k, c of x[n, i s + k - p, c] w[k, c]: PyTorch's Conv{1,2,3}d.
+
+    `slope`: what follows in the same pass, y where y > 0 and else slope y (1 none, 0 ReLU, 0.2 LeakyReLU).
+    """
+
+    @property
+    def leads_to(self):
+        return self.form.outputs
+
+    def forward(self, theta, x, train=TRAIN):
+        form = self.form
+        positions = self.geometry.positions(x.shape[1:-1])
+        y = np.empty_like(x, shape=(len(x), *positions, form.outputs))
+        weight = form.weight(theta[self.weight])
+        chunks = self._chunks(len(x), positions)
+        for chunk in chunks:
+            form.output_adjoint(form.data(x[chunk]) @ weight, y[chunk])
+            self._finish(y[chunk], theta)
+
+        def backward(dy, grad=None, need_dx=True):
+            self._begin(dy, y, grad)
+            dx = np.empty_like(x) if need_dx else None
+            total = None
+            for chunk in chunks:
+                dm = form.output(dy[chunk])
+                if need_dx:
+                    form.data_adjoint(dm @ weight.swapaxes(1, 2), dx[chunk])
+                if grad is not None:
+                    total = _add(total, form.data(x[chunk]).swapaxes(1, 2) @ dm)
+            if grad is not None:
+                self._write_weight(total, grad)
+            return dx
+
+        return y, backward
+
+
+class ConvTranspose(_Convolution):
+    """The adjoint of `Conv` in x, with a bias after it: PyTorch's ConvTranspose{1,2,3}d.
+
+    `channels` are the outputs here, `outputs` the inputs: the names are those of the Conv that it is the adjoint of.
+    """
+
+    def __init__(self, name, geometry, inputs, outputs, output_padding, bias=True, slope=1.0, deviation=None):
+        super().__init__(name, geometry, outputs, inputs, bias, slope, deviation)
+        self.output_padding = output_padding
+
+    @property
+    def leads_to(self):
+        return self.form.channels
+
+    def forward(self, theta, x, train=TRAIN):
+        form = self.form
+        sizes = self.geometry.sizes(x.shape[1:-1], self.output_padding)
+        y = np.empty_like(x, shape=(len(x), *sizes, form.channels))
+        weight = form.weight(theta[self.weight])
+        chunks = self._chunks(len(x), x.shape[1:-1])
+        for chunk in chunks:
+            form.data_adjoint(form.output(x[chunk]) @ weight.swapaxes(1, 2), y[chunk])
+            self._finish(y[chunk], theta)
+
+        def backward(dy, grad=None, need_dx=True):
+            self._begin(dy, y, grad)
+            dx = np.empty_like(x) if need_dx else None
+            total = None
+            for chunk in chunks:
+                v = form.data(dy[chunk])
+                if need_dx:
+                    form.output_adjoint(v @ weight, dx[chunk])
+                if grad is not None:
+                    total = _add(total, v.swapaxes(1, 2) @ form.output(x[chunk]))
+            if grad is not None:
+                self._write_weight(total, grad)
+            return dx
+
+        return y, backward
+
+
+def _add(total, array):
+    if total is None:
+        return array
+    total += array
+    return total

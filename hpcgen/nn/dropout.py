@@ -1,0 +1,25 @@
+"""Dropout."""
+
+import numpy as np
+
+from hpcgen.nn.layer import TRAIN, Layer
+
+
+class Dropout(Layer):
+    """In training each number is zero with probability `rate`, else divided by 1 - rate (Srivastava et al. 2014).
+
+    The numbers come from the lane's stream, `train.random`: who computes a lane changes nothing.
+    """
+
+    draws = True
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def forward(self, theta, x, train=TRAIN):
+        if train is None or self.rate == 0:
+            return x, lambda dy, grad=None, need_dx=True: dy if need_dx else None
+        kept = train.random.random(x.shape, dtype=np.float32) >= np.float32(self.rate)
+        factors = np.empty_like(x)
+        np.multiply(kept, 1 / (1 - self.rate), out=factors, casting="same_kind")
+        return x * factors, lambda dy, grad=None, need_dx=True: np.multiply(dy, factors, out=dy) if need_dx else None

@@ -1,0 +1,31 @@
+"""Embedding of tokens."""
+
+import numpy as np
+
+from hpcgen.nn.layer import TRAIN, Layer
+
+
+class Embedding(Layer):
+    """y = W[x]: integer tokens x (n, ...) below `tokens` become (n, ..., features). PyTorch's Embedding, W (tokens, features)."""
+
+    def __init__(self, name, tokens, features):
+        self.weight, self.tokens, self.features = f"{name}/weight", tokens, features
+
+    def parameters(self):
+        return {self.weight: (self.tokens, self.features)}
+
+    def initialize(self, theta, random):
+        weight = theta[self.weight]
+        random.standard_normal(out=weight, dtype=weight.dtype.type)
+
+    def forward(self, theta, x, train=TRAIN):
+        def backward(dy, grad=None, need_dx=True):
+            """dx is None: tokens have no derivative."""
+            if grad is not None:
+                # Rows of one token lie together once sorted, in the order in which they came, and are added in it.
+                order = np.argsort(x, axis=None, kind="stable")
+                tokens, starts = np.unique(x.reshape(-1)[order], return_index=True)
+                grad[self.weight][...] = 0
+                grad[self.weight][tokens] = np.add.reduceat(dy.reshape(-1, self.features)[order], starts, axis=0)
+
+        return theta[self.weight][x], backward

@@ -1,0 +1,37 @@
+"""Loops that pass over memory once where NumPy's API would pass several times.
+
+Each kernel exists twice, with the same bits: in `plain`, NumPy's API, which defines it and serves every kind of array; and in
+`compiled`, loops for numba where that is installed (the extra `fast`). `kernels(x)` returns the module for the arrays of x's
+kind. Sums over rows are taken over blocks of rows first; that, too, both do in the same order.
+"""
+
+import os
+
+import numpy as np
+
+from hpcgen.nn.kernels import plain
+
+_modules = {}
+
+
+def kernels(x):
+    """Return the module of kernels for arrays of x's type."""
+    if not _modules:
+        _modules[np.ndarray] = _compiled() or plain
+    return _modules.get(type(x), plain)
+
+
+def name():
+    """Return what runs the kernels for NumPy's arrays: "numba VERSION" or "numpy"."""
+    return kernels(np.empty(0)).NAME
+
+
+def _compiled():
+    """Return the compiled kernels, or None where numba is missing or HPCGEN_KERNELS=numpy declines it."""
+    if os.environ.get("HPCGEN_KERNELS") == "numpy":
+        return None
+    try:
+        from hpcgen.nn.kernels import compiled
+    except ImportError:
+        return None
+    return compiled

@@ -1,0 +1,48 @@
+"""What every layer is: maths on arrays, and a closure that carries derivatives back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Train:
+    """What a forward pass in training knows beside its input.
+
+    `parts`: the batch consists of so many equal batches, one after the other, which normalise apart, as so many passes would.
+    `random`: the `numpy.random.Generator` that dropout draws from; None where nothing draws.
+    """
+
+    parts: int = 1
+    random: np.random.Generator | None = None
+
+
+TRAIN = Train()
+
+
+class Layer:
+    """A differentiable function of x (n, ...) and of its own parts of the flat vector theta.
+
+    `forward(theta, x, train)` returns y and the closure `backward`. `train` is a `Train`, or None: then running statistics are
+    used and nothing is dropped. x is only read, and stays as it is until `backward` has run.
+
+    `backward(dy, grad=None, need_dx=True)` returns dx. It writes the derivatives in the layer's parameters, and n times
+    its running statistics, to `grad`, a `Vector`; None skips them. dy may be overwritten. It may be called once.
+    """
+
+    # Whether training draws random numbers from `train.random`.
+    draws = False
+
+    def parameters(self):
+        """Return {name: shape} of what an optimizer moves."""
+        return {}
+
+    def buffers(self):
+        """Return {name: shape} of the running statistics."""
+        return {}
+
+    def initialize(self, theta, random):
+        """Fill the parameters and buffers in `theta` with their starting values."""
+
+    def forward(self, theta, x, train=TRAIN):
+        raise AssertionError(f"{type(self).__name__} has no forward")

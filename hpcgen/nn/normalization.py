@@ -1,0 +1,127 @@
+"""Batch normalisation and layer normalisation."""
+
+import numpy as np
+
+from hpcgen.nn.kernels import kernels
+from hpcgen.nn.layer import TRAIN, Layer
+
+EPSILON = 1e-5
+# The share of a step's statistics in the running ones (PyTorch's `momentum`).
+MOMENTUM = 0.1
+
+
+class BatchNorm(Layer):
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each channel over samples and places (Ioffe & Szegedy 2015,
+    arXiv:1502.03167, algorithm 1). x is (n, ..., channels).
+
+    In training mean and variance are the lane's own (of each of its `parts`, see `Train`), so that they depend on no rank.
+    The running statistics, which inference uses, take in the mean over lanes of the lanes' means and unbiased variances.
+    `slope` as in `hpcgen.nn.convolution.Conv`. PyTorch's BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
+    """
+
+    def __init__(self, name, channels, slope=1.0):
+        self.gamma, self.beta, self.mean, self.variance = (f"{name}/{part}" for part in ("gamma", "beta", "mean", "variance"))
+        self.channels, self.slope = channels, slope
+
+    def parameters(self):
+        return {self.gamma: (self.channels,), self.beta: (self.channels,)}
+
+    def buffers(self):
+        return {self.mean: (self.channels,), self.variance: (self.channels,)}
+
+    def initialize(self, theta, random):
+        for name, value in ((self.gamma, 1), (self.beta, 0), (self.mean, 0), (self.variance, 1)):
+            theta[name][...] = value
+
+    def forward(self, theta, x, train=TRAIN):
+        if train is None:
+            return self._infer(theta, x), None
+        y = np.empty_like(x)
+        parts = [
+            self._part(theta, *pair)
+            for pair in zip(_split(x, train.parts, self.channels), _split(y, train.parts, self.channels))
+        ]
+
+        def backward(dy, grad=None, need_dx=True):
+            if self.slope != 1:
+                kernels(dy).rectify_gradient(dy, y, self.slope)
+            derivatives = [part(d, need_dx) for part, d in zip(parts, _split(dy, train.parts, self.channels))]
+            if grad is not None:
+                weight = len(x) / train.parts
+                for name, values, factor in zip(
+                    (*self.parameters(), *self.buffers()), zip(*derivatives), (1, 1, weight, weight)
+                ):
+                    grad[name][...] = sum(values)
+                    grad[name][...] *= factor
+            return dy if need_dx else None
+
+        return y, backward
+
+    def _infer(self, theta, x):
+        scale = theta[self.gamma] / np.sqrt(theta[self.variance] + EPSILON)
+        y = np.empty_like(x)
+        rows = (a.reshape(-1, self.channels) for a in (x, y))
+        kernels(x).scale_rectify(next(rows), scale, theta[self.beta] - theta[self.mean] * scale, self.slope, next(rows))
+        return y
+
+    def _part(self, theta, x, y):
+        """Normalise the rows x (m, channels) into y; return the derivative of that, which overwrites dy with dx."""
+        loops, m = kernels(x), len(x)
+        mean = loops.column_sums(x) / m
+        variance = loops.column_squares(x, mean) / m
+        inverse = 1 / np.sqrt(variance + EPSILON)
+        scale = theta[self.gamma] * inverse
+        loops.scale_rectify(x, scale, theta[self.beta] - mean * scale, self.slope, y)
+
+        def back(dy, need_dx):
+            beta, gamma = loops.column_products(dy, x, mean)
+            gamma *= inverse
+            if need_dx:
+                # dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)) as a dy + (b x + c)
+                b = scale * inverse * gamma / -m
+                loops.combine(dy, x, scale, b, scale * beta / -m - b * mean)
+            return gamma, beta, mean, variance * (m / max(m - 1, 1))
+
+        return back
+
+
+def _split(x, parts, channels):
+    """Return views (rows, channels) of the equal parts of a batch x (n, ..., channels)."""
+    return x.reshape(parts, -1, channels)
+
+
+class LayerNorm(Layer):
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each sample over its last axes, which have `shape`, or each place
+    over its channels where shape is (channels,) (Ba et al. 2016, arXiv:1607.06450). PyTorch's LayerNorm(shape)."""
+
+    def __init__(self, name, shape):
+        self.gamma, self.beta, self.shape = f"{name}/gamma", f"{name}/beta", tuple(shape)
+
+    def parameters(self):
+        return {self.gamma: self.shape, self.beta: self.shape}
+
+    def initialize(self, theta, random):
+        theta[self.gamma][...], theta[self.beta][...] = 1, 0
+
+    def forward(self, theta, x, train=TRAIN):
+        axes = tuple(range(-len(self.shape), 0))
+        gamma, beta = theta[self.gamma], theta[self.beta]
+        normal = x - x.mean(axes, keepdims=True)
+        inverse = 1 / np.sqrt((normal * normal).mean(axes, keepdims=True) + EPSILON)
+        normal *= inverse
+        y = normal * gamma
+        y += beta
+
+        def backward(dy, grad=None, need_dx=True):
+            if grad is not None:
+                rows = tuple(range(dy.ndim - len(self.shape)))
+                np.sum(dy, axis=rows, out=grad[self.beta])
+                np.sum(dy * normal, axis=rows, out=grad[self.gamma])
+            if not need_dx:
+                return None
+            dx = dy * gamma
+            dx -= dx.mean(axes, keepdims=True) + normal * (dx * normal).mean(axes, keepdims=True)
+            dx *= inverse
+            return dx
+
+        return y, backward

@@ -1,0 +1,123 @@
+"""Recurrent layers over sequences x (n, time, features), starting from zeros: the hidden states (n, time, hidden).
+
+With G gates, weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state, each with a bias: PyTorch's
+weight_ih_l0, weight_hh_l0, transposed, bias_ih_l0 and bias_hh_l0, with the gates in PyTorch's order. The products with W, and
+those that give the weights' derivatives, are one for all time steps.
+"""
+
+import numpy as np
+
+from hpcgen.nn.functions import sigmoid
+from hpcgen.nn.initial import fill
+from hpcgen.nn.kernels import kernels
+from hpcgen.nn.layer import TRAIN, Layer
+
+
+class Recurrent(Layer):
+    """A layer whose subclass gives `gates` and `step(a, u, state)`.
+
+    For a and u (n, gates hidden), the input's and the state's share of the gates, `step` returns the next state, a tuple whose
+    first array is the hidden state, and the closure back(dstate) -> (da, du, dstate before).
+    """
+
+    def __init__(self, name, features, hidden):
+        self.names = [f"{name}/{part}" for part in ("input", "recurrent", "input_bias", "recurrent_bias")]
+        self.features, self.hidden = features, hidden
+
+    def parameters(self):
+        wide = self.gates * self.hidden
+        return dict(zip(self.names, [(self.features, wide), (self.hidden, wide), (wide,), (wide,)]))
+
+    def initialize(self, theta, random):
+        for name in self.names:
+            fill(theta[name], random, self.hidden)
+
+    def forward(self, theta, x, train=TRAIN):
+        weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
+        # Time first, so that a time step lies in one piece.
+        x = np.ascontiguousarray(x.swapaxes(0, 1))
+        a = (x.reshape(-1, self.features) @ weight).reshape(*x.shape[:2], -1)
+        a += bias
+        state = self.start(np.zeros_like(a, shape=(x.shape[1], self.hidden)))
+        hidden, backs = np.empty_like(a, shape=(len(x) + 1, *state[0].shape)), []
+        hidden[0] = state[0]
+        for t in range(len(x)):
+            u = state[0] @ recurrent
+            u += recurrent_bias
+            state, back = self.step(a[t], u, state)
+            hidden[t + 1] = state[0]
+            backs.append(back)
+
+        def backward(dy, grad=None, need_dx=True):
+            da, du = np.empty_like(a), np.empty_like(a)
+            dstate = tuple(np.zeros_like(part) for part in state)
+            for t in reversed(range(len(x))):
+                dstate = (dstate[0] + dy[:, t], *dstate[1:])
+                da[t], du[t], before = backs[t](dstate)
+                dstate = (before[0] + du[t] @ recurrent.T, *before[1:])
+            rows, state_rows = da.reshape(-1, da.shape[-1]), du.reshape(-1, da.shape[-1])
+            if grad is not None:
+                sums = kernels(rows).column_sums
+                np.matmul(x.reshape(-1, self.features).T, rows, out=grad[self.names[0]])
+                np.matmul(hidden[:-1].reshape(-1, self.hidden).T, state_rows, out=grad[self.names[1]])
+                grad[self.names[2]][...], grad[self.names[3]][...] = sums(rows), sums(state_rows)
+            return (rows @ weight.T).reshape(x.shape).swapaxes(0, 1) if need_dx else None
+
+        return np.ascontiguousarray(hidden[1:].swapaxes(0, 1)), backward
+
+
+class GRU(Recurrent):
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), in the form of PyTorch and cuDNN; gates r, z, n:
+
+    r, z = sigmoid(a + u),  n = tanh(a + r u),  h' = (1 - z) n + z h.
+    """
+
+    gates = 3
+
+    @staticmethod
+    def start(zeros):
+        return (zeros,)
+
+    def step(self, a, u, state):
+        (h,), two = state, 2 * self.hidden
+        gate = sigmoid(a[:, :two] + u[:, :two])
+        r, z = gate[:, : self.hidden], gate[:, self.hidden :]
+        inner = u[:, two:]
+        n = np.tanh(a[:, two:] + r * inner)
+
+        def back(dstate):
+            (dh,) = dstate
+            dn = dh * (1 - z) * (1 - n * n)
+            dr, dz = dn * inner * r * (1 - r), dh * (h - n) * z * (1 - z)
+            return np.concatenate([dr, dz, dn], axis=1), np.concatenate([dr, dz, dn * r], axis=1), (dh * z,)
+
+        return (n + z * (h - n),), back
+
+
+class LSTM(Recurrent):
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), gates i, f, g, o in PyTorch's order:
+
+    i, f, o = sigmoid(a + u),  g = tanh(a + u),  c' = f c + i g,  h' = o tanh(c').
+    """
+
+    gates = 4
+
+    @staticmethod
+    def start(zeros):
+        return zeros, zeros
+
+    def step(self, a, u, state):
+        _, c = state
+        i, f, g, o = np.split(a + u, 4, axis=1)
+        i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
+        after = f * c + i * g
+        squashed = np.tanh(after)
+
+        def back(dstate):
+            dh, dc = dstate
+            dc = dc + dh * o * (1 - squashed * squashed)
+            di, df, dg, do = dc * g * i * (1 - i), dc * c * f * (1 - f), dc * i * (1 - g * g), dh * squashed * o * (1 - o)
+            da = np.concatenate([di, df, dg, do], axis=1)
+            return da, da, (np.zeros_like(dh), dc * f)
+
+        return (o * squashed, after), back
