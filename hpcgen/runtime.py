@@ -8,16 +8,20 @@ import os
 import signal
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+# What the user has set one of these to, before prepare_process gave BLAS its one.
+_threads = ""
+_malloc = "the system's"
 
 
 def prepare_process():
     """Choose the BLAS kernel and malloc's settings, where the user has not. Call before NumPy is imported."""
     if "OPENBLAS_CORETYPE" not in os.environ and _amd_avx512():
         os.environ["OPENBLAS_CORETYPE"] = "SKYLAKEX"
-    if not any(name in os.environ for name in BLAS_THREADS):
-        os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    _keep_large_blocks()
+    global _threads, _malloc
+    _threads = next((os.environ[name] for name in THREADS if name in os.environ), "")
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    _malloc = _keep_large_blocks()
 
 
 def _amd_avx512():
@@ -32,26 +36,50 @@ def _amd_avx512():
 
 
 def _keep_large_blocks():
-    """Let glibc keep freed arrays: by default each large temporary is mapped, faulted in page by page, and given back."""
-    if any(name.startswith("MALLOC_") for name in os.environ):
-        return
+    """Let glibc keep freed arrays: by default each large temporary is mapped, faulted in page by page, and given back.
+
+    Returns what holds now, in words.
+    """
+    if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
+        return "the user's"
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
-        return
-    if not mallopt(M_MMAP_THRESHOLD, 1 << 30):
-        mallopt(M_MMAP_THRESHOLD, 32 << 20)  # the most that older versions of glibc take
+        return "the system's"
+    kept = 1 << 30
+    if not mallopt(M_MMAP_THRESHOLD, kept):
+        kept = 32 << 20  # the most that older versions of glibc take
+        mallopt(M_MMAP_THRESHOLD, kept)
     mallopt(M_TRIM_THRESHOLD, 1 << 30)
+    return f"keeps blocks to {kept >> 20} MiB"
 
 
 def one_blas_thread():
     """Return a context in which BLAS runs on one thread: how it divides a product among several can change the bits.
 
-    Lanes are what a run divides among cores: start one rank a core.
+    Lanes are what a run divides among cores: by ranks, and within a rank by `lane_threads`.
     """
     from threadpoolctl import threadpool_limits
 
     return threadpool_limits(1, "blas")
+
+
+def lane_threads(comm):
+    """Return how many lanes this rank shall compute at a time. Collective over `comm`.
+
+    What the user has set (OMP_NUM_THREADS, or another of `THREADS`), else the cores that this node's ranks may use, divided
+    by the number of these ranks.
+    """
+    from mpi4py import MPI
+
+    first = _threads.split(",")[0].strip()
+    node = comm.Split_type(MPI.COMM_TYPE_SHARED)
+    try:
+        mine = os.sched_getaffinity(0)
+        cores = set().union(*node.allgather(mine))
+        return int(first) if first.isdecimal() and int(first) else max(1, min(len(mine), len(cores) // node.size))
+    finally:
+        node.Free()
 
 
 def environment():
@@ -64,16 +92,19 @@ def environment():
     from threadpoolctl import threadpool_info
 
     import hpcgen
+    from hpcgen.nn import kernels
 
     blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
     own = [info for info in blas if "numpy" in info["filepath"]] or blas  # SciPy may have brought another
-    kernels = [f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in own]
+    products = [f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in own]
     return {
         "hpcgen": hpcgen.__version__,
         "python": platform.python_version(),
         "numpy": numpy.__version__,
         "simd": _simd(),
-        "blas": ", ".join(kernels) or "unknown",
+        "blas": ", ".join(products) or "unknown",
+        "kernels": kernels.name(),
+        "malloc": _malloc,
         "h5py": f"{h5py.__version__} ({'with' if h5py.get_config().mpi else 'without'} MPI), HDF5 {h5py.version.hdf5_version}",
         "mpi": MPI.Get_library_version().strip(" \0").splitlines()[0].split(",")[0],
         "machine": platform.machine(),

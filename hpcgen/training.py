@@ -2,87 +2,25 @@
 
 import json
 import math
-from time import perf_counter
 
 import numpy as np
 from mpi4py import MPI
 
 from hpcgen import checkpoint
-from hpcgen.checkpoint import PlayerState
 from hpcgen.data.shards import Shards
 from hpcgen.errors import DamagedError, InputError, RunError
 from hpcgen.models import MODELS
-from hpcgen.nn.kernels import kernels
-from hpcgen.nn.normalization import MOMENTUM
-from hpcgen.nn.parts import Parts
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import from_root
 from hpcgen.parallel.exchange import EXCHANGES
-from hpcgen.parallel.partition import BLOCK, Partition
-from hpcgen.runtime import environment, one_blas_thread
+from hpcgen.parallel.partition import Partition
+from hpcgen.player import Player, Stopwatch
+from hpcgen.runtime import environment, lane_threads, one_blas_thread
 from hpcgen.streams import Purpose, stream
+from hpcgen.workers import Workers
 
 # What the environment says of the bits.
 BITS = ("numpy", "simd", "blas", "machine")
-
-
-class Player:
-    """A player on this rank: its parameters theta, its exchange, and the part of its other state that this rank owns."""
-
-    def __init__(self, optimizer, exchange, theta):
-        self.optimizer, self.exchange = optimizer, exchange
-        owned, end = exchange.owned, theta.layout.parameters.stop
-        self._moves = slice(min(owned.start, end), min(owned.stop, end))
-        self._follows = slice(max(owned.start, end), max(owned.stop, end))
-        self._parts = Parts(theta.layout, self._moves, BLOCK, exchange.collect)
-        mine = theta.data[self._moves]
-        slots = {slot: np.zeros_like(mine) for slot in optimizer.slots}
-        self.state = PlayerState(theta, slots, owned, mine.copy() if optimizer.average else None)
-
-    def update(self, step, watch):
-        """Sum this step's lanes over all ranks and take the optimizer's step; return the statistics' means over samples."""
-        with watch("exchange"):
-            sums, statistics = self.exchange.reduce()
-        count = statistics.pop("count")
-        theta, state, optimizer = self.state.theta.data, self.state, self.optimizer
-        with watch("update"):
-            mine, moving = theta[self._moves], self._moves.stop - self._moves.start
-            scale = optimizer.clipped(1 / count, sums[:moving], self._parts)
-            optimizer.step(mine, sums[:moving], state.slots, step + 1, scale, self._parts)
-            loops = kernels(theta)
-            if state.average is not None:
-                loops.approach(state.average, mine, 1 - optimizer.average)
-            loops.approach(theta[self._follows], sums[moving:] / np.float32(count), MOMENTUM)
-        with watch("exchange"):
-            self.exchange.gather(theta)
-        return {name: total / count for name, total in statistics.items()}
-
-    def sampled(self):
-        """Return the Vector that samples are made from: theta, or the average of past ones. Collective over the exchange."""
-        if self.state.average is None:
-            return self.state.theta
-        averaged = Vector(self.state.theta.layout, self.state.theta.data.copy())
-        averaged.data[self._moves] = self.state.average
-        self.exchange.gather(averaged.data)
-        return averaged
-
-
-class Stopwatch:
-    """Seconds spent in each named part of a run on this rank."""
-
-    def __init__(self):
-        self.seconds = {}
-        self._part = None
-
-    def __call__(self, part):
-        self._part = part
-        return self
-
-    def __enter__(self):
-        self._start = perf_counter()
-
-    def __exit__(self, *error):
-        self.seconds[self._part] = self.seconds.get(self._part, 0.0) + perf_counter() - self._start
 
 
 class Training:
@@ -99,7 +37,9 @@ class Training:
         self.model = MODELS[config.model.kind](config.model, self.shards.scale.shape)
         self.players = {name: self._player(i, name) for i, name in enumerate(self.model.players)}
         self.theta = {name: player.state.theta for name, player in self.players.items()}
-        self.environment = comm.bcast(environment())
+        mine = self.lanes.counts[comm.rank]
+        self.workers = Workers(min(lane_threads(comm), mine))
+        self.environment = comm.bcast(environment() | {"threads": str(self.workers.threads)})
         self.watch = Stopwatch()
         self.saved = None
 
@@ -111,6 +51,7 @@ class Training:
         return Player(self.config.optimizer[name], exchange, theta)
 
     def close(self):
+        self.workers.close()
         for player in self.players.values():
             player.exchange.close()
 
@@ -189,14 +130,19 @@ class Training:
         kept = {lane: {} for lane in batches}
         statistics = {}
         for name, player in self.players.items():
-            for lane, batch in batches.items():
-                with watch("compute"):
-                    grad = player.exchange.vector()
-                    self.model.gradient(name, self.theta, batch, noise[lane], grad, kept[lane], self._dropout(lane))
-                    grad["stop"][...] = bool(stop)
-                    player.exchange.add(lane, grad)
+
+            def gradient(task):
+                lane, grad = task
+                self.model.gradient(name, self.theta, batches[lane], noise[lane], grad, kept[lane], self._dropout(lane))
                 if self.config.train.recompute:
                     kept[lane].clear()
+                grad["stop"][...] = bool(stop)
+                return lane, grad
+
+            with watch("compute"):
+                tasks = ((lane, player.exchange.vector()) for lane in batches)
+                for lane, grad in self.workers.each(gradient, tasks):
+                    player.exchange.add(lane, grad)
             statistics[name] = player.update(step, watch)
             self._require_finite(name, statistics[name])
         return statistics

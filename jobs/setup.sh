@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Set up hpcgen: an MPI, an HDF5 built with that MPI, and .venv with mpi4py, h5py (parallel), hpcgen and its extras.
+# Set up hpcgen: an MPI, an HDF5 built with that MPI, and .venv with mpi4py, h5py (parallel), hpcgen with its kernels, and its extras.
 #
 #   jobs/setup.sh                    Open MPI, or whatever an earlier set-up chose
 #   MPI=mpich jobs/setup.sh          MPICH
@@ -22,7 +22,7 @@ mpi=${MPI:-$(cat .venv/mpi 2>/dev/null || echo openmpi)}
 case $mpi in openmpi|mpich) ;; *) die "MPI=$mpi: choose openmpi or mpich" ;; esac
 
 # Nothing to do when the same inputs were set up before.
-inputs=$({ cat setup.cfg pyproject.toml jobs/setup.sh; pwd; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'; echo "$mpi"; } | sha256sum)
+inputs=$({ cat setup.cfg pyproject.toml jobs/setup.sh hpcgen/nn/kernels/{build.py,loops.c,loops.h}; pwd; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'; echo "$mpi"; } | sha256sum)
 [ "$(cat .venv/setup-done 2>/dev/null)" = "$inputs" ] && exit 0
 
 # 1. MPI and parallel HDF5: the site's modules where an mpicc is loaded, else the distribution's packages.
@@ -89,6 +89,7 @@ grep -v '^h5py' .venv/requirements.txt | "${pip[@]}" install -q -r /dev/stdin
 wait $h5py || { cat .venv/h5py.log >&2; die "h5py could not be built with $mpicc and the HDF5 in $hdf5"; }
 "${pip[@]}" install -q --no-deps .venv/wheels/h5py-*.whl
 "${pip[@]}" install -q --no-build-isolation --no-deps -e .
+.venv/bin/python -m hpcgen.nn.kernels.build >/dev/null || die "the kernels could not be compiled (CC names the compiler)"
 
 # 3. Proof: two ranks of that MPI write one HDF5 file together.
 proof=$(mktemp -d)

@@ -10,6 +10,7 @@ from hpcgen.nn.layer import Train
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.vector import Layout
 from hpcgen.settings import setting
+from hpcgen.streams import normal
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class GAN:
         self.networks[player].initialize(theta, random)
 
     def noise(self, random, count):
-        return random.standard_normal((count, self.latent), dtype=np.float32)
+        return normal(random, (count, self.latent))
 
     def gradient(self, player, theta, batch, noise, grad, kept, random=None):
         """Write the sums over one lane into `grad`: derivatives of the player's loss, and its statistics.

@@ -89,6 +89,8 @@ class Conv(_Convolution):
             self._finish(y[chunk], theta)
 
         def backward(dy, grad=None, need_dx=True):
+            # Made again: to keep them would cost more memory than time.
+            weight = form.weight(theta[self.weight]) if need_dx else None
             self._begin(dy, y, grad)
             dx = np.empty_like(x) if need_dx else None
             total = None
@@ -130,6 +132,8 @@ class ConvTranspose(_Convolution):
             self._finish(y[chunk], theta)
 
         def backward(dy, grad=None, need_dx=True):
+            # Made again: to keep them would cost more memory than time.
+            weight = form.weight(theta[self.weight]) if need_dx else None
             self._begin(dy, y, grad)
             dx = np.empty_like(x) if need_dx else None
             total = None

@@ -39,6 +39,9 @@ class Dense(Layer):
                 np.matmul(x.T, dy, out=grad[self.weight])
                 if self.bias:
                     grad[self.bias][...] = kernels(dy).column_sums(dy)
-            return dy @ weight.T if need_dx else None
+            if not need_dx:
+                return None
+            # BLAS is slow at what is only an outer product.
+            return dy * weight.T if self.outputs == 1 else dy @ weight.T
 
         return y, backward

@@ -1,0 +1,34 @@
+"""Several lanes at a time, in threads of one rank."""
+
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+
+
+class Workers:
+    """Threads that compute lanes: NumPy's products and the compiled kernels release the interpreter's lock.
+
+    A lane is always computed by one thread and lanes are added in their order, so no bit depends on the number of threads.
+    """
+
+    def __init__(self, threads):
+        self.threads = threads
+        self._pool = ThreadPoolExecutor(threads, "lane") if threads > 1 else None
+
+    def close(self):
+        if self._pool:
+            self._pool.shutdown()
+
+    def each(self, function, items):
+        """Yield function(item) for each item in order; at most `threads` are begun before the first of them is taken."""
+        if self._pool is None:
+            yield from map(function, items)
+            return
+        running = deque()
+        for item in items:
+            if len(running) == self.threads:
+                yield running.popleft().result()
+            # In a copy of the context, which holds NumPy's error state.
+            running.append(self._pool.submit(copy_context().run, function, item))
+        while running:
+            yield running.popleft().result()
