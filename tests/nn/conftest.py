@@ -1,0 +1,49 @@
+"""What the tests of layers share: how hypothesis draws, and layers' numbers.
+
+Hypothesis draws the same examples in every run and on every rank. A `numpy.random.Generator` in a test's arguments is drawn by
+its seed.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.vector import Layout, Vector
+
+# No health check: what they measure is time, which differs between ranks.
+settings.register_profile(
+    "hpcgen", derandomize=True, deadline=None, database=None, max_examples=25, suppress_health_check=list(HealthCheck)
+)
+settings.load_profile("hpcgen")
+
+st.register_type_strategy(np.random.Generator, st.builds(np.random.default_rng, st.integers(0, 9999)))
+
+
+@st.composite
+def _windows(draw, spatial=None, kernel=5, size=9):
+    """A Geometry of 1, 2 or 3 axes with kernels up to `kernel`, and sizes up to `size` into which it fits."""
+    spatial = spatial or draw(st.integers(1, 3))
+    axes = [[draw(st.integers(low, high)) for low, high in ((1, kernel), (1, 3), (0, 2))] for _ in range(spatial)]
+    return Geometry(*zip(*axes)), tuple(draw(st.integers(max(1, k - 2 * p), max(size, k))) for k, _, p in axes)
+
+
+@pytest.fixture(scope="session")
+def windows():
+    return _windows
+
+
+@pytest.fixture(scope="session")
+def filled():
+    """filled(layer, random, dtype): a Vector of a layer's parameters and buffers, all normal numbers, variances positive."""
+
+    def make(layer, random, dtype=np.float64):
+        theta = Vector(Layout(layer.parameters(), layer.buffers()), dtype=dtype)
+        theta.data[...] = random.standard_normal(theta.data.size)
+        for name in layer.buffers():
+            if name.endswith("variance"):
+                theta[name][...] = np.abs(theta[name]) + 0.1
+        return theta
+
+    return make

@@ -1,0 +1,181 @@
+"""The parameters of a run on all ranks are those of one rank, bit for bit: every network, optimizer, deal and number of threads."""
+
+from contextlib import closing
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from hpcgen.config import parse_config
+from hpcgen.nn.vector import Vector
+from hpcgen.streams import Purpose, stream
+from hpcgen.training import Training
+from hpcgen.workers import Workers
+
+LANES = 7
+SHAPES = {"image": (16, 16, 1), "colour": (8, 16, 3), "volume": (8, 8, 8), "wave": (128,), "sequence": (6, 5)}
+LAYERS = """
+    [[model.generator.layers]]
+    kind = "dense"
+    outputs = 128
+    [[model.generator.layers]]
+    kind = "batch-norm"
+    [[model.generator.layers]]
+    kind = "elu"
+    [[model.generator.layers]]
+    kind = "dropout"
+    rate = 0.2
+    [[model.generator.layers]]
+    kind = "reshape"
+    shape = [8, 8, 2]
+    [[model.generator.layers]]
+    kind = "upsample"
+    [[model.generator.layers]]
+    kind = "conv"
+    channels = 1
+    kernel = [3, 5]
+    stride = 1
+    padding = [1, 2]
+    [[model.generator.layers]]
+    kind = "sigmoid"
+    [[model.discriminator.layers]]
+    kind = "conv"
+    channels = 8
+    [[model.discriminator.layers]]
+    kind = "layer-norm"
+    axes = 3
+    [[model.discriminator.layers]]
+    kind = "leaky-relu"
+    slope = 0.1
+    [[model.discriminator.layers]]
+    kind = "flatten"
+    [[model.discriminator.layers]]
+    kind = "dropout"
+    [[model.discriminator.layers]]
+    kind = "dense"
+    outputs = 1
+    """
+RECURRENT = """
+    [model.generator]
+    layers = [
+        { kind = "dense", outputs = 24 }, { kind = "softplus" }, { kind = "reshape", shape = [6, 4] },
+        { kind = "gru", hidden = 5 }, { kind = "tanh" },
+    ]
+    [model.discriminator]
+    layers = [{ kind = "lstm", hidden = 3 }, { kind = "flatten" }, { kind = "dense", outputs = 1 }]
+    """
+NETWORKS = {
+    "seedgan": ("image", ""),
+    "mlpgan": ("image", ""),
+    "dcgan28": ("image", "generator.width = 32\ndiscriminator.width = 32"),
+    "dcgan64": ("colour", "generator.width = 16\ndiscriminator.width = 16"),
+    "dcgan3d": ("volume", "generator.width = 8\ndiscriminator.width = 8"),
+    "wavegan": ("wave", "generator.width = 4\ndiscriminator.width = 4"),
+    "layers": ("image", LAYERS),
+    "recurrent": ("sequence", RECURRENT),
+}
+
+
+@pytest.fixture
+def data(comm, folder):
+    """Return the path of a data file of random samples of a kind."""
+
+    def make(kind):
+        path = folder / f"{kind}.h5"
+        if comm.rank == 0:
+            with h5py.File(path, "w") as file:
+                file["samples"] = np.random.default_rng(2).random((61, *SHAPES[kind]), dtype=np.float32)
+        comm.Barrier()
+        return path
+
+    return make
+
+
+def bits(text, world, steps, threads=1, settings=()):
+    with closing(Training(parse_config(text, [f"train.steps={steps}", *settings]), world)) as training:
+        training.workers.close()
+        training.workers = Workers(threads)
+        training.run([])
+        parts = [part for player in training.players.values() for part in player.sampled().data]
+        return np.array(parts).tobytes()
+
+
+def same_everywhere(comm, text, steps):
+    expected = bits(text, MPI.COMM_SELF, steps)
+    for weights in ([], list(range(1, comm.size + 1)), [50] + [1] * (comm.size - 1)):
+        assert bits(text, comm, steps, settings=[f"parallel.weights={weights}"]) == expected
+    assert bits(text, comm, steps, threads=3) == expected
+    assert bits(text, comm, steps, settings=["train.recompute=true"]) == expected
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks(comm, data, name):
+    kind, keys = NETWORKS[name]
+    network = "layers" if name == "recurrent" else name
+    text = f"""
+        data.path = "{data(kind)}"
+        train = {{ lanes = {LANES}, lane_size = 3 }}
+        [model]
+        network = "{network}"
+        {keys}
+        """
+    same_everywhere(comm, text, 4)
+
+
+@pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adamw", "rmsprop", "lars", "lamb"])
+@pytest.mark.parametrize("extras", ["", "average = 0.9\nclip_norm = 0.01\nschedule = 'cosine'\nwarmup = 3"])
+def test_optimizers(comm, data, name, extras):
+    text = f"""
+        data.path = "{data("image")}"
+        train = {{ lanes = {LANES}, lane_size = 3 }}
+        model.network = "seedgan"
+        [optimizer]
+        name = "{name}"
+        {extras}
+        """
+    same_everywhere(comm, text, 20)
+
+
+def test_the_average_follows_the_parameters(comm, data):
+    text = f"""
+        data.path = "{data("image")}"
+        train = {{ lanes = {LANES}, lane_size = 3, steps = 3 }}
+        model.network = "seedgan"
+        optimizer.generator.average = 0.75
+        """
+    with closing(Training(parse_config(text), comm)) as training:
+        expected = training.theta["generator"].data.astype(np.float64)
+
+        def follow(training, statistics, last):
+            expected[:] = 0.75 * expected + 0.25 * training.theta["generator"].data
+
+        training.run([follow])
+        sampled = training.sampled()
+        assert sampled["generator"].data == pytest.approx(expected, abs=1e-6)
+        assert sampled["discriminator"] is training.theta["discriminator"]
+
+
+def test_running_statistics_are_means_over_lanes(comm, data):
+    """One step of batch norm: 0.9 of the start and 0.1 of the mean over lanes of each lane's own."""
+    text = f"""
+        data.path = "{data("colour")}"
+        train = {{ lanes = {LANES}, lane_size = 3, steps = 1 }}
+        [model]
+        network = "dcgan64"
+        generator.width = 4
+        discriminator.width = 4
+        """
+    with closing(Training(parse_config(text), MPI.COMM_SELF)) as alone:
+        model, theta = alone.model, alone.theta["discriminator"]
+        layout, total = model.layouts["discriminator"], 0
+        for lane in range(LANES):
+            batch = alone.shards.scale.to_model(alone.shards.batch(0, lane), model.range)
+            noise = model.noise(stream(0, Purpose.NOISE, 0, lane), 3)
+            grad = Vector(layout)
+            model.gradient("discriminator", alone.theta, batch, noise, grad, {})
+            total += grad.data[layout.buffers].astype(np.float64) / grad["count"]
+        expected = 0.9 * theta.data[layout.buffers] + 0.1 * total / LANES
+    with closing(Training(parse_config(text), comm)) as training:
+        training.run([])
+        assert training.theta["discriminator"].data[layout.buffers] == pytest.approx(expected, rel=1e-5)
