@@ -11,15 +11,14 @@ form of each product. OPENBLAS_CORETYPE is unset, so that hpcgen chooses the ker
 
 import argparse
 import json
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, strftime
+
+from race import Racer, environment, race
 
 HERE = Path(__file__).resolve().parent
 # Batch, shape of a sample, and the ratio that is aimed at.
@@ -55,45 +54,10 @@ def parse():
     return parser.parse_args()
 
 
-class Racer:
-    """A process that trains on demand; `turn()` returns its seconds a step."""
-
-    def __init__(self, command, options, **environment):
-        one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-        self.errors = tempfile.TemporaryFile("w+")
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self.errors}
-        self.process = subprocess.Popen(command, text=True, bufsize=1, env={**environment, **one}, **pipes)
-        self.about = json.loads(self._line())
-        self.steps = max(1, round(options.seconds / min(self._ask(1) for _ in range(3))))
-        self.times = []
-
-    def _line(self):
-        line = self.process.stdout.readline()
-        if not line:
-            self.errors.seek(0)
-            raise RuntimeError((self.errors.read().strip().splitlines() or ["no message"])[-1])
-        return line
-
-    def _ask(self, steps):
-        print(steps, file=self.process.stdin)
-        return float(self._line()) / steps
-
-    def turn(self):
-        self.times.append(self._ask(self.steps))
-
-    def end(self):
-        """Return the process's peak memory in MiB."""
-        self.process.stdin.close()
-        peak = float(self._line())
-        self.process.wait()
-        return peak
-
-
 def measure(net, options):
     batch, shape, goal = NETS[net]
-    environment = {key: value for key, value in os.environ.items() if options.keep_kernel or key != "OPENBLAS_CORETYPE"}
     with tempfile.TemporaryDirectory() as folder:
-        ours = Racer([sys.executable, __file__, "--worker", net, folder], options, **environment)
+        ours = Racer([sys.executable, __file__, "--worker", net, folder], environment(options.keep_kernel), options.seconds)
         racers = {"hpcgen": ours}
         for form in options.forms if options.torch else ():
             if form.endswith("-cl") and len(shape) == 1:
@@ -109,7 +73,7 @@ def measure(net, options):
                 racer.turn()
     result = {"batch": batch, "goal": goal, **ours.about, "forms": {}}
     for name, racer in racers.items():
-        speeds = [batch / seconds for seconds in racer.times]
+        speeds = [batch / seconds for (seconds,) in racer.times]
         result["forms"][name] = {"samples/s": statistics.median(speeds), "MiB": racer.end(), "speeds": speeds, **racer.about}
     rivals = {name: form for name, form in result["forms"].items() if name != "hpcgen"}
     mine = result["forms"]["hpcgen"]
@@ -154,14 +118,14 @@ def work(net, folder):
     training = Training(parse_config(text), MPI.COMM_SELF)
     training.run([])
     about = {"flops": flops(training.model, batch), "sgemm": sgemm(), "environment": training.environment}
-    print(json.dumps(about), flush=True)
-    for line in sys.stdin:
-        train = replace(training.config.train, steps=training.step + int(line))
-        training.config = replace(training.config, train=train)
+
+    def run(count):
+        training.config = replace(training.config, train=replace(training.config.train, steps=training.step + count))
         start = perf_counter()
         training.run([])
-        print(perf_counter() - start, flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+        return [perf_counter() - start]
+
+    race(run, about)
 
 
 def flops(model, batch):

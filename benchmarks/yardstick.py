@@ -1,17 +1,20 @@
-"""PyTorch's side of engine.py and layers.py: the same networks, one thread, fused Adam. Run by the interpreter that has torch.
+"""PyTorch's side of engine.py and layers.py, each a racer (race.py): the same networks, one thread, fused Adam.
 
     python yardstick.py train NET BATCH FORM    FORM: eager, eager-cl, compile, compile-cl (cl: channels_last)
+    python yardstick.py layer LAYER FORM        LAYER: as in layers.py, JSON; FORM: plain, channels_last
 
-answers each line "STEPS" on stdin with the seconds that so many steps took, and the end of stdin with the peak memory in MiB.
+Run by the interpreter that has torch.
 """
 
 import json
-import resource
 import sys
 from time import perf_counter
 
 import torch
+from race import race
 from torch import nn
+
+ABOUT = {"version": f"torch {torch.__version__}"}
 
 torch.set_num_threads(1)
 torch.manual_seed(0)
@@ -91,14 +94,45 @@ def train(net, batch, form):
     gan = GAN(net, int(batch), form)
     for _ in range(3):
         gan.step()
-    print(json.dumps({"version": f"torch {torch.__version__}"}), flush=True)
-    for line in sys.stdin:
+
+    def run(count):
         start = perf_counter()
-        for _ in range(int(line)):
+        for _ in range(count):
             gan.step()
-        print(perf_counter() - start, flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, flush=True)
+        return [perf_counter() - start]
+
+    race(run, ABOUT)
+
+
+def layer(text, form):
+    kind, batch, sizes, channels, outputs = json.loads(text)
+    dims = len(sizes)
+    if kind == "dense":
+        made = nn.Linear(channels, outputs)
+    elif kind == "batch-norm":
+        made = nn.BatchNorm2d(channels)
+    else:
+        convolution = {"conv": "Conv{}d", "conv-transpose": "ConvTranspose{}d"}[kind].format(dims)
+        made = getattr(nn, convolution)(channels, outputs, 4, 2, 1)
+    x = torch.randn(batch, channels, *sizes)
+    if form == "channels_last":
+        made, x = made.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
+    x.requires_grad_(True)
+    dy = torch.randn_like(made(x))
+    wanted = [x, *made.parameters()]
+
+    def run(count):
+        forward = backward = 0.0
+        for _ in range(count):
+            start = perf_counter()
+            y = made(x)
+            middle = perf_counter()
+            torch.autograd.grad(y, wanted, dy)
+            forward, backward = forward + middle - start, backward + perf_counter() - middle
+        return [forward, backward]
+
+    race(run, ABOUT)
 
 
 if __name__ == "__main__":
-    {"train": train}[sys.argv[1]](*sys.argv[2:])
+    {"train": train, "layer": layer}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,100 @@
+from itertools import product
+
+import numpy as np
+import pytest
+
+from hpcgen.nn.activations import LeakyReLU, Sigmoid, Tanh
+from hpcgen.nn.chain import Chain
+from hpcgen.nn.check import check_layer
+from hpcgen.nn.convolution import Conv, ConvTranspose
+from hpcgen.nn.dense import Dense
+from hpcgen.nn.dropout import Dropout
+from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.normalization import BatchNorm, LayerNorm
+from hpcgen.nn.recurrent import GRU, LSTM
+from hpcgen.nn.shaping import Reshape, Upsample
+
+# Each maps (n, time, 3) to (n, another time, 3).
+LAYERS = {
+    "leaky": lambda name: LeakyReLU(),
+    "tanh": lambda name: Tanh(),
+    "conv": lambda name: Conv(name, Geometry((3,), (1,), (1,)), 3, 3, slope=0.2),
+    "conv1": lambda name: Conv(name, Geometry((1,), (1,), (0,)), 3, 3, bias=False),
+    "transposed": lambda name: ConvTranspose(name, Geometry((4,), (2,), (1,)), 3, 3, (0,), slope=0.0),
+    "batch": lambda name: BatchNorm(name, 3),
+    "batch-relu": lambda name: BatchNorm(name, 3, slope=0.0),
+    "layer": lambda name: LayerNorm(name, (3,)),
+    "gru": lambda name: GRU(name, 3, 3),
+    "lstm": lambda name: LSTM(name, 3, 3),
+    "upsample": lambda name: Upsample((2,)),
+    "reshape": lambda name: Reshape((-1, 3)),
+}
+
+
+def test_derivatives(random, filled):
+    chain = Chain([Dense("a", 3, 5), Tanh(), Dense("b", 5, 2), Sigmoid()])
+    errors = check_layer(chain, filled(chain, random), random.standard_normal((4, 3)), random)
+    assert set(errors) == {"x", "a/weight", "a/bias", "b/weight", "b/bias"}
+    assert max(errors.values()) < 1e-8
+
+
+@pytest.mark.parametrize("first, second", list(product(LAYERS, LAYERS)))
+def test_any_layer_can_follow_any_other(random, filled, first, second):
+    chain = Chain([LAYERS[first]("a"), LAYERS[second]("b")])
+    errors = check_layer(chain, filled(chain, random), random.standard_normal((2, 3, 3)), random)
+    assert max(errors.values()) < 1e-6, errors
+
+
+def test_what_is_not_needed_is_skipped(random, filled):
+    asked = []
+
+    class Spy(Tanh):
+        def forward(self, theta, x, train=None):
+            y, backward = super().forward(theta, x)
+
+            def spied(dy, grad=None, need_dx=True):
+                asked.append(need_dx)
+                return backward(dy, grad, need_dx)
+
+            return y, spied
+
+    chain = Chain([Spy(), Dense("a", 3, 5), Spy(), Dense("b", 5, 2)])
+    theta, x = filled(chain, random), random.standard_normal((4, 3))
+    _, backward = chain.forward(theta, x)
+    grad = filled(chain, random)
+    grad.data[...] = 0
+    assert backward(np.ones((4, 2)), grad, need_dx=False) is None
+    assert asked == [True] and all(np.abs(grad[name]).sum() > 0 for name in grad)
+    _, backward = chain.forward(theta, x)
+    assert backward(np.ones((4, 2))).shape == (4, 3)
+
+
+def test_a_chain_without_parameters_or_layers(random):
+    x = random.standard_normal((2, 3))
+    for layers in ([Tanh(), Sigmoid()], []):
+        _, backward = Chain(layers).forward(None, x)
+        assert backward(x, need_dx=False) is None
+        _, backward = Chain(layers).forward(None, x)
+        assert backward(x.copy()).shape == x.shape
+
+
+def test_a_chain_is_its_layers(random, filled):
+    layers = [Dense("a", 3, 4), BatchNorm("b", 4), Chain([Dense("c", 4, 2), Dropout(0.5)])]
+    chain = Chain(layers)
+    assert list(chain.parameters()) == ["a/weight", "a/bias", "b/gamma", "b/beta", "c/weight", "c/bias"]
+    assert list(chain.buffers()) == ["b/mean", "b/variance"]
+    assert chain.draws and not Chain(layers[:2]).draws
+    theta, x = filled(chain, random), random.standard_normal((5, 3))
+    expected = x
+    for layer in layers:
+        expected, _ = layer.forward(theta, expected, None)
+    assert np.array_equal(chain.forward(theta, x, None)[0], expected)
+
+
+def test_each_layer_initializes_its_own(random, filled):
+    chain = Chain([Dense("a", 3, 4), BatchNorm("b", 4)])
+    theta = filled(chain, random)
+    chain.initialize(theta, random)
+    assert theta["b/gamma"].tolist() == theta["b/variance"].tolist() == [1] * 4
+    assert theta["b/beta"].tolist() == theta["b/mean"].tolist() == [0] * 4
+    assert np.abs(theta["a/weight"]).max() <= 3**-0.5
