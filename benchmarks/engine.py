@@ -63,9 +63,8 @@ def measure(net, options):
             if form.endswith("-cl") and len(shape) == 1:
                 continue
             try:
-                racers[form] = Racer(
-                    [options.torch, HERE / "yardstick.py", "train", net, str(batch), form], options, **os.environ
-                )
+                command = [options.torch, HERE / "yardstick.py", "train", net, batch, form]
+                racers[form] = Racer(command, environment(True), options.seconds)
             except RuntimeError as error:
                 print(f"{net} {form}: {error}")
         for _ in range(options.rounds):

@@ -2,8 +2,8 @@
 
     python benchmarks/layers.py --torch PYTHON        PYTHON: an interpreter that has torch (pip install torch==2.13.0)
 
-Backward gives both the derivative in x and those in the weights. GF/s counts the direct form of the product. The ratio is PyTorch's time (the
-better of its two memory formats) over hpcgen's, forward and backward together: the median over rounds.
+Backward gives both the derivative in x and those in the weights. GF/s counts the direct form of the product. The ratio is
+PyTorch's time (the better of its two memory formats) over hpcgen's, forward and backward together: the median over rounds.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The parameters of a run on all ranks are those of one rank, bit for bit: every network, optimizer, deal and number of threads."""
+"""A run on all ranks has the parameters of one rank, bit for bit: every network, optimizer, deal and number of threads."""
 
 from contextlib import closing
 

@@ -62,7 +62,7 @@ class Pyramid:
         """Return (sizes, channels) of the samples and of what each stage makes of them."""
         if len(shape) not in (self.axes, self.axes + 1):
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, shape))} do not suit a network of {self.axes} axes and channels"
+                f"model.network: samples of {' x '.join(map(str, shape))} do not suit one of {self.axes} axes and channels"
             )
         sizes, channels = shape[: self.axes], (*shape[self.axes :], 1)[0]
         stages = [(tuple(sizes), channels)]

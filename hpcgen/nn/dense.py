@@ -10,7 +10,7 @@ from hpcgen.nn.layer import TRAIN, Layer
 class Dense(Layer):
     """y = x W + b, with x (n, inputs), W (inputs, outputs) and b (outputs,).
 
-    W is the transpose of PyTorch's `Linear.weight`, and ONNX's Gemm with transB = 0. `slope` as in `hpcgen.nn.convolution.Conv`.
+    W is the transpose of PyTorch's `Linear.weight`, and ONNX's Gemm with transB = 0. `slope` as in `Conv`.
     """
 
     def __init__(self, name, inputs, outputs, bias=True, slope=1.0, deviation=None):

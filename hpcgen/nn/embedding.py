@@ -6,7 +6,7 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Embedding(Layer):
-    """y = W[x]: integer tokens x (n, ...) below `tokens` become (n, ..., features). PyTorch's Embedding, W (tokens, features)."""
+    """y = W[x]: integer tokens x (n, ...) become (n, ..., features). PyTorch's Embedding, with W (tokens, features)."""
 
     def __init__(self, name, tokens, features):
         self.weight, self.tokens, self.features = f"{name}/weight", tokens, features

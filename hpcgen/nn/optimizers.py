@@ -1,9 +1,9 @@
 """Optimizers: one step on a flat vector.
 
-`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, scale, parts)` updates theta and the state in
-place, in one pass: `scale` grad is the mean gradient, t counts steps from 1, `parts` knows which tensors lie where. grad may be
-overwritten. Every operation is elementwise but for the norms that `parts` takes, so that a step on slices of the vector gives the bits
-of a step on the whole.
+`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, scale, parts)` updates theta and the state
+in place, in one pass: `scale` grad is the mean gradient, t counts steps from 1, `parts` knows which tensors lie where. grad may
+be overwritten. Every operation is elementwise but for the norms that `parts` takes, so that a step on slices of the vector
+gives the bits of a step on the whole.
 """
 
 from dataclasses import dataclass
@@ -20,9 +20,10 @@ class Optimizer:
     """What all optimizers share.
 
     The learning rate rises linearly over the first `warmup` steps, then follows the `schedule`, which reaches `floor` times
-    the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm exceeds `clip_norm` is scaled down to it (Pascanu et
-    al. 2013, arXiv:1211.5063, algorithm 1; 0: never). With `average` = a > 0 samples are made from the mean of past
-    parameters, a <- a average + (1 - a) theta after each step (Polyak & Juditsky 1992; Yazici et al. 2018, arXiv:1806.04498).
+    the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm exceeds `clip_norm` is scaled
+    down to it (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; 0: never). With `average` = a > 0 samples are made from the
+    mean of past parameters: mean <- a mean + (1 - a) theta after each step (Polyak & Juditsky 1992; Yazici et al. 2018,
+    arXiv:1806.04498).
     """
 
     learning_rate: float = setting(0.01, gt=0)

@@ -8,9 +8,9 @@ import numpy as np
 class Parts:
     """The parameters of a Layout in the slice `owned` of its vector, and the norms of each over the whole vector.
 
-    A norm is added up from pieces that end at multiples of `block` as well as where tensors end. Slices of the vector that end there, too,
-    have the same pieces between them as the whole, so that norms are the same bits whoever owns what. `gather` returns the
-    concatenation of what all owners give it, in their order: then `norms` is collective.
+    A norm is added up from pieces that end at multiples of `block` as well as where tensors end. Slices of the vector that end
+    there, too, have the same pieces between them as the whole, so that norms are the same bits whoever owns what. `gather`
+    returns the concatenation of what all owners give it, in their order: then `norms` is collective.
 
     Iteration gives (number of the tensor, its slice of the owned part, whether it has more than one axis).
     """
@@ -33,6 +33,6 @@ class Parts:
         return iter(self._here)
 
     def norms(self, array):
-        """Return the Euclidean norm of each tensor (tensors,) in float64, of `array`, the owned part. Collective if `gather` is."""
+        """Return each tensor's Euclidean norm (tensors,) in float64; `array` is the owned part. Collective if `gather` is."""
         squares = self._gather(np.array([np.dot(array[piece], array[piece]) for piece in self._pieces], np.float64))
         return np.sqrt(np.bincount(self._tensors, squares))

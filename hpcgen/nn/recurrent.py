@@ -1,8 +1,8 @@
 """Recurrent layers over sequences x (n, time, features), starting from zeros: the hidden states (n, time, hidden).
 
-With G gates, weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state, each with a bias: PyTorch's
-weight_ih_l0, weight_hh_l0, transposed, bias_ih_l0 and bias_hh_l0, with the gates in PyTorch's order. The products with W, and
-those that give the weights' derivatives, are one for all time steps.
+With G gates, weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state, each with a bias:
+PyTorch's weight_ih_l0, weight_hh_l0, transposed, bias_ih_l0 and bias_hh_l0, with the gates in PyTorch's order. The products
+with W, and those that give the weights' derivatives, are one for all time steps.
 """
 
 import numpy as np

@@ -1,12 +1,13 @@
 """Convolutions with kernel 4, stride 2 and padding 1, by Winograd's minimal filtering.
 
-Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth): the cell i holds the
-places 2 i - 1 and 2 i. On each axis F(2, 2) makes two outputs with three products where four would be due
+Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth): the cell i holds
+the places 2 i - 1 and 2 i. On each axis F(2, 2) makes two outputs with three products where four would be due
 (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4),
 
     y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1,
 
-so that two axes take 9 products instead of 16. The transforms only add; the error in float32 stays within twice the direct form's.
+so that two axes take 9 products instead of 16. The transforms only add; the error in float32 stays within twice the direct
+form's.
 """
 
 from math import prod

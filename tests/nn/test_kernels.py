@@ -8,7 +8,7 @@ from importlib import import_module
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hpcgen.nn import kernels as package
@@ -177,6 +177,7 @@ def test_every_kernel_is_compiled_and_drawn(compiled):
 
 @DTYPES
 @pytest.mark.parametrize("name", NAMES)
+@settings(max_examples=60)
 @given(data=st.data(), random=...)
 def test_compiled_kernels_give_the_same_bits(compiled, windows, name, dtype, data, random: np.random.Generator):
     arguments = getattr(Drawn(data.draw, random, windows, dtype), name)()
@@ -189,6 +190,7 @@ def test_compiled_kernels_give_the_same_bits(compiled, windows, name, dtype, dat
 
 
 @pytest.mark.parametrize("name, adjoint", ADJOINTS)
+@settings(max_examples=60)
 @given(data=st.data(), random=...)
 def test_adjoints(windows, name, adjoint, data, random: np.random.Generator):
     """<A x, v> = <x, A* v>."""

@@ -1,6 +1,7 @@
 """Compile the kernels' loops: python -m hpcgen.nn.kernels.build, which jobs/setup.sh runs.
 
-Needs a C compiler (CC, else cc) and Python's headers. Without the module `_loops` hpcgen computes the same bits in NumPy, slower.
+Needs a C compiler (CC, else cc) and Python's headers. Without the module `_loops` hpcgen computes the same bits in NumPy,
+slower.
 """
 
 import os

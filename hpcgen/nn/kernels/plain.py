@@ -106,8 +106,8 @@ def _overlap(sizes, positions, offset, stride, padding):
     return inside, source
 
 
-# Winograd's F(2, 2) on each axis (see hpcgen.nn.winograd): three products make two outputs of a filter of two taps. Each axis in
-# turn becomes an axis of three in front, the last one first; the adjoints take them back, the first one first.
+# Winograd's F(2, 2) on each axis (see hpcgen.nn.winograd): three products make two outputs of a filter of two taps. Each axis
+# in turn becomes an axis of three in front, the last one first; the adjoints take them back, the first one first.
 
 
 def winograd_data(x, out):

@@ -1,0 +1,175 @@
+"""What hpcgen.nn.layer promises of every layer."""
+
+import numpy as np
+import pytest
+
+from hpcgen.nn.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
+from hpcgen.nn.chain import Chain
+from hpcgen.nn.convolution import Conv, ConvTranspose
+from hpcgen.nn.dense import Dense
+from hpcgen.nn.dropout import Dropout
+from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.layer import Layer, Train
+from hpcgen.nn.normalization import BatchNorm, LayerNorm
+from hpcgen.nn.recurrent import GRU, LSTM, Recurrent
+from hpcgen.nn.shaping import Reshape, Upsample
+from hpcgen.nn.vector import Vector
+from hpcgen.nn.winograd import Winograd
+
+HALVED = Geometry((4, 4), (2, 2), (1, 1))
+CASES = {
+    "LeakyReLU": (LeakyReLU(), (4, 3)),
+    "ReLU": (LeakyReLU(0.0), (4, 3, 2)),
+    "Tanh": (Tanh(), (4, 3)),
+    "Sigmoid": (Sigmoid(), (4, 3)),
+    "ELU": (ELU(), (4, 3)),
+    "Softplus": (Softplus(), (4, 3)),
+    "Linear": (Linear(), (4, 3)),
+    "Dense": (Dense("layer", 3, 5), (4, 3)),
+    "Dense to one": (Dense("layer", 3, 1, bias=False, slope=0.2), (4, 3)),
+    "Dense, DCGAN's": (Dense("layer", 3, 5, slope=0.0, deviation=0.02), (4, 3)),
+    "Conv": (Conv("layer", Geometry((3,), (2,), (1,)), 2, 3), (4, 7, 2)),
+    "Conv 1 x 1": (Conv("layer", Geometry((1, 1), (1, 1), (0, 0)), 2, 3, slope=0.2), (4, 3, 2, 2)),
+    "Conv, DCGAN's": (Conv("layer", HALVED, 16, 32, bias=False, slope=0.2, deviation=0.02), (4, 6, 7, 16)),
+    "ConvTranspose": (ConvTranspose("layer", Geometry((3,), (2,), (1,)), 2, 3, (1,)), (4, 7, 2)),
+    "ConvTranspose, DCGAN's": (ConvTranspose("layer", HALVED, 32, 16, (0, 0), slope=0.0, deviation=0.02), (4, 3, 2, 32)),
+    "BatchNorm": (BatchNorm("layer", 3), (4, 5, 3)),
+    "BatchNorm, ReLU": (BatchNorm("layer", 3, slope=0.0), (4, 3)),
+    "LayerNorm": (LayerNorm("layer", (5, 3)), (4, 5, 3)),
+    "GRU": (GRU("layer", 3, 2), (4, 5, 3)),
+    "LSTM": (LSTM("layer", 3, 2), (4, 5, 3)),
+    "Reshape": (Reshape((6,)), (4, 2, 3)),
+    "Upsample": (Upsample((2, 3)), (4, 2, 3, 2)),
+    "Dropout": (Dropout(0.5), (4, 5)),
+    "Dropout of nothing": (Dropout(0.0), (4, 5)),
+    "Chain": (Chain([Dense("layer", 3, 5), BatchNorm("norm", 5), Tanh()]), (4, 3)),
+}
+EACH = pytest.mark.parametrize("layer, shape", CASES.values(), ids=CASES)
+DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+class Passed:
+    """Numbers for a layer, and passes with them: always the same."""
+
+    def __init__(self, layer, shape, filled, dtype):
+        random = np.random.default_rng(77)
+        self.layer, self.theta = layer, filled(layer, random, dtype)
+        self.x = random.standard_normal(shape).astype(dtype)
+        self.dy = random.standard_normal(self.forward()[0].shape).astype(dtype)
+
+    def forward(self):
+        return self.layer.forward(self.theta, self.x, Train(random=np.random.default_rng(5)))
+
+    def grad(self):
+        grad = Vector(self.theta.layout, dtype=self.x.dtype)
+        grad.data[...] = np.nan
+        return grad
+
+
+@pytest.fixture
+def passed(layer, shape, filled, dtype):
+    return Passed(layer, shape, filled, dtype)
+
+
+def subclasses(kind):
+    return {kind}.union(*map(subclasses, kind.__subclasses__()))
+
+
+def test_every_layer_is_a_case():
+    mine = {
+        kind for kind in subclasses(Layer) if kind.__module__.startswith("hpcgen.nn.") and not kind.__name__.startswith("_")
+    }
+    abstract = {Layer, Recurrent, *(kind for kind in mine if kind.__name__ == "Elementwise")}
+    elsewhere = {kind for kind in mine if kind.__name__ == "Embedding"}  # its x is no float
+    assert mine - abstract - elsewhere == {type(layer) for layer, _ in CASES.values()}
+    assert isinstance(CASES["Conv, DCGAN's"][0].form, Winograd)
+
+
+@EACH
+@DTYPES
+def test_the_type_of_numbers_is_kept(passed, dtype):
+    y, backward = passed.forward()
+    assert y.dtype == backward(passed.dy.copy(), passed.grad()).dtype == dtype
+
+
+@EACH
+@DTYPES
+def test_inference_keeps_the_type_too(passed, layer, dtype):
+    assert layer.forward(passed.theta, passed.x, None)[0].dtype == dtype
+
+
+@EACH
+@DTYPES
+def test_x_and_theta_are_only_read(passed, dtype):
+    before = passed.x.tobytes(), passed.theta.data.tobytes()
+    _, backward = passed.forward()
+    assert before == (passed.x.tobytes(), passed.theta.data.tobytes())
+    backward(passed.dy.copy(), passed.grad())
+    assert before == (passed.x.tobytes(), passed.theta.data.tobytes())
+
+
+@EACH
+@DTYPES
+def test_x_may_not_be_writable(passed, dtype):
+    passed.x.flags.writeable = passed.theta.data.flags.writeable = False
+    y, backward = passed.forward()
+    assert backward(passed.dy.copy(), passed.grad()).shape == passed.x.shape
+
+
+@EACH
+@DTYPES
+def test_every_derivative_is_written_once(passed, layer, dtype):
+    """Over whatever was there."""
+    grad = passed.grad()
+    passed.forward()[1](passed.dy.copy(), grad)
+    assert np.isfinite(grad.data).all() and all(grad[name].any() for name in layer.parameters())
+
+
+@EACH
+@DTYPES
+def test_without_grad_dx_is_the_same(passed, dtype):
+    with_grad = passed.forward()[1](passed.dy.copy(), passed.grad())
+    without = passed.forward()[1](passed.dy.copy())
+    assert with_grad.tobytes() == without.tobytes()
+
+
+@EACH
+@DTYPES
+def test_without_dx_grad_is_the_same(passed, dtype):
+    grad, other = passed.grad(), passed.grad()
+    passed.forward()[1](passed.dy.copy(), grad)
+    assert passed.forward()[1](passed.dy.copy(), other, need_dx=False) is None
+    assert grad.data.tobytes() == other.data.tobytes()
+    assert passed.forward()[1](passed.dy.copy(), need_dx=False) is None
+
+
+@EACH
+@DTYPES
+def test_two_passes_give_the_same_bits(passed, dtype):
+    grads = passed.grad(), passed.grad()
+    (y, backward), (z, other) = passed.forward(), passed.forward()
+    assert y.tobytes() == z.tobytes()
+    assert backward(passed.dy.copy(), grads[0]).tobytes() == other(passed.dy.copy(), grads[1]).tobytes()
+    assert grads[0].data.tobytes() == grads[1].data.tobytes()
+
+
+@EACH
+@DTYPES
+def test_arrays_may_lie_in_any_order(passed, dtype):
+    def turned(a):
+        return np.ascontiguousarray(a.swapaxes(0, -2 if a.ndim > 2 else 1)).swapaxes(0, -2 if a.ndim > 2 else 1)
+
+    grads = passed.grad(), passed.grad()
+    y, backward = passed.forward()
+    dx = backward(passed.dy.copy(), grads[0])
+    passed.x = turned(passed.x)
+    z, backward = passed.forward()
+    other = backward(turned(passed.dy), grads[1])
+    for a, b in ((y, z), (dx, other), (grads[0].data, grads[1].data)):
+        assert a == pytest.approx(b, rel=1e-4, abs=1e-5)
+
+
+@EACH
+def test_parameters_and_buffers_are_told_in_shapes(layer, shape):
+    for name, size in {**layer.parameters(), **layer.buffers()}.items():
+        assert isinstance(name, str) and all(isinstance(part, int) and part > 0 for part in size)
