@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpcgen.nn.functions import sigmoid, softplus
-from hpcgen.nn.kernels import kernels
+from hpcgen.nn.kernels import contiguous, kernels
 from hpcgen.nn.layer import TRAIN, Layer
 
 
@@ -33,7 +33,8 @@ class LeakyReLU(Elementwise):
         kernels(x).rectify(y.reshape(-1, y.shape[-1]), None, self.slope)
 
         def back(dy):
-            kernels(dy).rectify_gradient(dy, x, self.slope)
+            dy = contiguous(dy)
+            kernels(dy).rectify_gradient(dy, y, self.slope)
             return dy
 
         return y, back

@@ -14,7 +14,7 @@ both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, ch
 import numpy as np
 
 from hpcgen.nn.initial import fill
-from hpcgen.nn.kernels import kernels
+from hpcgen.nn.kernels import contiguous, kernels
 from hpcgen.nn.layer import TRAIN, Layer
 from hpcgen.nn.windows import Windows
 from hpcgen.nn.winograd import Winograd
@@ -79,7 +79,7 @@ class Conv(_Convolution):
         return self.form.outputs
 
     def forward(self, theta, x, train=TRAIN):
-        form = self.form
+        form, x = self.form, contiguous(x)
         positions = self.geometry.positions(x.shape[1:-1])
         y = np.empty_like(x, shape=(len(x), *positions, form.outputs))
         weight = form.weight(theta[self.weight])
@@ -89,6 +89,7 @@ class Conv(_Convolution):
             self._finish(y[chunk], theta)
 
         def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
             # Made again: to keep them would cost more memory than time.
             weight = form.weight(theta[self.weight]) if need_dx else None
             self._begin(dy, y, grad)
@@ -122,7 +123,7 @@ class ConvTranspose(_Convolution):
         return self.form.channels
 
     def forward(self, theta, x, train=TRAIN):
-        form = self.form
+        form, x = self.form, contiguous(x)
         sizes = self.geometry.sizes(x.shape[1:-1], self.output_padding)
         y = np.empty_like(x, shape=(len(x), *sizes, form.channels))
         weight = form.weight(theta[self.weight])
@@ -132,6 +133,7 @@ class ConvTranspose(_Convolution):
             self._finish(y[chunk], theta)
 
         def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
             # Made again: to keep them would cost more memory than time.
             weight = form.weight(theta[self.weight]) if need_dx else None
             self._begin(dy, y, grad)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpcgen.nn.initial import fill
-from hpcgen.nn.kernels import kernels
+from hpcgen.nn.kernels import contiguous, kernels
 from hpcgen.nn.layer import TRAIN, Layer
 
 
@@ -33,6 +33,7 @@ class Dense(Layer):
             kernels(y).rectify(y, theta[self.bias] if self.bias else None, self.slope)
 
         def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
             if self.slope != 1:
                 kernels(dy).rectify_gradient(dy, y, self.slope)
             if grad is not None:

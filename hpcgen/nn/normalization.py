@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.nn.kernels import kernels
+from hpcgen.nn.kernels import contiguous, kernels
 from hpcgen.nn.layer import TRAIN, Layer
 
 EPSILON = 1e-5
@@ -34,6 +34,7 @@ class BatchNorm(Layer):
             theta[name][...] = value
 
     def forward(self, theta, x, train=TRAIN):
+        x = contiguous(x)
         if train is None:
             return self._infer(theta, x), None
         y = np.empty_like(x)
@@ -43,6 +44,7 @@ class BatchNorm(Layer):
         ]
 
         def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
             if self.slope != 1:
                 kernels(dy).rectify_gradient(dy, y, self.slope)
             derivatives = [part(d, need_dx) for part, d in zip(parts, _split(dy, train.parts, self.channels))]

@@ -21,6 +21,11 @@ def kernels(x):
     return _modules.get(type(x), plain)
 
 
+def contiguous(x):
+    """Return x, or a copy whose numbers lie in order, as the kernels need them."""
+    return x if x.flags.c_contiguous else x.copy()
+
+
 def name():
     """Return what runs the kernels for NumPy's arrays: "numba VERSION" or "numpy"."""
     return kernels(np.empty(0)).NAME

@@ -13,7 +13,7 @@ NAME = f"C ({_loops.COMPILER})"
 
 def rectify(y, bias, slope):
     if bias is None:
-        bias = np.zeros(y.shape[1], y.dtype)
+        bias = np.full(y.shape[1], -0.0, y.dtype)  # what changes no number, not even a zero's sign
     _loops.rectify(y, bias, *y.shape, float(slope))
 
 

@@ -35,8 +35,8 @@ KERNEL(column_sums) { /* a: x (rows, channels), total, block (channels) */
     size_t m = n[1];
     for (size_t start = 0; start < n[0]; start += n[2]) {
         size_t stop = start + n[2] < n[0] ? start + n[2] : n[0];
-        for (size_t k = 0; k < m; k++) block[k] = x[start * m + k];
-        for (size_t i = start + 1; i < stop; i++)
+        for (size_t k = 0; k < m; k++) block[k] = 0;
+        for (size_t i = start; i < stop; i++)
             for (size_t k = 0; k < m; k++) block[k] += x[i * m + k];
         for (size_t k = 0; k < m; k++) total[k] = start ? total[k] + block[k] : block[k];
     }
