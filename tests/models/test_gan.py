@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hpcgen.config import parse_config
 from hpcgen.models.gan import GAN, PerceptronGAN
 from hpcgen.models.networks import Perceptron, PerceptronGenerator
 from hpcgen.nn.check import numerical_gradient, relative_error
@@ -78,3 +79,40 @@ def test_samples_lie_in_the_range(random):
         samples = model.sample(theta, model.noise(random, 10))
         assert samples.shape == (10, 2, 3, 1) and samples.dtype == np.float32
         assert model.range == (low, 1) and samples.min() >= low and samples.max() <= 1
+
+
+NETWORKS = {
+    "dcgan28": ("width = 32", (8, 8, 1)),
+    "dcgan64": ("width = 4", (16, 8, 3)),
+    "dcgan3d": ("width = 4", (8, 8, 8)),
+    "wavegan": ("width = 4", (64,)),
+}
+
+
+@pytest.mark.parametrize("player", GAN.players)
+@pytest.mark.parametrize("network", NETWORKS)
+def test_gradients_of_convolutional_networks(network, player, random):
+    """Along random directions: the networks have too many parameters for all differences."""
+    keys, shape = NETWORKS[network]
+    text = f'data.path = "x"\n[model]\nnetwork = "{network}"\nlatent = 5\ngenerator.{keys}\ndiscriminator.{keys}'
+    model = GAN(parse_config(text).model, shape)
+    theta = initialized(model, np.float64, random)
+    batch, noise = random.standard_normal((4, *shape)), random.standard_normal((4, 5))
+    layout = model.layouts[player]
+
+    def gradient():
+        grad = Vector(layout, dtype=np.float64)
+        model.gradient(player, theta, batch, noise, grad, {})
+        return grad
+
+    parameters = theta[player].data[layout.parameters]
+    parameters += 0.05 * random.standard_normal(parameters.shape)
+    grad = gradient().data[layout.parameters]
+    for _ in range(3):
+        direction, start = 1e-6 * random.standard_normal(parameters.shape), parameters.copy()
+        losses = []
+        for sign in (1, -1):
+            parameters[...] = start + sign * direction
+            losses.append(float(gradient()["loss"]))
+        parameters[...] = start
+        assert (losses[0] - losses[1]) / 2 == pytest.approx(grad @ direction, rel=1e-4, abs=1e-9)

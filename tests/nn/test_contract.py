@@ -153,20 +153,26 @@ def test_two_passes_give_the_same_bits(passed, dtype):
     assert grads[0].data.tobytes() == grads[1].data.tobytes()
 
 
+def turned(a):
+    """Return an equal array whose samples do not lie in one piece."""
+    return np.ascontiguousarray(a.swapaxes(0, 1)).swapaxes(0, 1)
+
+
 @EACH
 @DTYPES
-def test_arrays_may_lie_in_any_order(passed, dtype):
-    def turned(a):
-        return np.ascontiguousarray(a.swapaxes(0, -2 if a.ndim > 2 else 1)).swapaxes(0, -2 if a.ndim > 2 else 1)
-
+@pytest.mark.parametrize("what", ["x", "dy"])
+def test_another_order_in_memory_is_refused_or_changes_nothing(passed, dtype, what):
     grads = passed.grad(), passed.grad()
     y, backward = passed.forward()
     dx = backward(passed.dy.copy(), grads[0])
-    passed.x = turned(passed.x)
-    z, backward = passed.forward()
-    other = backward(turned(passed.dy), grads[1])
-    for a, b in ((y, z), (dx, other), (grads[0].data, grads[1].data)):
-        assert a == pytest.approx(b, rel=1e-4, abs=1e-5)
+    passed.x = turned(passed.x) if what == "x" else passed.x
+    try:
+        z, backward = passed.forward()
+        other = backward(turned(passed.dy) if what == "dy" else passed.dy.copy(), grads[1])
+    except TypeError:
+        return
+    for a, b in ((z, y), (other, dx), (grads[1].data, grads[0].data)):
+        assert np.abs(a - b).max(initial=0) <= 1e-5 * np.abs(b).max(initial=0)
 
 
 @EACH

@@ -1,4 +1,4 @@
-"""Layers against PyTorch's, with the weights carried over as the layers' docstrings say."""
+"""Layers against PyTorch's, with the weights laid out as the layers' documentation says."""
 
 import numpy as np
 import pytest
@@ -15,129 +15,244 @@ from hpcgen.nn.shaping import Upsample
 from hpcgen.nn.vector import Vector
 from hpcgen.nn.winograd import Winograd
 
-REASON = "PyTorch is not installed here: run `PYTHON -m pytest tests/nn/test_torch.py` with an interpreter that has it"
-torch = pytest.importorskip("torch", reason=REASON)
+HOW = "PyTorch is not installed here: run `PYTHON -m pytest tests/nn/test_torch.py` with an interpreter that has it"
+torch = pytest.importorskip("torch", reason=HOW)
 torch.set_num_threads(1)
-
-
-def assert_close(actual, expected):
-    expected = expected.detach().numpy()
-    assert actual.shape == expected.shape and actual.dtype == expected.dtype == np.float32
-    assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
-
-
-def channels_first(x):
-    return np.moveaxis(x, -1, 1)
-
-
-def channels_last(x):
-    return torch.movedim(x, 1, -1)
-
-
-def transposed(w):
-    return w.T
 
 
 def same(a):
     return a
 
 
-def compare(layer, theirs, x, filled, random, weights=(), there=same, back=same, train=TRAIN):
-    """Compare y and every derivative.
-
-    `weights`: for each of the layer's parameters the name of theirs, and what makes one's array of the other's: its own
-    inverse. `there` and `back` take x to PyTorch's order of axes and y from it.
-    """
-    theta = filled(layer, random, np.float32)
-    assert {ours for ours, _, _ in weights} == set(layer.parameters())
-    parts = dict(theirs.named_parameters())
-    assert {name for _, name, _ in weights} == set(parts)
-    with torch.no_grad():
-        for ours, name, turn in weights:
-            parts[name].copy_(torch.from_numpy(np.ascontiguousarray(turn(theta[ours]))))
-    if x.dtype == np.float32:
-        x_there = torch.from_numpy(np.ascontiguousarray(there(x))).requires_grad_()
-    else:
-        x_there = torch.from_numpy(x)
-    y_there = theirs(x_there)
-    y_there = back(y_there[0] if isinstance(y_there, tuple) else y_there)
-    y, backward = layer.forward(theta, x, train)
-    assert_close(y, y_there)
-    dy = random.standard_normal(y.shape).astype(np.float32)
-    y_there.backward(torch.from_numpy(dy))
-    grad = Vector(theta.layout, np.full_like(theta.data, np.nan))
-    dx = backward(dy.copy(), grad)
-    if x_there.grad is not None:
-        assert_close(there(dx), x_there.grad)
-    for ours, name, turn in weights:
-        assert_close(turn(grad[ours]), parts[name].grad)
-    return theta, grad
+def transposed(a):
+    return a.T
 
 
-def normal(random, *shape):
+def channels_first(a):
+    """(n, *sizes, channels) -> (n, channels, *sizes)."""
+    return np.moveaxis(a, -1, 1)
+
+
+def kernel_last(weight):
+    """(*kernel, c, o) -> (o, c, *kernel), as PyTorch has both of its convolutions' weights."""
+    return weight.transpose(-1, -2, *range(weight.ndim - 2))
+
+
+def agree(actual, expected, what):
+    expected = expected.detach().numpy()
+    assert actual.dtype == np.float32 and actual.shape == expected.shape, what
+    assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max(), what
+
+
+@pytest.fixture
+def compare(random, filled):
+    def run(layer, x, other, names, place=same, train=TRAIN, theta=None):
+        """Compare y and all derivatives of `layer` and the module or function `other`; return the Vector of derivatives.
+
+        `names` is {name of ours: (name of theirs, how ours is turned into theirs)}, `place` turns our samples into theirs.
+        """
+        theta = theta or filled(layer, random, np.float32)
+        assert set(names) == set(layer.parameters())
+        theirs = dict(other.named_parameters()) if names else {}
+        assert {name for name, _ in names.values()} == set(theirs)
+        for name, (their, turn) in names.items():
+            assert theirs[their].shape == turn(theta[name]).shape
+            theirs[their].data = torch.tensor(turn(theta[name]).copy())
+        their_x = torch.tensor(place(x).copy(), requires_grad=x.dtype == np.float32)
+        their_y = other(their_x)
+        y, backward = layer.forward(theta, x, train)
+        agree(place(y), their_y, "y")
+        if train is None:
+            return None
+        dy = random.standard_normal(y.shape).astype(np.float32)
+        their_y.backward(torch.tensor(place(dy).copy()))
+        grad = Vector(theta.layout)
+        dx = backward(dy, grad)
+        if their_x.requires_grad:
+            agree(place(dx), their_x.grad, "x")
+        for name, (their, turn) in names.items():
+            agree(turn(grad[name]), theirs[their].grad, name)
+        return grad
+
+    return run
+
+
+def numbers(random, *shape):
     return random.standard_normal(shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("n, inputs, outputs, bias", [(5, 3, 4, True), (64, 100, 50, True), (9, 20, 1, True), (7, 6, 5, False)])
-def test_dense(random, filled, n, inputs, outputs, bias):
-    layer, theirs = Dense("layer", inputs, outputs, bias), torch.nn.Linear(inputs, outputs, bias)
-    weights = [("layer/weight", "weight", transposed), ("layer/bias", "bias", same)][: 1 + bias]
-    compare(layer, theirs, normal(random, n, inputs), filled, random, weights)
+@pytest.mark.parametrize("bias", [True, False])
+def test_dense(random, compare, bias):
+    names = {"layer/weight": ("weight", transposed), **({"layer/bias": ("bias", same)} if bias else {})}
+    compare(Dense("layer", 30, 20, bias), numbers(random, 16, 30), torch.nn.Linear(30, 20, bias), names)
 
 
-# kernel, stride, padding, sizes of the larger side, its channels and those of the other
+# Kernel, stride, padding, sizes.
 CONVOLUTIONS = [
-    ((3,), (1,), (1,), (11,), 3, 5),
-    ((5,), (3,), (0,), (17,), 4, 2),
-    ((25,), (4,), (11,), (64,), 16, 32),
-    ((4,), (2,), (1,), (33,), 64, 64),
-    ((1, 1), (1, 1), (0, 0), (5, 6), 7, 4),
-    ((3, 2), (2, 1), (1, 0), (8, 7), 3, 5),
-    ((5, 5), (2, 2), (2, 2), (14, 14), 8, 16),
-    ((4, 4), (1, 1), (0, 0), (4, 4), 32, 1),
-    ((4, 4), (2, 2), (1, 1), (9, 8), 3, 5),
-    ((4, 4), (2, 2), (1, 1), (16, 16), 64, 128),
-    ((4, 4), (2, 2), (1, 1), (15, 18), 64, 64),
-    ((2, 3, 1), (1, 2, 3), (1, 1, 0), (4, 5, 7), 2, 3),
-    ((4, 4, 4), (2, 2, 2), (1, 1, 1), (8, 6, 7), 64, 64),
+    ((1,), (1,), (0,), (9,)),
+    ((3,), (1,), (1,), (10,)),
+    ((4,), (2,), (1,), (13,)),
+    ((25,), (4,), (11,), (64,)),
+    ((3, 3), (1, 1), (1, 1), (8, 7)),
+    ((1, 1), (1, 1), (0, 0), (5, 6)),
+    ((1, 1), (2, 2), (0, 0), (5, 6)),
+    ((5, 3), (2, 1), (0, 2), (11, 9)),
+    ((2, 5), (3, 2), (1, 2), (10, 10)),
+    ((4, 4), (1, 1), (0, 0), (4, 4)),
+    ((4, 4), (2, 2), (1, 1), (9, 8)),
+    ((3, 3, 3), (1, 1, 1), (1, 1, 1), (4, 5, 6)),
+    ((2, 3, 1), (2, 1, 3), (1, 0, 0), (5, 6, 7)),
+    ((4, 4, 4), (2, 2, 2), (1, 1, 1), (6, 5, 7)),
 ]
-CASES = pytest.mark.parametrize("kernel, stride, padding, sizes, channels, outputs", CONVOLUTIONS)
-BIASES = pytest.mark.parametrize("bias", [True, False])
+CHANNELS = pytest.mark.parametrize("channels, outputs", [(3, 5), (64, 64)])
 
 
-def reversed_axes(w):
-    return w.transpose(*reversed(range(w.ndim)))
+def names_of_convolution(bias):
+    return {"layer/weight": ("weight", kernel_last), **({"layer/bias": ("bias", same)} if bias else {})}
 
 
-def weights_first(w):
-    """(*kernel, c, o) as (o, c, *kernel)."""
-    return w.transpose(-1, -2, *range(w.ndim - 2))
-
-
-def compare_convolutions(layer, theirs, shape, filled, random):
-    geometry = layer.geometry
-    weights = [("layer/weight", "weight", weights_first), ("layer/bias", "bias", same)][: 1 + bool(layer.bias)]
-    halving = set(zip(geometry.kernel, geometry.stride, geometry.padding)) == {(4, 2, 1)}
-    chosen = halving and len(geometry.kernel) > 1 and layer.form.channels >= 64
-    assert isinstance(layer.form, Winograd) == chosen
-    compare(layer, theirs, normal(random, 6, *shape), filled, random, weights, channels_first, channels_last)
-
-
-@CASES
-@BIASES
-def test_conv(random, filled, kernel, stride, padding, sizes, channels, outputs, bias):
+@pytest.mark.parametrize("kernel, stride, padding, sizes", CONVOLUTIONS, ids=str)
+@CHANNELS
+def test_convolution(random, compare, kernel, stride, padding, sizes, channels, outputs):
+    bias = channels < 64
     layer = Conv("layer", Geometry(kernel, stride, padding), channels, outputs, bias)
-    make = getattr(torch.nn, f"Conv{len(kernel)}d")
-    theirs = make(channels, outputs, kernel, stride, padding, bias=bias)
-    compare_convolutions(layer, theirs, (*sizes, channels), filled, random)
+    theirs = getattr(torch.nn, f"Conv{len(kernel)}d")(channels, outputs, kernel, stride, padding, bias=bias)
+    compare(layer, numbers(random, 3, *sizes, channels), theirs, names_of_convolution(bias), channels_first)
+    assert isinstance(layer.form, Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels == 64)
 
 
-@CASES
-@BIASES
-def test_conv_transpose(random, filled, kernel, stride, padding, sizes, channels, outputs, bias):
-    geometry = Geometry(kernel, stride, padding)
-    output_padding = tuple((size + 2 * p - k) % s for size, k, s, p in zip(sizes, kernel, stride, padding))
-    layer = ConvTranspose("layer", geometry, outputs, channels, output_padding, bias)
-    make = getattr(torch.nn, f"ConvTranspose{len(kernel)}d")
-    theirs = make(outputs, channels, kernel, stride, padding, output_padding, bias=bias)
-    compare_convolutions(layer, theirs, (*geometry.positions(sizes), outputs), filled, random)
+# The same, with output_padding.
+TRANSPOSED_CONVOLUTIONS = [
+    ((1,), (1,), (0,), (9,), (0,)),
+    ((3,), (2,), (1,), (6,), (1,)),
+    ((4,), (2,), (1,), (7,), (0,)),
+    ((25,), (4,), (11,), (16,), (1,)),
+    ((3, 3), (1, 1), (1, 1), (5, 6), (0, 0)),
+    ((1, 1), (1, 1), (0, 0), (5, 6), (0, 0)),
+    ((4, 4), (1, 1), (0, 0), (1, 1), (0, 0)),
+    ((5, 5), (2, 2), (2, 2), (4, 5), (1, 1)),
+    ((2, 3), (3, 2), (1, 0), (4, 5), (2, 1)),
+    ((4, 4), (2, 2), (1, 1), (4, 5), (0, 0)),
+    ((4, 4), (2, 2), (1, 1), (5, 3), (1, 0)),
+    ((3, 3, 3), (2, 2, 2), (1, 1, 1), (3, 2, 4), (1, 0, 1)),
+    ((4, 4, 4), (2, 2, 2), (1, 1, 1), (3, 4, 2), (0, 1, 0)),
+]
+
+
+@pytest.mark.parametrize("kernel, stride, padding, sizes, output_padding", TRANSPOSED_CONVOLUTIONS, ids=str)
+@CHANNELS
+def test_transposed_convolution(random, compare, kernel, stride, padding, sizes, output_padding, channels, outputs):
+    bias = channels < 64
+    layer = ConvTranspose("layer", Geometry(kernel, stride, padding), channels, outputs, output_padding, bias)
+    kind = getattr(torch.nn, f"ConvTranspose{len(kernel)}d")
+    theirs = kind(channels, outputs, kernel, stride, padding, output_padding, bias=bias)
+    compare(layer, numbers(random, 3, *sizes, channels), theirs, names_of_convolution(bias), channels_first)
+    assert isinstance(layer.form, Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels == 64)
+
+
+BATCHES = pytest.mark.parametrize(
+    "shape, kind", [((16, 5), "BatchNorm1d"), ((4, 9, 5), "BatchNorm1d"), ((4, 6, 7, 5), "BatchNorm2d")]
+)
+AFFINE = {"layer/gamma": ("weight", same), "layer/beta": ("bias", same)}
+
+
+@BATCHES
+def test_batch_norm(random, filled, compare, shape, kind):
+    layer, theirs = BatchNorm("layer", shape[-1]), getattr(torch.nn, kind)(shape[-1], momentum=0.1)
+    theta = filled(layer, random, np.float32)
+    theirs.running_mean = torch.tensor(theta["layer/mean"].copy())
+    theirs.running_var = torch.tensor(theta["layer/variance"].copy())
+    grad = compare(layer, numbers(random, *shape) * 2 + 1, theirs, AFFINE, channels_first, theta=theta)
+    for name, running in (("layer/mean", theirs.running_mean), ("layer/variance", theirs.running_var)):
+        after = theta[name] + np.float32(MOMENTUM) * (grad[name] / np.float32(shape[0]) - theta[name])
+        agree(after, running, name)
+
+
+@BATCHES
+def test_batch_norm_in_inference(random, filled, compare, shape, kind):
+    layer, theirs = BatchNorm("layer", shape[-1]), getattr(torch.nn, kind)(shape[-1]).eval()
+    theta = filled(layer, random, np.float32)
+    theirs.running_mean = torch.tensor(theta["layer/mean"].copy())
+    theirs.running_var = torch.tensor(theta["layer/variance"].copy())
+    compare(layer, numbers(random, *shape), theirs, AFFINE, channels_first, train=None, theta=theta)
+
+
+@pytest.mark.parametrize("shape, axes", [((8, 30), 1), ((4, 5, 12), 1), ((4, 5, 12), 2), ((3, 4, 5, 6), 3)])
+def test_layer_norm(random, compare, shape, axes):
+    layer, theirs = LayerNorm("layer", shape[-axes:]), torch.nn.LayerNorm(shape[-axes:])
+    compare(layer, numbers(random, *shape) * 2 + 1, theirs, AFFINE)
+
+
+@pytest.mark.parametrize(
+    "layer, theirs",
+    [
+        (LeakyReLU(), torch.nn.LeakyReLU(0.2)),
+        (LeakyReLU(0.0), torch.nn.ReLU()),
+        (Tanh(), torch.nn.Tanh()),
+        (Sigmoid(), torch.nn.Sigmoid()),
+        (ELU(), torch.nn.ELU()),
+        (Softplus(), torch.nn.Softplus()),
+    ],
+    ids=["LeakyReLU", "ReLU", "Tanh", "Sigmoid", "ELU", "Softplus"],
+)
+def test_activations(random, compare, layer, theirs):
+    compare(layer, numbers(random, 50, 20) * 3, theirs, {})
+
+
+@pytest.mark.parametrize("slope, theirs", [(0.2, torch.nn.LeakyReLU(0.2)), (0.0, torch.nn.ReLU())])
+def test_slopes_are_activations(random, compare, slope, theirs):
+    """In the layers that have a slope of their own."""
+    compare(
+        Dense("layer", 9, 8, slope=slope),
+        numbers(random, 16, 9),
+        torch.nn.Sequential(torch.nn.Linear(9, 8), theirs),
+        {"layer/weight": ("0.weight", transposed), "layer/bias": ("0.bias", same)},
+    )
+    compare(
+        Conv("layer", Geometry((3, 3), (1, 1), (1, 1)), 4, 6, slope=slope),
+        numbers(random, 3, 5, 6, 4),
+        torch.nn.Sequential(torch.nn.Conv2d(4, 6, 3, 1, 1), theirs),
+        {"layer/weight": ("0.weight", kernel_last), "layer/bias": ("0.bias", same)},
+        channels_first,
+    )
+    compare(
+        BatchNorm("layer", 4, slope=slope),
+        numbers(random, 3, 5, 6, 4),
+        torch.nn.Sequential(torch.nn.BatchNorm2d(4), theirs),
+        {"layer/gamma": ("0.weight", same), "layer/beta": ("0.bias", same)},
+        channels_first,
+    )
+
+
+@pytest.mark.parametrize("sizes, factor", [((5,), (2,)), ((3, 4), (2, 2)), ((3, 4), (1, 3)), ((2, 3, 2), (2, 1, 4))], ids=str)
+def test_upsample(random, compare, sizes, factor):
+    theirs = torch.nn.Upsample(scale_factor=factor, mode="nearest")
+    compare(Upsample(factor), numbers(random, 2, *sizes, 3), theirs, {}, channels_first)
+
+
+@pytest.mark.parametrize("shape", [(40,), (8, 5)])
+def test_embedding(random, compare, shape):
+    x = random.integers(0, 10, shape)
+    compare(Embedding("layer", 10, 7), x, torch.nn.Embedding(10, 7), {"layer/weight": ("weight", same)})
+
+
+@pytest.mark.parametrize("kind", ["GRU", "LSTM"])
+@pytest.mark.parametrize("time", [1, 12])
+def test_recurrent(random, compare, kind, time):
+    theirs = getattr(torch.nn, kind)(6, 8, batch_first=True)
+    names = {
+        "layer/input": ("weight_ih_l0", transposed),
+        "layer/recurrent": ("weight_hh_l0", transposed),
+        "layer/input_bias": ("bias_ih_l0", same),
+        "layer/recurrent_bias": ("bias_hh_l0", same),
+    }
+
+    class Hidden(torch.nn.Module):
+        """Returns the hidden states alone."""
+
+        named_parameters = theirs.named_parameters
+
+        def forward(self, x):
+            return theirs(x)[0]
+
+    compare({"GRU": GRU, "LSTM": LSTM}[kind]("layer", 6, 8), numbers(random, 4, time, 6), Hidden(), names)
