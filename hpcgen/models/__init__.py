@@ -5,7 +5,7 @@ samples lie in) and
 
     initialize(player, theta, random)                                 fills a player's parameters and running statistics
     noise(random, count) -> (count, latent)                           what a lane's samples are made from
-    gradient(player, theta, batch, noise, grad, kept, random)         writes sums over the lane into all sections of `grad`
+    gradient(player, theta, batch, noise, grad, kept, random)         writes sums over the lane into all of `grad`
     sample(theta, noise) -> (count, *sample_shape)
 
 where theta maps each player to its `Vector`, `kept` is a dict that lives for one lane and one step, and random(i) is a stream of

@@ -236,23 +236,21 @@ def test_embedding(random, compare, shape):
     compare(Embedding("layer", 10, 7), x, torch.nn.Embedding(10, 7), {"layer/weight": ("weight", same)})
 
 
+class HiddenStates(torch.nn.Module):
+    """Of what a recurrent layer returns."""
+
+    def forward(self, returned):
+        return returned[0]
+
+
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 @pytest.mark.parametrize("time", [1, 12])
 def test_recurrent(random, compare, kind, time):
-    theirs = getattr(torch.nn, kind)(6, 8, batch_first=True)
+    theirs = torch.nn.Sequential(getattr(torch.nn, kind)(6, 8, batch_first=True), HiddenStates())
     names = {
-        "layer/input": ("weight_ih_l0", transposed),
-        "layer/recurrent": ("weight_hh_l0", transposed),
-        "layer/input_bias": ("bias_ih_l0", same),
-        "layer/recurrent_bias": ("bias_hh_l0", same),
+        "layer/input": ("0.weight_ih_l0", transposed),
+        "layer/recurrent": ("0.weight_hh_l0", transposed),
+        "layer/input_bias": ("0.bias_ih_l0", same),
+        "layer/recurrent_bias": ("0.bias_hh_l0", same),
     }
-
-    class Hidden(torch.nn.Module):
-        """Returns the hidden states alone."""
-
-        named_parameters = theirs.named_parameters
-
-        def forward(self, x):
-            return theirs(x)[0]
-
-    compare({"GRU": GRU, "LSTM": LSTM}[kind]("layer", 6, 8), numbers(random, 4, time, 6), Hidden(), names)
+    compare({"GRU": GRU, "LSTM": LSTM}[kind]("layer", 6, 8), numbers(random, 4, time, 6), theirs, names)
