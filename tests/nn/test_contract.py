@@ -161,16 +161,13 @@ def turned(a):
 @EACH
 @DTYPES
 @pytest.mark.parametrize("what", ["x", "dy"])
-def test_another_order_in_memory_is_refused_or_changes_nothing(passed, dtype, what):
+def test_another_order_in_memory_changes_nothing(passed, dtype, what):
     grads = passed.grad(), passed.grad()
     y, backward = passed.forward()
     dx = backward(passed.dy.copy(), grads[0])
     passed.x = turned(passed.x) if what == "x" else passed.x
-    try:
-        z, backward = passed.forward()
-        other = backward(turned(passed.dy) if what == "dy" else passed.dy.copy(), grads[1])
-    except TypeError:
-        return
+    z, backward = passed.forward()
+    other = backward(turned(passed.dy) if what == "dy" else passed.dy.copy(), grads[1])
     for a, b in ((z, y), (other, dx), (grads[1].data, grads[0].data)):
         assert np.abs(a - b).max(initial=0) <= 1e-5 * np.abs(b).max(initial=0)
 

@@ -46,3 +46,14 @@ def test_a_token_that_is_not_there_is_refused(random, filled):
     layer = Embedding("embedding", 5, 3)
     with pytest.raises(IndexError, match="5"):
         layer.forward(filled(layer, random), np.array([0, 5]))
+
+
+@pytest.mark.parametrize("features", [1, 3])
+def test_rows_of_a_token_are_added_in_the_order_in_which_they_came(random, filled, features):
+    layer = Embedding("embedding", 4, features)
+    theta, x = filled(layer, random, np.float32), random.integers(0, 4, 300)
+    dy = (random.standard_normal((300, features)) * 10 ** random.uniform(-4, 4, (300, 1))).astype(np.float32)
+    grad = Vector(theta.layout)
+    layer.forward(theta, x)[1](dy.copy(), grad)
+    for token in range(4):
+        assert np.array_equal(grad["embedding/weight"][token], np.add.reduceat(dy[x == token], [0])[0])

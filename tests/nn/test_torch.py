@@ -82,9 +82,10 @@ def numbers(random, *shape):
 
 
 @pytest.mark.parametrize("bias", [True, False])
-def test_dense(random, compare, bias):
+@pytest.mark.parametrize("outputs", [1, 20])
+def test_dense(random, compare, outputs, bias):
     names = {"layer/weight": ("weight", transposed), **({"layer/bias": ("bias", same)} if bias else {})}
-    compare(Dense("layer", 30, 20, bias), numbers(random, 16, 30), torch.nn.Linear(30, 20, bias), names)
+    compare(Dense("layer", 30, outputs, bias), numbers(random, 16, 30), torch.nn.Linear(30, outputs, bias), names)
 
 
 # Kernel, stride, padding, sizes.
