@@ -111,8 +111,9 @@ def work(net, folder):
     batch, shape, _ = NETS[net]
     path = Path(folder, "data.h5")
     with h5py.File(path, "w") as file:
-        samples = np.random.default_rng(0).random((batch * 16, *shape), dtype=np.float32)
-        file.create_dataset("samples", data=samples).file.attrs.update(low=0.0, high=1.0, kind="array", source="random")
+        samples = file.create_dataset("samples", (4 * batch, *shape), "f4")
+        samples[...] = np.random.default_rng(0).random(samples.shape, dtype=np.float32)
+        file.attrs.update(low=0.0, high=1.0, kind="array", source="random")
     text = f'data.path = "{path}"\nmodel.network = "{net}"\ntrain = {{ lanes = 1, lane_size = {batch}, steps = 3 }}'
     training = Training(parse_config(text), MPI.COMM_SELF)
     training.run([])
