@@ -47,7 +47,7 @@ def networks(net):
         d = dense(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
         return g, d, (100,), (784,)
     if net == "dcgan28":
-        g = [nn.Linear(100, 128), nn.ReLU(), nn.Linear(128, 7 * 7 * 256), nn.ReLU(), nn.Unflatten(1, (256, 7, 7))]
+        g = [nn.Linear(100, 128), nn.ELU(), nn.Linear(128, 7 * 7 * 256), nn.ReLU(), nn.Unflatten(1, (256, 7, 7))]
         g += [nn.ConvTranspose2d(256, 128, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(128, 1, 4, 2, 1), nn.Tanh()]
         d = [nn.Conv2d(1, 64, 4, 2, 1), nn.ReLU(), nn.Conv2d(64, 128, 4, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(128 * 49, 1)]
         return nn.Sequential(*g), nn.Sequential(*d), (100,), (1, 28, 28)
