@@ -38,7 +38,8 @@ class Player:
             loops = kernels(theta)
             if state.average is not None:
                 loops.approach(state.average, mine, 1 - optimizer.average)
-            loops.approach(theta[self._follows], sums[moving:] / np.float32(count), MOMENTUM)
+            if moving < len(sums):
+                loops.approach(theta[self._follows], sums[moving:] / np.float32(count), MOMENTUM)
         with watch("exchange"):
             self.exchange.gather(theta)
         return {name: total / count for name, total in statistics.items()}

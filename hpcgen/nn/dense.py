@@ -42,7 +42,11 @@ class Dense(Layer):
                     grad[self.bias][...] = kernels(dy).column_sums(dy)
             if not need_dx:
                 return None
-            # BLAS is slow at what is only an outer product.
-            return dy * weight.T if self.outputs == 1 else dy @ weight.T
+            if self.outputs > 1:
+                return dy @ weight.T
+            # An outer product, at which BLAS is slow.
+            dx = np.empty_like(x)
+            kernels(dy).outer(dy, weight, dx)
+            return dx
 
         return y, backward

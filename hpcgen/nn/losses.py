@@ -5,7 +5,9 @@ its derivative in the logits. With D = sigmoid(logit), log D = -softplus(-logit)
 neither overflow nor lose the small values.
 """
 
-from hpcgen.nn.functions import sigmoid, softplus
+import numpy as np
+
+from hpcgen.nn.functions import sigmoid
 
 
 class Minimax:
@@ -14,17 +16,17 @@ class Minimax:
     @staticmethod
     def real(logits):
         """-log D(x)."""
-        return softplus(-logits).sum(), sigmoid(logits) - 1
+        return np.logaddexp(0, -logits).sum(), -sigmoid(-logits)
 
     @staticmethod
     def fake(logits):
         """-log(1 - D(G(z)))."""
-        return softplus(logits).sum(), sigmoid(logits)
+        return np.logaddexp(0, logits).sum(), sigmoid(logits)
 
     @staticmethod
     def generator(logits):
         """log(1 - D(G(z)))."""
-        return -softplus(logits).sum(), -sigmoid(logits)
+        return -np.logaddexp(0, logits).sum(), -sigmoid(logits)
 
 
 class NonSaturating(Minimax):

@@ -25,6 +25,7 @@ class TreeExchange:
         self.comm, self.layout, self.lanes, self._make = comm, layout, lanes, make
         self.partition = state_partition(layout, comm.size)
         self.owned = self.partition.slice(comm.rank)
+        self._names = layout.names(layout.statistics)
         self._free = []
         self._tree = TreeSum(lanes.total, _add_vectors, self._free.append)
         # To rank s go two pieces of a vector at once: s's segment and the statistics.
@@ -71,7 +72,7 @@ class TreeExchange:
             tree.push(*piece)
         self._free += [vector for _, _, vector in own]
         ((_, _, (segment, statistics)),) = tree.take()
-        return segment, _by_name(self.layout, statistics)
+        return segment, dict(zip(self._names, statistics.tolist()))
 
     def gather(self, state):
         """Complete `state` on every rank from the parts that the ranks own. Collective over `comm`."""
@@ -88,6 +89,7 @@ class AllreduceExchange:
     def __init__(self, comm, layout, lanes, make):
         self.comm, self.layout, self._make = comm, layout, make
         self.owned = slice(0, layout.buffers.stop)
+        self._names = layout.names(layout.statistics)
         self._free, self._sum = [], None
 
     def close(self):
@@ -108,7 +110,7 @@ class AllreduceExchange:
         total, self._sum = self._sum, None
         self.comm.Allreduce(MPI.IN_PLACE, total.data)
         self._free.append(total)
-        return total.data[self.owned], _by_name(self.layout, total.data[self.layout.statistics])
+        return total.data[self.owned], dict(zip(self._names, total.data[self.layout.statistics].tolist()))
 
     def gather(self, state):
         """Do nothing: every rank has updated the whole state."""
@@ -133,7 +135,3 @@ def _add_vectors(left, right):
 def _add_pieces(left, right):
     for a, b in zip(left, right):
         a += b
-
-
-def _by_name(layout, statistics):
-    return {name: float(value) for name, value in zip(layout.names(layout.statistics), statistics)}

@@ -1,7 +1,7 @@
 """Loops that pass over memory once where NumPy's API would pass several times.
 
 Each kernel exists twice, with the same bits: in `plain`, NumPy's API, which defines it and serves every kind of array; and in
-`compiled`, loops for numba where that is installed (the extra `fast`). `kernels(x)` returns the module for the arrays of x's
+`compiled`, loops in C (loops.h), where they have been built (build.py). `kernels(x)` returns the module for the arrays of x's
 kind. Sums over rows are taken over blocks of rows first; that, too, both do in the same order.
 """
 
@@ -27,12 +27,12 @@ def contiguous(x):
 
 
 def name():
-    """Return what runs the kernels for NumPy's arrays: "numba VERSION" or "numpy"."""
+    """Return what runs the kernels for NumPy's arrays: "C (COMPILER)" or "numpy"."""
     return kernels(np.empty(0)).NAME
 
 
 def _compiled():
-    """Return the compiled kernels, or None where numba is missing or HPCGEN_KERNELS=numpy declines it."""
+    """Return the compiled kernels, or None where they are not built or HPCGEN_KERNELS=numpy declines it."""
     if os.environ.get("HPCGEN_KERNELS") == "numpy":
         return None
     try:

@@ -11,6 +11,10 @@ from hpcgen.nn.kernels.plain import ROWS
 NAME = f"C ({_loops.COMPILER})"
 
 
+def outer(left, right, out):
+    _loops.outer(left, right, out, *out.shape)
+
+
 def rectify(y, bias, slope):
     if bias is None:
         bias = np.full(y.shape[1], -0.0, y.dtype)  # what changes no number, not even a zero's sign

@@ -77,7 +77,7 @@ static PyObject *call(PyObject *const *arguments, Py_ssize_t count, loop32 run32
     }
 #define ENTRY(kernel) {#kernel, (PyCFunction)(void (*)(void))call_##kernel, METH_FASTCALL, NULL},
 #define KERNELS(EACH) \
-    EACH(rectify) EACH(rectify_gradient) EACH(scale_rectify) EACH(column_sums) EACH(column_squares) EACH(column_products) \
+    EACH(outer) EACH(rectify) EACH(rectify_gradient) EACH(scale_rectify) EACH(column_sums) EACH(column_squares) EACH(column_products) \
     EACH(combine) EACH(unfold) EACH(fold) EACH(winograd_data) EACH(winograd_data_adjoint) EACH(winograd_output) \
     EACH(winograd_output_adjoint) EACH(winograd_weight) EACH(winograd_weight_adjoint) EACH(descend) EACH(momentum) EACH(adam) \
     EACH(adam_direction) EACH(rmsprop) EACH(approach)

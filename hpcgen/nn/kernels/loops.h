@@ -2,6 +2,12 @@
 
    Every kernel has the same signature: arrays a[], all of type REAL and C-contiguous, integers n[], constants c[] of type REAL. */
 
+KERNEL(outer) { /* a: left (rows), right (channels), out (rows, channels) */
+    REAL *restrict left = a[0], *restrict right = a[1], *restrict out = a[2];
+    for (size_t i = 0; i < n[0]; i++, out += n[1])
+        for (size_t k = 0; k < n[1]; k++) out[k] = left[i] * right[k];
+}
+
 KERNEL(rectify) { /* a: y (rows, channels), bias (channels); c: slope */
     REAL *restrict y = a[0], *restrict bias = a[1], slope = c[0];
     for (size_t i = 0; i < n[0]; i++, y += n[1])

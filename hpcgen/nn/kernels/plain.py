@@ -12,6 +12,11 @@ NAME = "numpy"
 ROWS = 256
 
 
+def outer(left, right, out):
+    """out <- left right^T: left (rows, 1), right (channels, 1), out (rows, channels)."""
+    np.multiply(left, right.T, out=out)
+
+
 def rectify(y, bias, slope):
     """y <- t where t = y + bias > 0, else slope t. y (rows, channels), bias (channels,) or None."""
     if bias is not None:
