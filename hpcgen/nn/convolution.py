@@ -29,11 +29,11 @@ class _Convolution(Layer):
     def __init__(self, name, geometry, channels, outputs, bias=True, slope=1.0, deviation=None):
         self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
         self.geometry, self.slope, self.deviation = geometry, slope, deviation
-        self.form = (Winograd if Winograd.serves(geometry, channels, outputs) else Windows)(geometry, channels, outputs)
+        self.channels, self.outputs = channels, outputs
+        self.forms = [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
 
     def parameters(self):
-        form = self.form
-        shapes = {self.weight: (*self.geometry.kernel, form.channels, form.outputs)}
+        shapes = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
         return {**shapes, self.bias: (self.leads_to,)} if self.bias else shapes
 
     def initialize(self, theta, random):
@@ -42,9 +42,13 @@ class _Convolution(Layer):
         if self.bias:
             fill(theta[self.bias], random, weight[..., 0].size, 0.0 if self.deviation else None)
 
-    def _chunks(self, n, positions):
-        """Return the slices of n samples that are multiplied at a time: a function of shapes alone, as bits depend on it."""
-        form = self.form
+    def form(self, positions):
+        """Return the form with the fewest multiplications: a function of shapes alone, as bits depend on it."""
+        return min(self.forms, key=lambda form: form.products * form.rows(positions) * form.inner)
+
+    @staticmethod
+    def _chunks(form, n, positions):
+        """Return the slices of n samples that are multiplied at a time: of shapes alone, too."""
         size = form.products * form.rows(positions) * (form.inner + form.outputs) * 4
         # The weights pass through the cache once a chunk: at least as much data shall come with them.
         weights = form.products * form.inner * form.outputs * 4
@@ -64,9 +68,6 @@ class _Convolution(Layer):
         if self.bias and grad is not None:
             grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
 
-    def _write_weight(self, total, grad):
-        self.form.weight_adjoint(total, grad[self.weight])
-
 
 class Conv(_Convolution):
     """y[n, i] = b + sum over k, c of x[n, i s + k - p, c] w[k, c]: PyTorch's Conv{1,2,3}d.
@@ -76,14 +77,14 @@ class Conv(_Convolution):
 
     @property
     def leads_to(self):
-        return self.form.outputs
+        return self.outputs
 
     def forward(self, theta, x, train=TRAIN):
-        form, x = self.form, contiguous(x)
+        x = contiguous(x)
         positions = self.geometry.positions(x.shape[1:-1])
-        y = np.empty_like(x, shape=(len(x), *positions, form.outputs))
+        form, y = self.form(positions), np.empty_like(x, shape=(len(x), *positions, self.outputs))
         weight = form.weight(theta[self.weight])
-        chunks = self._chunks(len(x), positions)
+        chunks = self._chunks(form, len(x), positions)
         for chunk in chunks:
             form.output_adjoint(form.data(x[chunk]) @ weight, y[chunk])
             self._finish(y[chunk], theta)
@@ -102,7 +103,7 @@ class Conv(_Convolution):
                 if grad is not None:
                     total = _add(total, form.data(x[chunk]).swapaxes(1, 2) @ dm)
             if grad is not None:
-                self._write_weight(total, grad)
+                form.weight_adjoint(total, grad[self.weight])
             return dx
 
         return y, backward
@@ -120,14 +121,14 @@ class ConvTranspose(_Convolution):
 
     @property
     def leads_to(self):
-        return self.form.channels
+        return self.channels
 
     def forward(self, theta, x, train=TRAIN):
-        form, x = self.form, contiguous(x)
+        x = contiguous(x)
         sizes = self.geometry.sizes(x.shape[1:-1], self.output_padding)
-        y = np.empty_like(x, shape=(len(x), *sizes, form.channels))
+        form, y = self.form(x.shape[1:-1]), np.empty_like(x, shape=(len(x), *sizes, self.channels))
         weight = form.weight(theta[self.weight])
-        chunks = self._chunks(len(x), x.shape[1:-1])
+        chunks = self._chunks(form, len(x), x.shape[1:-1])
         for chunk in chunks:
             form.data_adjoint(form.output(x[chunk]) @ weight.swapaxes(1, 2), y[chunk])
             self._finish(y[chunk], theta)
@@ -146,7 +147,7 @@ class ConvTranspose(_Convolution):
                 if grad is not None:
                     total = _add(total, v.swapaxes(1, 2) @ form.output(x[chunk]))
             if grad is not None:
-                self._write_weight(total, grad)
+                form.weight_adjoint(total, grad[self.weight])
             return dx
 
         return y, backward

@@ -60,6 +60,10 @@ class Drawn:
     def rows(self, like, count):
         return [self.numbers(like.shape[1]) for _ in range(count)]
 
+    def outer(self):
+        out = self.matrix()
+        return self.numbers(len(out), 1), self.numbers(out.shape[1], 1), out
+
     def rectify(self):
         y = self.matrix()
         return y, self.draw(st.sampled_from([None, *self.rows(y, 1)])), self.draw(SLOPES)
@@ -104,23 +108,25 @@ class Drawn:
         spatial = self.draw(st.integers(1, 3))
         return [self.draw(st.integers(smallest, 9)) for _ in range(spatial)]
 
-    def _tiles(self, positions):
-        return [-(-count // 2) for count in positions]
+    def _grid(self, positions):
+        """Return the axes of the products of a size of tile, and the tiles."""
+        tile = self.draw(st.sampled_from([2, 4]))
+        return (tile + 1,) * len(positions), [-(-count // tile) for count in positions]
 
     def winograd_data(self):
         sizes = self._sizes(smallest=2)
         spatial, n, channels = len(sizes), self.draw(SAMPLES), self.draw(CHANNELS)
-        tiles = self._tiles(Geometry((4,) * spatial, (2,) * spatial, (1,) * spatial).positions(sizes))
-        return self.numbers(n, *sizes, channels), self.numbers(*(3,) * spatial, n, *tiles, *(2,) * spatial, channels)
+        grid, tiles = self._grid(Geometry((4,) * spatial, (2,) * spatial, (1,) * spatial).positions(sizes))
+        return self.numbers(n, *sizes, channels), self.numbers(*grid, n, *tiles, *(2,) * spatial, channels)
 
     def winograd_output(self):
         positions, n, outputs = self._sizes(smallest=1), self.draw(SAMPLES), self.draw(CHANNELS)
-        products = self.numbers(*(3,) * len(positions), n, *self._tiles(positions), outputs)
-        return self.numbers(n, *positions, outputs), products
+        grid, tiles = self._grid(positions)
+        return self.numbers(n, *positions, outputs), self.numbers(*grid, n, *tiles, outputs)
 
     def winograd_weight(self):
         spatial, shape = self.draw(st.integers(1, 3)), (self.draw(CHANNELS), self.draw(CHANNELS))
-        return self.numbers(*(4,) * spatial, *shape), self.numbers(*(3,) * spatial, *(2,) * spatial, *shape)
+        return self.numbers(*(4,) * spatial, *shape), self.numbers(*(self.draw(st.sampled_from([3, 5])),) * spatial, *(2,) * spatial, *shape)
 
     def winograd_data_adjoint(self):
         return self.winograd_data()[::-1]

@@ -8,6 +8,8 @@ import numpy as np
 from hpcgen.nn.kernels import _loops, plain
 from hpcgen.nn.kernels.plain import ROWS
 
+# Weights that are transformed at a time, and stay in the first cache meanwhile.
+BLOCK = 512
 NAME = f"C ({_loops.COMPILER})"
 
 
@@ -76,42 +78,47 @@ def winograd_data(x, out):
     if x.ndim != 4:
         return plain.winograd_data(x, out)
     n, height, width, channels = x.shape
-    down, across = out.shape[3:5]
-    padded = np.empty((4 * down + 2, 4 * across + 2, channels), x.dtype)
-    _loops.winograd_data(x, out, padded, n, height, width, down, across, channels)
+    products, (down, across) = len(out), out.shape[3:5]
+    tile = products - 1
+    padded = np.empty((2 * (tile * down + 1), 2 * (tile * across + 1), channels), x.dtype)
+    work = np.empty((products, products, 2, channels), x.dtype)
+    _loops.winograd_data(x, out, padded, work, tile, n, height, width, down, across, channels)
 
 
 def winograd_data_adjoint(v, out):
     if out.ndim != 4:
         return plain.winograd_data_adjoint(v, out)
-    n, height, width, channels = out.shape
-    down, across = v.shape[3:5]
-    cells = np.empty((3, across, 2, 2, channels), v.dtype)
-    _loops.winograd_data_adjoint(v, out, cells, n, height, width, down, across, channels)
+    cells = np.empty((len(v), *v.shape[4:]), v.dtype)
+    _loops.winograd_data_adjoint(v, out, cells, len(v) - 1, *out.shape[:3], *v.shape[3:5], out.shape[3])
 
 
 def winograd_output(dy, out):
     if dy.ndim != 4:
         return plain.winograd_output(dy, out)
-    _loops.winograd_output(dy, out, np.empty(dy.shape[3], dy.dtype), *dy.shape[:3], *out.shape[3:])
+    products, (down, across, outputs) = len(out), out.shape[3:]
+    tile = products - 1
+    padded, work = np.empty((tile * down, tile * across, outputs), dy.dtype), np.empty((products, tile, outputs), dy.dtype)
+    _loops.winograd_output(dy, out, padded, work, tile, *dy.shape[:3], down, across, outputs)
 
 
 def winograd_output_adjoint(m, out):
     if out.ndim != 4:
         return plain.winograd_output_adjoint(m, out)
-    _loops.winograd_output_adjoint(m, out, np.empty(out.shape[3], m.dtype), *out.shape[:3], *m.shape[3:])
+    products, tile, outputs = len(m), len(m) - 1, m.shape[-1]
+    work, made = np.empty((tile, products, outputs), m.dtype), np.empty((tile, outputs), m.dtype)
+    _loops.winograd_output_adjoint(m, out, work, made, tile, *out.shape[:3], *m.shape[3:])
 
 
 def winograd_weight(w, out):
     if w.ndim != 4:
         return plain.winograd_weight(w, out)
-    _loops.winograd_weight(w, out, w[0, 0].size)
+    _loops.winograd_weight(w, out, np.empty((len(out), 2, BLOCK), w.dtype), len(out) - 1, w[0, 0].size, BLOCK)
 
 
 def winograd_weight_adjoint(s, out):
     if out.ndim != 4:
         return plain.winograd_weight_adjoint(s, out)
-    _loops.winograd_weight_adjoint(s, out, out[0, 0].size)
+    _loops.winograd_weight_adjoint(s, out, np.empty((2, len(s), BLOCK), s.dtype), len(s) - 1, out[0, 0].size, BLOCK)
 
 
 def descend(theta, grad, rate):

@@ -143,145 +143,259 @@ KERNEL(fold) { /* a: patches (samples, down, across, kernel, kernel, channels), 
         }
 }
 
-/* Winograd's F(2, 2) on two axes. n: samples, height, width, tiles down and across, channels. */
+/* Winograd's F(2, 2) and F(4, 2): the maps of plain.py on one axis. They read m numbers at each place of `in`, the places `from`
+   apart, and write them at places `to` apart. */
 
-#define TILES size_t samples = n[0], height = n[1], width = n[2], down = n[3], across = n[4], m = n[5];
+#define MAP(map) static inline void NAME(map)(const REAL *restrict in, size_t from, REAL *restrict out, size_t to, size_t m)
+#define PLACES const REAL *i0 = in, *i1 = in + from, *i2 = in + 2 * from, *i3 = in + 3 * from, *i4 = in + 4 * from;
+#define EACH_NUMBER for (size_t k = 0; k < m; k++)
+#define WRITE(place) out[(place) * to + k]
+
+MAP(data_2) {
+    PLACES (void)i3, (void)i4;
+    EACH_NUMBER {
+        REAL x0 = i0[k], x1 = i1[k], x2 = i2[k];
+        WRITE(0) = x0 - x1, WRITE(1) = x1, WRITE(2) = x1 - x2;
+    }
+}
+
+MAP(data_4) {
+    PLACES
+    EACH_NUMBER {
+        REAL x0 = i0[k], x1 = i1[k], x2 = i2[k], x3 = i3[k], x4 = i4[k], d = x3 - x1;
+        WRITE(0) = d + 2 * (x0 - x2), WRITE(1) = d - (x1 + x2), WRITE(2) = d + 3 * (x1 - x2), WRITE(3) = d;
+        WRITE(4) = (x4 - x2) - 2 * d;
+    }
+}
+
+MAP(output_2) {
+    PLACES (void)i2, (void)i3, (void)i4;
+    EACH_NUMBER {
+        REAL y0 = i0[k], y1 = i1[k];
+        WRITE(0) = y0, WRITE(1) = y0 + y1, WRITE(2) = -y1;
+    }
+}
+
+MAP(output_4) {
+    PLACES (void)i4;
+    EACH_NUMBER {
+        REAL y0 = i0[k], y1 = i1[k], y2 = i2[k], y3 = i3[k], even = y0 + y2, odd = y1 + y3;
+        WRITE(0) = y0, WRITE(1) = even + odd, WRITE(2) = even - odd, WRITE(3) = (y0 + 4 * y2) + 2 * (y1 + 4 * y3);
+        WRITE(4) = y3;
+    }
+}
+
+MAP(output_adjoint_2) {
+    PLACES (void)i3, (void)i4;
+    EACH_NUMBER {
+        REAL m0 = i0[k], m1 = i1[k], m2 = i2[k];
+        WRITE(0) = m0 + m1, WRITE(1) = m1 - m2;
+    }
+}
+
+MAP(output_adjoint_4) {
+    PLACES
+    EACH_NUMBER {
+        REAL m1 = i1[k], m2 = i2[k], m3 = i3[k], even = m1 + m2, odd = m1 - m2;
+        WRITE(0) = (i0[k] + even) + m3, WRITE(1) = odd + 2 * m3, WRITE(2) = even + 4 * m3, WRITE(3) = (odd + 8 * m3) + i4[k];
+    }
+}
+
+MAP(weight_2) {
+    PLACES (void)i2, (void)i3, (void)i4;
+    EACH_NUMBER {
+        REAL w0 = i0[k], w1 = i1[k];
+        WRITE(0) = w0, WRITE(1) = w0 + w1, WRITE(2) = w1;
+    }
+}
+
+MAP(weight_4) {
+    PLACES (void)i2, (void)i3, (void)i4;
+    const REAL half = (REAL)0.5, sixth = (REAL)(1.0 / 6);
+    EACH_NUMBER {
+        REAL w0 = i0[k], w1 = i1[k];
+        WRITE(0) = w0 * half, WRITE(1) = (w0 + w1) * -half, WRITE(2) = (w1 - w0) * sixth, WRITE(3) = (w0 + 2 * w1) * sixth;
+        WRITE(4) = w1;
+    }
+}
+
+MAP(weight_adjoint_2) {
+    PLACES (void)i3, (void)i4;
+    EACH_NUMBER {
+        REAL s1 = i1[k];
+        WRITE(0) = i0[k] + s1, WRITE(1) = s1 + i2[k];
+    }
+}
+
+MAP(weight_adjoint_4) {
+    PLACES
+    const REAL half = (REAL)0.5, sixth = (REAL)(1.0 / 6);
+    EACH_NUMBER {
+        REAL s1 = i1[k], s2 = i2[k], s3 = i3[k];
+        WRITE(0) = (i0[k] - s1) * half + (s3 - s2) * sixth, WRITE(1) = ((s2 + 2 * s3) * sixth - s1 * half) + i4[k];
+    }
+}
+
+/* One cell of the adjoint of `data`: of the tile at `in`, whose first cell is also the last one of the tile before, at in - back. */
+
+#define CELL(map) \
+    static inline void NAME(map)(size_t cell, size_t tiles, const REAL *restrict in, size_t from, size_t back, \
+                                 REAL *restrict out, size_t m)
+
+CELL(cell_2) {
+    PLACES (void)i3, (void)i4;
+    const REAL *before = i2 - back;
+    if (cell % 2)
+        EACH_NUMBER out[k] = (i1[k] - i0[k]) + i2[k];
+    else if (cell == 0)
+        memcpy(out, i0, m * sizeof(REAL));
+    else if (cell == 2 * tiles)
+        EACH_NUMBER out[k] = -before[k];
+    else
+        EACH_NUMBER out[k] = i0[k] - before[k];
+}
+
+CELL(cell_4) {
+    PLACES
+    const REAL *before = i4 - back;
+    if (cell % 4 == 1)
+        EACH_NUMBER out[k] = 2 * ((i2[k] - i1[k]) + i4[k]) - (i0[k] + i3[k]);
+    else if (cell % 4 == 2)
+        EACH_NUMBER out[k] = -((2 * i0[k] + i1[k]) + (3 * i2[k] + i4[k]));
+    else if (cell % 4 == 3)
+        EACH_NUMBER out[k] = ((i0[k] + i1[k]) + (i2[k] + i3[k])) - 2 * i4[k];
+    else if (cell == 0)
+        EACH_NUMBER out[k] = 2 * i0[k];
+    else if (cell == 4 * tiles)
+        memcpy(out, before, m * sizeof(REAL));
+    else
+        EACH_NUMBER out[k] = 2 * i0[k] + before[k];
+}
+
+#undef MAP
+#undef CELL
+#undef PLACES
+#undef EACH_NUMBER
+#undef WRITE
+
+/* The same on two axes. n: tile, samples, height, width, tiles down and across, channels. */
+
+#define TILES \
+    size_t tile = n[0], products = tile + 1, samples = n[1], height = n[2], width = n[3], down = n[4], across = n[5], m = n[6];
+#define APPLY(map, ...) (tile == 2 ? NAME(map##_2)(__VA_ARGS__) : NAME(map##_4)(__VA_ARGS__))
 
 KERNEL(winograd_data) {
-    /* a: x (samples, height, width, m), out (3, 3, samples, down, across, 2, 2, m), padded (4 down + 2, 4 across + 2, m) */
+    /* a: x (samples, height, width, m), out (p, p, samples, down, across, 2, 2, m), the padded image
+       (2 (tile down + 1), 2 (tile across + 1), m), work (p, p, 2, m) */
     TILES
-    REAL *restrict padded = a[2];
-    size_t line = (4 * across + 2) * m, plane = samples * down * across * 4 * m;
-    size_t rows = height < 4 * down + 1 ? height : 4 * down + 1, columns = width < 4 * across + 1 ? width : 4 * across + 1;
-    memset(padded, 0, (4 * down + 2) * line * sizeof(REAL));
+    REAL *padded = a[2], *work = a[3];
+    size_t line = 2 * (tile * across + 1) * m, plane = samples * down * across * 4 * m, pair = 2 * m;
+    size_t rows = height < 2 * tile * down + 1 ? height : 2 * tile * down + 1;
+    size_t columns = width < 2 * tile * across + 1 ? width : 2 * tile * across + 1;
+    memset(padded, 0, 2 * (tile * down + 1) * line * sizeof(REAL));
     for (size_t i = 0; i < samples; i++) {
         for (size_t r = 0; r < rows; r++)
             memcpy(padded + (r + 1) * line + m, a[0] + (i * height + r) * width * m, columns * m * sizeof(REAL));
         for (size_t t = 0; t < down; t++)
             for (size_t s = 0; s < across; s++)
-                for (size_t phase = 0; phase < 4; phase++) {
-                    REAL *restrict x = padded + (4 * t + phase / 2) * line + (4 * s + phase % 2) * m;
-                    REAL *restrict v = a[1] + (((i * down + t) * across + s) * 4 + phase) * m;
-                    for (size_t k = 0; k < m; k++) {
-                        REAL x00 = x[k], x01 = x[2 * m + k], x02 = x[4 * m + k];
-                        REAL x10 = x[2 * line + k], x11 = x[2 * line + 2 * m + k], x12 = x[2 * line + 4 * m + k];
-                        REAL x20 = x[4 * line + k], x21 = x[4 * line + 2 * m + k], x22 = x[4 * line + 4 * m + k];
-                        REAL y0 = x00 - x01, y1 = x10 - x11, y2 = x20 - x21;
-                        v[k] = y0 - y1, v[3 * plane + k] = y1, v[6 * plane + k] = y1 - y2;
-                        v[plane + k] = x01 - x11, v[4 * plane + k] = x11, v[7 * plane + k] = x11 - x21;
-                        y0 = x01 - x02, y1 = x11 - x12, y2 = x21 - x22;
-                        v[2 * plane + k] = y0 - y1, v[5 * plane + k] = y1, v[8 * plane + k] = y1 - y2;
-                    }
+                for (size_t phase = 0; phase < 2; phase++) {
+                    REAL *x = padded + (2 * tile * t + phase) * line + 2 * tile * s * m;
+                    REAL *v = a[1] + (((i * down + t) * across + s) * 4 + 2 * phase) * m;
+                    for (size_t r = 0; r < products; r++) APPLY(data, x + 2 * r * line, pair, work + r * pair, products * pair, pair);
+                    for (size_t j = 0; j < products; j++)
+                        APPLY(data, work + j * products * pair, pair, v + j * plane, products * plane, pair);
                 }
     }
 }
 
-/* out <- what neighbouring tiles give to the cell `cell` between them, on one axis; v0, v1 and v2 are its tile's, b2 the tile's before. */
-static inline void NAME(gather_cell)(size_t cell, size_t tiles, size_t m, const REAL *restrict v0, const REAL *restrict v1,
-                                     const REAL *restrict v2, const REAL *restrict b2, REAL *restrict out) {
-    if (cell % 2)
-        for (size_t k = 0; k < m; k++) out[k] = (v1[k] - v0[k]) + v2[k];
-    else if (cell == 0)
-        memcpy(out, v0, m * sizeof(REAL));
-    else if (cell == 2 * tiles)
-        for (size_t k = 0; k < m; k++) out[k] = -b2[k];
-    else
-        for (size_t k = 0; k < m; k++) out[k] = v0[k] - b2[k];
-}
-
 KERNEL(winograd_data_adjoint) {
-    /* a: v (3, 3, samples, down, across, 2, 2, m), out (samples, height, width, m), cells (3, across, 2, 2, m) */
+    /* a: v (p, p, samples, down, across, 2, 2, m), out (samples, height, width, m), a row of cells (p, across, 2, 2, m) */
     TILES
-    REAL *restrict cells = a[2];
-    size_t tile = 4 * m, line = across * tile, plane = samples * down * line;
+    REAL *cells = a[2];
+    size_t four = 4 * m, line = across * four, plane = samples * down * line;
     for (size_t i = 0; i < samples; i++)
-        for (size_t row = 0; row <= 2 * down; row++) {
-            /* A row of cells, taken back along the rows; then along the columns, straight into the pixels. */
-            for (size_t j = 0; j < 3; j++) {
-                REAL *v = a[0] + j * plane + (i * down + row / 2) * line;
-                NAME(gather_cell)(row, down, line, v, v + 3 * plane, v + 6 * plane, v + 6 * plane - line, cells + j * line);
-            }
-            for (size_t column = 0; column <= 2 * across; column++) {
-                REAL *c0 = cells + column / 2 * tile;
-                for (size_t phase = 0; phase < 4; phase++, c0 += m) {
+        for (size_t row = 0; row <= tile * down; row++) {
+            for (size_t j = 0; j < products; j++)
+                APPLY(cell, row, down, a[0] + j * plane + (i * down + row / tile) * line, products * plane, line, cells + j * line, line);
+            for (size_t column = 0; column <= tile * across; column++)
+                for (size_t phase = 0; phase < 4; phase++) {
                     size_t place = 2 * row + phase / 2, where = 2 * column + phase % 2;
                     if (place >= 1 && place <= height && where >= 1 && where <= width)
-                        NAME(gather_cell)(column, across, m, c0, c0 + line, c0 + 2 * line, c0 + 2 * line - tile,
-                                          a[1] + ((i * height + place - 1) * width + where - 1) * m);
+                        APPLY(cell, column, across, cells + column / tile * four + phase * m, line, four,
+                              a[1] + ((i * height + place - 1) * width + where - 1) * m, m);
                 }
-            }
         }
 }
 
-KERNEL(winograd_output) { /* a: dy (samples, height, width, m), out (3, 3, samples, down, across, m), zero (m) */
+KERNEL(winograd_output) {
+    /* a: dy (samples, height, width, m), out (p, p, samples, down, across, m), the padded image (tile down, tile across, m),
+       work (p, tile, m) */
     TILES
-    REAL *restrict out = a[1];
-    size_t plane = samples * down * across * m;
-    memset(a[2], 0, m * sizeof(REAL));
-    for (size_t i = 0; i < samples; i++)
+    REAL *padded = a[2], *work = a[3], *out = a[1];
+    size_t line = tile * across * m, plane = samples * down * across * m;
+    memset(padded, 0, tile * down * line * sizeof(REAL));
+    for (size_t i = 0; i < samples; i++) {
+        for (size_t r = 0; r < height; r++)
+            memcpy(padded + r * line, a[0] + (i * height + r) * width * m, width * m * sizeof(REAL));
         for (size_t t = 0; t < down; t++)
             for (size_t s = 0; s < across; s++, out += m) {
-                size_t lower = 2 * t + 1 < height, right = 2 * s + 1 < width;
-                REAL *y00 = a[0] + ((i * height + 2 * t) * width + 2 * s) * m, *y01 = right ? y00 + m : a[2];
-                REAL *y10 = lower ? y00 + width * m : a[2], *y11 = lower && right ? y10 + m : a[2];
-                for (size_t k = 0; k < m; k++) {
-                    REAL y0 = y00[k], y1 = y10[k];
-                    out[k] = y0, out[3 * plane + k] = y0 + y1, out[6 * plane + k] = -y1;
-                    y0 = y00[k] + y01[k], y1 = y10[k] + y11[k];
-                    out[plane + k] = y0, out[4 * plane + k] = y0 + y1, out[7 * plane + k] = -y1;
-                    y0 = -y01[k], y1 = -y11[k];
-                    out[2 * plane + k] = y0, out[5 * plane + k] = y0 + y1, out[8 * plane + k] = -y1;
-                }
+                for (size_t r = 0; r < tile; r++)
+                    APPLY(output, padded + (tile * t + r) * line + tile * s * m, m, work + r * m, tile * m, m);
+                for (size_t j = 0; j < products; j++) APPLY(output, work + j * tile * m, m, out + j * plane, products * plane, m);
             }
+    }
 }
 
-KERNEL(winograd_output_adjoint) { /* a: v (3, 3, samples, down, across, m), out (samples, height, width, m), beyond (m) */
+KERNEL(winograd_output_adjoint) {
+    /* a: v (p, p, samples, down, across, m), out (samples, height, width, m), work (tile, p, m), a row of a tile (tile, m) */
     TILES
-    REAL *restrict v = a[0];
+    REAL *v = a[0], *work = a[2], *made = a[3];
     size_t plane = samples * down * across * m;
     for (size_t i = 0; i < samples; i++)
         for (size_t t = 0; t < down; t++)
             for (size_t s = 0; s < across; s++, v += m) {
-                size_t lower = 2 * t + 1 < height, right = 2 * s + 1 < width;
-                REAL *y00 = a[1] + ((i * height + 2 * t) * width + 2 * s) * m, *y01 = right ? y00 + m : a[2];
-                REAL *y10 = lower ? y00 + width * m : a[2], *y11 = lower && right ? y10 + m : a[2];
-                for (size_t k = 0; k < m; k++) {
-                    REAL m0 = v[k] + v[3 * plane + k], m1 = v[plane + k] + v[4 * plane + k];
-                    REAL m2 = v[2 * plane + k] + v[5 * plane + k];
-                    y00[k] = m0 + m1, y01[k] = m1 - m2;
-                    m0 = v[3 * plane + k] - v[6 * plane + k], m1 = v[4 * plane + k] - v[7 * plane + k];
-                    m2 = v[5 * plane + k] - v[8 * plane + k];
-                    y10[k] = m0 + m1, y11[k] = m1 - m2;
+                size_t rows = height - tile * t < tile ? height - tile * t : tile;
+                size_t columns = width - tile * s < tile ? width - tile * s : tile;
+                for (size_t j = 0; j < products; j++)
+                    APPLY(output_adjoint, v + j * plane, products * plane, work + j * m, products * m, m);
+                for (size_t r = 0; r < rows; r++) {
+                    REAL *y = a[1] + ((i * height + tile * t + r) * width + tile * s) * m;
+                    APPLY(output_adjoint, work + r * products * m, m, columns == tile ? y : made, m, m);
+                    if (columns < tile) memcpy(y, made, columns * m * sizeof(REAL));
                 }
             }
 }
 
-KERNEL(winograd_weight) { /* a: w (4, 4, size), out (3, 3, 2, 2, size); n: size */
-    size_t m = n[0];
-    for (size_t phase = 0; phase < 4; phase++) {
-        REAL *restrict w = a[0] + (phase / 2 * 4 + phase % 2) * m, *restrict u = a[1] + phase * m;
-        for (size_t k = 0; k < m; k++) {
-            REAL w00 = w[k], w01 = w[2 * m + k], w10 = w[8 * m + k], w11 = w[10 * m + k];
-            u[k] = w00, u[12 * m + k] = w00 + w10, u[24 * m + k] = w10;
-            REAL w0 = w00 + w01, w1 = w10 + w11;
-            u[4 * m + k] = w0, u[16 * m + k] = w0 + w1, u[28 * m + k] = w1;
-            u[8 * m + k] = w01, u[20 * m + k] = w01 + w11, u[32 * m + k] = w11;
-        }
+/* n: tile, m, the numbers of a block. The taps at even and at odd places are four filters of two by two. */
+
+#define BLOCKS \
+    size_t tile = n[0], products = tile + 1, m = n[1], block = n[2]; \
+    for (size_t phase = 0; phase < 4; phase++) \
+        for (size_t start = 0, count; count = m - start < block ? m - start : block, start < m; start += block)
+
+KERNEL(winograd_weight) { /* a: w (4, 4, m), out (p, p, 2, 2, m), work (p, 2, block) */
+    BLOCKS {
+        REAL *w = a[0] + (phase / 2 * 4 + phase % 2) * m + start, *u = a[1] + phase * m + start, *work = a[2];
+        for (size_t r = 0; r < 2; r++) APPLY(weight, w + 8 * r * m, 2 * m, work + r * block, 2 * block, count);
+        for (size_t j = 0; j < products; j++)
+            APPLY(weight, work + 2 * j * block, block, u + 4 * j * m, 4 * products * m, count);
     }
 }
 
-KERNEL(winograd_weight_adjoint) { /* a: s (3, 3, 2, 2, size), out (4, 4, size); n: size */
-    size_t m = n[0];
-    for (size_t phase = 0; phase < 4; phase++) {
-        REAL *restrict s = a[0] + phase * m, *restrict w = a[1] + (phase / 2 * 4 + phase % 2) * m;
-        for (size_t k = 0; k < m; k++) {
-            REAL s0 = s[k] + s[12 * m + k], s1 = s[4 * m + k] + s[16 * m + k], s2 = s[8 * m + k] + s[20 * m + k];
-            w[k] = s0 + s1, w[2 * m + k] = s1 + s2;
-            s0 = s[12 * m + k] + s[24 * m + k], s1 = s[16 * m + k] + s[28 * m + k], s2 = s[20 * m + k] + s[32 * m + k];
-            w[8 * m + k] = s0 + s1, w[10 * m + k] = s1 + s2;
-        }
+KERNEL(winograd_weight_adjoint) { /* a: s (p, p, 2, 2, m), out (4, 4, m), work (2, p, block) */
+    BLOCKS {
+        REAL *s = a[0] + phase * m + start, *w = a[1] + (phase / 2 * 4 + phase % 2) * m + start, *work = a[2];
+        for (size_t j = 0; j < products; j++)
+            APPLY(weight_adjoint, s + 4 * j * m, 4 * products * m, work + j * block, products * block, count);
+        for (size_t r = 0; r < 2; r++)
+            APPLY(weight_adjoint, work + r * products * block, block, w + 8 * r * m, 2 * m, count);
     }
 }
+
+#undef BLOCKS
+
+#undef APPLY
+#undef TILES
 
 /* Optimizers. n: size. */
 

@@ -111,91 +111,167 @@ def _overlap(sizes, positions, offset, stride, padding):
     return inside, source
 
 
-# Winograd's F(2, 2) on each axis (see hpcgen.nn.winograd): three products make two outputs of a filter of two taps. Each axis
-# in turn becomes an axis of three in front, the last one first; the adjoints take them back, the first one first.
+# Winograd's F(2, 2) and F(4, 2) on each axis (see hpcgen.nn.winograd): t + 1 products make t
+# outputs of a filter of two taps. Each axis in turn becomes an axis of t + 1 in front, the last one first; the adjoints take
+# them back, the first one first.
 
 
 def winograd_data(x, out):
-    """out (*3, n, *tiles, *2, c) <- the combinations of the cells of x (n, *sizes, c) that are multiplied."""
-    tiles = _tiles(out, x.ndim - 2)
-    v = np.zeros((len(x), *(2 * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1]), x.dtype)
-    for inside, source, phase in _cells(x.shape[1:-1], tiles):
+    """out (*t + 1, n, *tiles, *2, c) <- the combinations of the cells of x (n, *sizes, c) that are multiplied."""
+    tiles, filters = _tiles(out, x.ndim - 2), MINIMAL[len(out) - 1]
+    v = np.zeros((len(x), *(filters.tile * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1]), x.dtype)
+    for inside, source, phase in _cells(x.shape[1:-1], tiles, filters.tile):
         v[(slice(None), *inside, *phase)] = x[(slice(None), *source)]
     for axis in _axes(tiles, 1 + len(tiles)):
-        x0, x1, x2 = (_along(v, axis, slice(start, stop, 2)) for start, stop in ((0, -1), (1, None), (2, None)))
-        v = np.stack([x0 - x1, x1, x1 - x2])
+        count = v.shape[axis]
+        cells = [_along(v, axis, slice(i, count - filters.tile + i, filters.tile)) for i in range(filters.tile + 1)]
+        v = np.stack(filters.data(*cells))
     out[...] = v
 
 
 def winograd_data_adjoint(v, out):
-    """The adjoint of `winograd_data`: out (n, *sizes, c) from v (*3, n, *tiles, *2, c)."""
-    tiles = _tiles(v, out.ndim - 2)
+    """The adjoint of `winograd_data`: out (n, *sizes, c) from v (*t + 1, n, *tiles, *2, c)."""
+    tiles, filters = _tiles(v, out.ndim - 2), MINIMAL[len(v) - 1]
     for axis in reversed(_axes(tiles, 1 + len(tiles))):
-        v0, v1, v2 = v
-        shape = list(v0.shape)
-        shape[axis] = 2 * shape[axis] + 1
-        v = np.empty(shape, v0.dtype)
-        _along(v, axis, slice(0, 1))[...] = _along(v0, axis, slice(0, 1))
-        _along(v, axis, slice(2, -1, 2))[...] = _along(v0, axis, slice(1, None)) - _along(v2, axis, slice(0, -1))
-        _along(v, axis, slice(-1, None))[...] = -_along(v2, axis, slice(-1, None))
-        _along(v, axis, slice(1, None, 2))[...] = (v1 - v0) + v2
-    for inside, source, phase in _cells(out.shape[1:-1], tiles):
+        first, *middle, last = filters.data_adjoint(*v)
+        shape = list(first.shape)
+        shape[axis] = filters.tile * shape[axis] + 1
+        v = np.empty(shape, first.dtype)
+        for i, cells in enumerate(middle, 1):
+            _along(v, axis, slice(i, None, filters.tile))[...] = cells
+        # A tile's last cell is the next one's first.
+        _along(v, axis, slice(0, -1, filters.tile))[...] = first
+        _along(v, axis, slice(filters.tile, -1, filters.tile))[...] += _along(last, axis, slice(0, -1))
+        _along(v, axis, slice(-1, None))[...] = _along(last, axis, slice(-1, None))
+    for inside, source, phase in _cells(out.shape[1:-1], tiles, filters.tile):
         out[(slice(None), *source)] = v[(slice(None), *inside, *phase)]
 
 
 def winograd_output(dy, out):
-    """out (*3, n, *tiles, o) <- the combinations of dy (n, *positions, o) that are multiplied."""
-    tiles = _tiles(out, dy.ndim - 2)
-    m = np.zeros((len(dy), *(2 * t for t in tiles), dy.shape[-1]), dy.dtype)
+    """out (*t + 1, n, *tiles, o) <- the combinations of dy (n, *positions, o) that are multiplied."""
+    tiles, filters = _tiles(out, dy.ndim - 2), MINIMAL[len(out) - 1]
+    m = np.zeros((len(dy), *(filters.tile * t for t in tiles), dy.shape[-1]), dy.dtype)
     m[(slice(None), *(slice(size) for size in dy.shape[1:-1]))] = dy
     for axis in _axes(tiles, 1):
-        y0, y1 = (_along(m, axis, slice(start, None, 2)) for start in (0, 1))
-        m = np.stack([y0, y0 + y1, -y1])
+        m = np.stack(filters.output(*(_along(m, axis, slice(i, None, filters.tile)) for i in range(filters.tile))))
     out[...] = m
 
 
 def winograd_output_adjoint(m, out):
-    """The adjoint of `winograd_output`: out (n, *positions, o) from the products m (*3, n, *tiles, o)."""
-    tiles = _tiles(m, out.ndim - 2)
+    """The adjoint of `winograd_output`: out (n, *positions, o) from the products m (*t + 1, n, *tiles, o)."""
+    tiles, filters = _tiles(m, out.ndim - 2), MINIMAL[len(m) - 1]
     for axis in reversed(_axes(tiles, 1)):
-        m0, m1, m2 = m
-        shape = list(m0.shape)
-        shape[axis] *= 2
-        m = np.empty(shape, m0.dtype)
-        np.add(m0, m1, out=_along(m, axis, slice(0, None, 2)))
-        np.subtract(m1, m2, out=_along(m, axis, slice(1, None, 2)))
+        parts = filters.output_adjoint(*m)
+        shape = list(parts[0].shape)
+        shape[axis] *= filters.tile
+        m = np.empty(shape, parts[0].dtype)
+        for i, part in enumerate(parts):
+            _along(m, axis, slice(i, None, filters.tile))[...] = part
     out[...] = m[(slice(None), *(slice(size) for size in out.shape[1:-1]))]
 
 
 def winograd_weight(w, out):
-    """out (*3, *2, c, o) <- the combinations of the weights w (*4, c, o) that are multiplied."""
+    """out (*t + 1, *2, c, o) <- the combinations of the weights w (*4, c, o) that are multiplied."""
     spatial = w.ndim - 2
     u = w.reshape(*(2,) * (2 * spatial), *w.shape[-2:])
     u = u.transpose(*range(0, 2 * spatial, 2), *range(1, 2 * spatial, 2), -2, -1)
     # The last axis of taps goes in front, so that the one before it is the last.
     for _ in range(spatial):
-        w0, w1 = np.moveaxis(u, -spatial - 3, 0)
-        u = np.stack([w0, w0 + w1, w1])
+        u = np.stack(MINIMAL[len(out) - 1].weight(*np.moveaxis(u, -spatial - 3, 0)))
     out[...] = u
 
 
 def winograd_weight_adjoint(s, out):
-    """The adjoint of `winograd_weight`: out (*4, c, o) from s (*3, *2, c, o)."""
-    spatial = out.ndim - 2
+    """The adjoint of `winograd_weight`: out (*4, c, o) from s (*t + 1, *2, c, o)."""
+    spatial, filters = out.ndim - 2, MINIMAL[len(s) - 1]
     for _ in range(spatial):
-        s = np.stack([s[0] + s[1], s[1] + s[2]], axis=-spatial - 3)
+        s = np.stack(filters.weight_adjoint(*s), axis=-spatial - 3)
     places = out.reshape(*(2,) * (2 * spatial), *out.shape[-2:])
     places.transpose(*range(0, 2 * spatial, 2), *range(1, 2 * spatial, 2), -2, -1)[...] = s
+
+
+class _Two:
+    """F(2, 2), from the points 0, 1 and infinity."""
+
+    tile = 2
+
+    @staticmethod
+    def data(x0, x1, x2):
+        return x0 - x1, x1, x1 - x2
+
+    @staticmethod
+    def data_adjoint(v0, v1, v2):
+        return v0, (v1 - v0) + v2, -v2
+
+    @staticmethod
+    def output(y0, y1):
+        return y0, y0 + y1, -y1
+
+    @staticmethod
+    def output_adjoint(m0, m1, m2):
+        return m0 + m1, m1 - m2
+
+    @staticmethod
+    def weight(w0, w1):
+        return w0, w0 + w1, w1
+
+    @staticmethod
+    def weight_adjoint(s0, s1, s2):
+        return s0 + s1, s1 + s2
+
+
+class _Four:
+    """F(4, 2), from the points 0, 1, -1, 2 and infinity."""
+
+    tile = 4
+
+    @staticmethod
+    def data(x0, x1, x2, x3, x4):
+        d = x3 - x1
+        return d + 2 * (x0 - x2), d - (x1 + x2), d + 3 * (x1 - x2), d, (x4 - x2) - 2 * d
+
+    @staticmethod
+    def data_adjoint(v0, v1, v2, v3, v4):
+        return (
+            2 * v0,
+            2 * ((v2 - v1) + v4) - (v0 + v3),
+            -((2 * v0 + v1) + (3 * v2 + v4)),
+            ((v0 + v1) + (v2 + v3)) - 2 * v4,
+            v4,
+        )
+
+    @staticmethod
+    def output(y0, y1, y2, y3):
+        even, odd = y0 + y2, y1 + y3
+        return y0, even + odd, even - odd, (y0 + 4 * y2) + 2 * (y1 + 4 * y3), y3
+
+    @staticmethod
+    def output_adjoint(m0, m1, m2, m3, m4):
+        even, odd = m1 + m2, m1 - m2
+        return (m0 + even) + m3, odd + 2 * m3, even + 4 * m3, (odd + 8 * m3) + m4
+
+    @staticmethod
+    def weight(w0, w1):
+        sixth = w0.dtype.type(1 / 6)
+        return w0 * 0.5, (w0 + w1) * -0.5, (w1 - w0) * sixth, (w0 + 2 * w1) * sixth, w1
+
+    @staticmethod
+    def weight_adjoint(s0, s1, s2, s3, s4):
+        sixth = s0.dtype.type(1 / 6)
+        return (s0 - s1) * 0.5 + (s3 - s2) * sixth, ((s2 + 2 * s3) * sixth - s1 * 0.5) + s4
+
+
+MINIMAL = {filters.tile: filters for filters in (_Two, _Four)}
 
 
 def _tiles(v, spatial):
     return v.shape[spatial + 1 : 2 * spatial + 1]
 
 
-def _cells(sizes, tiles):
+def _cells(sizes, tiles, tile):
     """Yield, for each phase, where it lies in the cells and where in the samples: cell i holds the places 2 i - 1 and 2 i."""
     for phase in product((0, 1), repeat=len(tiles)):
-        yield *_overlap(sizes, [2 * t + 1 for t in tiles], phase, (2,) * len(tiles), (1,) * len(tiles)), phase
+        yield *_overlap(sizes, [tile * t + 1 for t in tiles], phase, (2,) * len(tiles), (1,) * len(tiles)), phase
 
 
 def _axes(tiles, behind):
