@@ -45,7 +45,7 @@ class Dense(Layer):
             if self.outputs > 1:
                 return dy @ weight.T
             # An outer product, at which BLAS is slow.
-            dx = np.empty_like(x)
+            dx = np.empty_like(x, order="C")
             kernels(dy).outer(dy, weight, dx)
             return dx
 

@@ -1,5 +1,7 @@
 """Conv and ConvTranspose against their definitions, and the forms in which they are computed against each other."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -14,7 +16,7 @@ from hpcgen.nn.windows import Windows
 from hpcgen.nn.winograd import Winograd
 
 EACH = pytest.mark.parametrize("kind", [Conv, ConvTranspose])
-FORMS = pytest.mark.parametrize("form", [Windows, Winograd])
+FORMS = {"windows": Windows, "F(2, 2)": partial(Winograd, tile=2), "F(4, 2)": partial(Winograd, tile=4)}
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 SPATIAL = pytest.mark.parametrize("spatial", [1, 2, 3])
 SLOPES = st.sampled_from([1.0, 0.0, 0.2])
@@ -161,48 +163,58 @@ def test_each_is_the_adjoint_of_the_other(windows, filled, spatial, data, random
 @settings(max_examples=10)
 @given(data=st.data(), random=...)
 def test_forms_give_the_same(filled, kind, dtype, spatial, data, random: np.random.Generator):
+    if spatial == 3 and dtype == np.float32:
+        # F(4, 2) rounds too much to be used there.
+        forms = [FORMS["windows"], FORMS["F(2, 2)"]]
+    else:
+        forms = FORMS.values()
     geometry, sizes = halving(spatial), data.draw(st.tuples(*[st.integers(2, 9)] * spatial))
     n, channels, outputs = data.draw(st.tuples(FEW, st.integers(1, 20), st.integers(1, 20)))
     layer, shape = made(kind, geometry, sizes, channels, outputs, slope=1.0)
     theta, x = filled(layer, random, dtype), random.standard_normal((n, *shape)).astype(dtype)
     given = []
-    for form in (Windows, Winograd):
-        layer.form = form(geometry, channels, outputs)
+    for form in forms:
+        layer.forms = [form(geometry, channels, outputs)]
         given.append(results(layer, theta, x))
-    assert_close(*given, TOLERANCE[dtype])
+        assert_close(given[-1], given[0], TOLERANCE[dtype])
 
 
 @EACH
-@FORMS
+@pytest.mark.parametrize("form", FORMS)
 @DTYPES
 @SPATIAL
 def test_chunks_change_only_the_rounding(random, filled, monkeypatch, kind, form, dtype, spatial):
     layer, shape = made(kind, halving(spatial), (9, 8, 7)[:spatial], 2, 3, slope=1.0)
-    layer.form = form(layer.geometry, 2, 3)
+    spy = Spy(FORMS[form](layer.geometry, 2, 3))
+    layer.forms = [spy]
     theta, x = filled(layer, random, dtype), random.standard_normal((50, *shape)).astype(dtype)
     whole = results(layer, theta, x)
     monkeypatch.setattr(convolution, "CHUNK_BYTES", 1)
-    spy = Spy(layer.form)
-    layer.form = spy
+    spy.calls = 0
     assert_close(results(layer, theta, x), whole, TOLERANCE[dtype])
-    assert spy.calls >= 20
+    assert spy.calls >= 6
 
 
 @EACH
 @pytest.mark.parametrize(
-    "geometry, channels, outputs, form",
+    "geometry, positions, channels, outputs, tile",
     [
-        (halving(2), 64, 128, Winograd),
-        (halving(3), 64, 64, Winograd),
-        (halving(2), 1, 64, Windows),
-        (halving(3), 64, 1, Windows),
-        (halving(1), 64, 64, Windows),
-        (Geometry((4, 4), (2, 2), (0, 0)), 64, 64, Windows),
-        (Geometry((4, 4), (1, 1), (1, 1)), 64, 64, Windows),
-        (Geometry((4, 3), (2, 2), (1, 1)), 64, 64, Windows),
-        (Geometry((5, 5), (2, 2), (2, 2)), 64, 64, Windows),
+        (halving(2), 7, 64, 128, 4),
+        (halving(2), 4, 128, 256, 4),
+        (halving(2), 8, 256, 512, 2),
+        (halving(2), 6, 64, 128, 2),
+        (halving(2), 2, 64, 128, 2),
+        (halving(2), 1, 64, 128, None),
+        (halving(3), 4, 64, 64, 2),
+        (halving(2), 4, 1, 64, None),
+        (halving(3), 4, 64, 1, None),
+        (halving(1), 4, 64, 64, None),
+        (Geometry((4, 4), (2, 2), (0, 0)), 4, 64, 64, None),
+        (Geometry((4, 4), (1, 1), (1, 1)), 4, 64, 64, None),
+        (Geometry((4, 3), (2, 2), (1, 1)), 4, 64, 64, None),
+        (Geometry((5, 5), (2, 2), (2, 2)), 4, 64, 64, None),
     ],
 )
-def test_shapes_choose_the_form(kind, geometry, channels, outputs, form):
+def test_shapes_choose_the_form(kind, geometry, positions, channels, outputs, tile):
     layer, _ = made(kind, geometry, (8,) * len(geometry.kernel), channels, outputs)
-    assert type(layer.form) is form
+    assert getattr(layer.form((positions,) * len(geometry.kernel)), "tile", None) == tile

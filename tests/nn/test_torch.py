@@ -101,6 +101,7 @@ CONVOLUTIONS = [
     ((2, 5), (3, 2), (1, 2), (10, 10)),
     ((4, 4), (1, 1), (0, 0), (4, 4)),
     ((4, 4), (2, 2), (1, 1), (9, 8)),
+    ((4, 4), (2, 2), (1, 1), (14, 14)),
     ((3, 3, 3), (1, 1, 1), (1, 1, 1), (4, 5, 6)),
     ((2, 3, 1), (2, 1, 3), (1, 0, 0), (5, 6, 7)),
     ((4, 4, 4), (2, 2, 2), (1, 1, 1), (6, 5, 7)),
@@ -119,7 +120,7 @@ def test_convolution(random, compare, kernel, stride, padding, sizes, channels, 
     layer = Conv("layer", Geometry(kernel, stride, padding), channels, outputs, bias)
     theirs = getattr(torch.nn, f"Conv{len(kernel)}d")(channels, outputs, kernel, stride, padding, bias=bias)
     compare(layer, numbers(random, 3, *sizes, channels), theirs, names_of_convolution(bias), channels_first)
-    assert isinstance(layer.form, Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels == 64)
+    assert isinstance(layer.forms[-1], Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels == 64)
 
 
 # The same, with output_padding.
@@ -135,6 +136,7 @@ TRANSPOSED_CONVOLUTIONS = [
     ((2, 3), (3, 2), (1, 0), (4, 5), (2, 1)),
     ((4, 4), (2, 2), (1, 1), (4, 5), (0, 0)),
     ((4, 4), (2, 2), (1, 1), (5, 3), (1, 0)),
+    ((4, 4), (2, 2), (1, 1), (7, 7), (0, 0)),
     ((3, 3, 3), (2, 2, 2), (1, 1, 1), (3, 2, 4), (1, 0, 1)),
     ((4, 4, 4), (2, 2, 2), (1, 1, 1), (3, 4, 2), (0, 1, 0)),
 ]
@@ -148,7 +150,7 @@ def test_transposed_convolution(random, compare, kernel, stride, padding, sizes,
     kind = getattr(torch.nn, f"ConvTranspose{len(kernel)}d")
     theirs = kind(channels, outputs, kernel, stride, padding, output_padding, bias=bias)
     compare(layer, numbers(random, 3, *sizes, channels), theirs, names_of_convolution(bias), channels_first)
-    assert isinstance(layer.form, Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels == 64)
+    assert isinstance(layer.forms[-1], Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels == 64)
 
 
 BATCHES = pytest.mark.parametrize(
