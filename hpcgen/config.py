@@ -237,7 +237,9 @@ def _tagged(key, value, kinds):
         raise InputError(f"{key} = {_shown(value)}: must be a list of tables, [[{key}]]")
     built = []
     for i, table in enumerate(value):
-        kind = _value(f"{key}[{i}].kind", table.get("kind", ""), str, {"choices": kinds})
+        if "kind" not in table:
+            raise InputError(f"{key}[{i}].kind is missing; add kind = ..., one of {', '.join(kinds)}")
+        kind = _value(f"{key}[{i}].kind", table["kind"], str, {"choices": kinds})
         built.append(_build(kinds[kind], {name: part for name, part in table.items() if name != "kind"}, f"{key}[{i}]"))
     return built
 

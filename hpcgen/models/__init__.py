@@ -8,8 +8,8 @@ samples lie in) and
     gradient(player, theta, batch, noise, grad, kept, random)         writes sums over the lane into all of `grad`
     sample(theta, noise) -> (count, *sample_shape)
 
-where theta maps each player to its `Vector`, `kept` is a dict that lives for one lane and one step, and random(i) is a stream of
-the lane and the step. `NETWORKS` maps the names of its networks to the type of the [model] table and the preset's values.
+where theta maps each player to its `Vector`, `kept` is a dict that lives for one lane and one step, and random(i) is a stream
+of the lane and the step. `NETWORKS` maps the names of its networks to the type of the [model] table and the preset's values.
 """
 
 from hpcgen.models.gan import GAN

@@ -59,6 +59,8 @@ SETTINGS = {
     "train.stepz=3": "unknown key train.stepz (did you mean train.steps?)",
     "train.lanes='many'": "train.lanes = 'many': must be an integer >= 1",
     "optimizer.beta1=2": "optimizer.beta1 = 2: must be a number >= 0 and < 1",
+    "model.network=dcgan3d": "samples of 8 x 8 x 1 cannot be divided by 2 on each axis into 4 or more",
+    "model.network=layers": "model.generator.layers is missing",
     "train.lanes=1798": "1797 rows are fewer than train.lanes = 1798",
     "train.lane_size=225": "train.lane_size = 225 is larger than a lane's shard, 224 rows",
 }

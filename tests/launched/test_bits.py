@@ -29,6 +29,20 @@ def same(hpcgen, a, b):
     return ended.status == 0 and ended.out == "the same bits\n"
 
 
+def test_a_convolutional_network(hpcgen, run_file, tmp_path):
+    """With batch norm, on the digits enlarged; resumed by other ranks half way."""
+    data = tmp_path / "digits-16.h5"
+    assert hpcgen(2, "prepare", "digits", data, "--size", "16").status == 0
+    keys = [f"data.path={data}", "model.network=dcgan64", "model.generator.width=32", "model.discriminator.width=32"]
+    settings = [word for key in [*keys, "optimizer.generator.average=0.9"] for word in ("--set", key)]
+    for ranks in (1, 2, 3, 4):
+        run = tmp_path / f"ranks-{ranks}"
+        assert hpcgen(ranks, "train", run_file, "--run", run, *settings, "--set", "train.steps=10").status == 0
+        ended = hpcgen(5 - ranks, "train", run_file, "--run", run, *settings)
+        assert ended.status == 0 and "resuming from" in ended.out
+        assert same(hpcgen, tmp_path / "ranks-1", run)
+
+
 @pytest.mark.parametrize("ranks", [2, 3, 4, 6, 8])
 def test_any_number_of_ranks(hpcgen, run_file, tmp_path, alone, ranks):
     assert hpcgen(ranks, "train", run_file, "--run", tmp_path / "run").status == 0

@@ -126,7 +126,9 @@ class Drawn:
 
     def winograd_weight(self):
         spatial, shape = self.draw(st.integers(1, 3)), (self.draw(CHANNELS), self.draw(CHANNELS))
-        return self.numbers(*(4,) * spatial, *shape), self.numbers(*(self.draw(st.sampled_from([3, 5])),) * spatial, *(2,) * spatial, *shape)
+        return self.numbers(*(4,) * spatial, *shape), self.numbers(
+            *(self.draw(st.sampled_from([3, 5])),) * spatial, *(2,) * spatial, *shape
+        )
 
     def winograd_data_adjoint(self):
         return self.winograd_data()[::-1]
