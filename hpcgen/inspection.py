@@ -134,9 +134,11 @@ def _checkpoint_lines(path):
     yield f"  lanes     {attributes['lanes']} of {attributes['lane_size']} samples"
     for player, vector in state.players.items():
         slots = ", ".join(state.optimizer[player]) or "without state"
-        yield f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {slots}"
+        average = ", averaged for samples" if player in state.averages else ""
+        yield f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {slots}{average}"
+        width = max(map(len, vector))
         for name, shape in vector.layout.shapes.items():
-            yield f"    {name:<20} {' x '.join(map(str, shape))}"
+            yield f"    {name:<{width}} {' x '.join(map(str, shape))}"
     for key, value in json.loads(attributes["environment"]).items():
         yield f"  {key:<9} {value}"
     yield "  whole: every checksum holds"

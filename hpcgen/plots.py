@@ -8,15 +8,26 @@ from PIL import Image
 
 # Pixels of a small sample's cell, and between cells.
 CELL, GAP = 56, 4
+# A last axis that is shorter is one of channels.
+FEW = 8
 
 
 def save_picture(samples, path, low, high):
-    """Write a square grid of samples in [low, high] as PNG: pictures (n, h, w[, 1 or 3]) as such, others as curves."""
+    """Write a square grid of samples in [low, high] as PNG.
+
+    Pictures are shown as such, of volumes the slice in the middle of the first axis, all else as curves; of channels all where
+    they are one or three, else the first.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}")
-    picture = samples.ndim == 3 or (samples.ndim == 4 and samples.shape[3] in (1, 3))
-    (_grid if picture else _curves)(samples, part, low, high)
+    samples = samples if samples.shape[-1] < FEW else samples[..., None]
+    if samples.ndim == 5:
+        samples = samples[:, samples.shape[1] // 2]
+    if samples.ndim == 4:
+        _grid(samples if samples.shape[3] in (1, 3) else samples[..., :1], part, low, high)
+    else:
+        _curves(samples, part, low, high)
     part.replace(path)
 
 
@@ -24,7 +35,7 @@ def _grid(samples, path, low, high):
     """Pictures side by side on grey, enlarged smoothly by a whole factor where they are small."""
     unit = (samples.astype(np.float64) - low) / (high - low)
     images = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8)
-    images = images.squeeze(3) if images.ndim == 4 and images.shape[3] == 1 else images
+    images = images.squeeze(3) if images.shape[3] == 1 else images
     n, height, width = images.shape[:3]
     factor, columns = max(1, CELL // max(height, width)), math.ceil(math.sqrt(n))
     step = np.array([width, height]) * factor + GAP
@@ -37,7 +48,7 @@ def _grid(samples, path, low, high):
 
 
 def _curves(samples, path, low, high):
-    """Each sample's numbers, in order, as a curve in its own axes."""
+    """Each sample in axes of its own, (n, length, channels) as a curve a channel, of more axes all numbers in order."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -46,7 +57,7 @@ def _curves(samples, path, low, high):
     FigureCanvasAgg(figure)
     for i, sample in enumerate(samples):
         axes = figure.add_subplot(-(-len(samples) // columns), columns, i + 1)
-        axes.plot(sample.reshape(-1), linewidth=0.8)
+        axes.plot(sample if sample.ndim == 2 else sample.reshape(-1), linewidth=0.8)
         axes.set_ylim(low, high)
         axes.set_axis_off()
     figure.savefig(path, format="png", dpi=80)
