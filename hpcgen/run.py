@@ -64,7 +64,7 @@ def _introduction(training):
         f"{config.model.kind} {config.model.network}: {size:,} parameters; {config.train.lanes} lanes of "
         f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"
     )
-    yield "numpy {numpy}, {blas}; kernels {kernels}; {threads} lanes at a time; malloc {malloc}".format(**training.environment)
+    yield "numpy {numpy}, {blas}; kernels {kernels}; lanes at a time: {threads}; malloc {malloc}".format(**training.environment)
     yield "h5py {h5py}; {mpi}".format(**training.environment)
     if training.environment["kernels"] == "numpy":
         yield "the kernels are not compiled, or declined: the same bits, slower (python -m hpcgen.nn.kernels.build)"

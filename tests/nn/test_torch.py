@@ -153,6 +153,18 @@ def test_transposed_convolution(random, compare, kernel, stride, padding, sizes,
     assert isinstance(layer.forms[-1], Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels >= 64)
 
 
+@pytest.mark.parametrize("places, channels, outputs", [(32, 64, 128), (16, 128, 256), (8, 256, 512), (14, 64, 128), (14, 128, 256)])
+@pytest.mark.parametrize("kind", [Conv, ConvTranspose])
+def test_the_presets_layers_on_numbers_above_zero(random, compare, kind, places, channels, outputs):
+    """As they come from a ReLU: what Winograd's forms subtract from each other is then large."""
+    geometry, transposed = Geometry((4, 4), (2, 2), (1, 1)), kind is ConvTranspose
+    layer = kind("layer", geometry, channels, outputs, *([(0, 0)] if transposed else []), bias=False)
+    theirs = (torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d)(channels, outputs, 4, 2, 1, bias=False)
+    places = places // 2 if transposed else places
+    x = random.random((16, places, places, channels), dtype=np.float32)
+    compare(layer, x, theirs, names_of_convolution(False), channels_first)
+
+
 BATCHES = pytest.mark.parametrize(
     "shape, kind", [((16, 5), "BatchNorm1d"), ((4, 9, 5), "BatchNorm1d"), ((4, 6, 7, 5), "BatchNorm2d")]
 )

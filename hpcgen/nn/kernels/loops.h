@@ -148,6 +148,9 @@ KERNEL(fold) { /* a: patches (samples, down, across, kernel, kernel, channels), 
 
 #define MAP(map) static inline void NAME(map)(const REAL *restrict in, size_t from, REAL *restrict out, size_t to, size_t m)
 #define PLACES const REAL *i0 = in, *i1 = in + from, *i2 = in + 2 * from, *i3 = in + 3 * from, *i4 = in + 4 * from;
+#define POINTS \
+    const REAL A = (REAL)0.375, B = (REAL)1.25, A2 = A * A, B2 = B * B, CA = (REAL)(-256.0 / 273), CB = (REAL)(128.0 / 455); \
+    (void)A, (void)B, (void)A2, (void)B2, (void)CA, (void)CB;
 #define EACH_NUMBER for (size_t k = 0; k < m; k++)
 #define WRITE(place) out[(place) * to + k]
 
@@ -161,10 +164,12 @@ MAP(data_2) {
 
 MAP(data_4) {
     PLACES
+    POINTS
     EACH_NUMBER {
-        REAL x0 = i0[k], x1 = i1[k], x2 = i2[k], x3 = i3[k], x4 = i4[k], d = x3 - x1;
-        WRITE(0) = d + 2 * (x0 - x2), WRITE(1) = d - (x1 + x2), WRITE(2) = d + 3 * (x1 - x2), WRITE(3) = d;
-        WRITE(4) = (x4 - x2) - 2 * d;
+        REAL x0 = i0[k], x1 = i1[k], x2 = i2[k], x3 = i3[k];
+        REAL even_a = x3 - x1 * B2, odd_a = (x2 - x0 * B2) * A, even_b = x3 - x1 * A2, odd_b = (x2 - x0 * A2) * B;
+        WRITE(0) = even_a + odd_a, WRITE(1) = even_a - odd_a, WRITE(2) = even_b + odd_b, WRITE(3) = even_b - odd_b;
+        WRITE(4) = (i4[k] - x2 * (A2 + B2)) + x0 * (A2 * B2);
     }
 }
 
@@ -178,9 +183,11 @@ MAP(output_2) {
 
 MAP(output_4) {
     PLACES (void)i4;
+    POINTS
     EACH_NUMBER {
-        REAL y0 = i0[k], y1 = i1[k], y2 = i2[k], y3 = i3[k], even = y0 + y2, odd = y1 + y3;
-        WRITE(0) = y0, WRITE(1) = even + odd, WRITE(2) = even - odd, WRITE(3) = (y0 + 4 * y2) + 2 * (y1 + 4 * y3);
+        REAL y0 = i0[k], y1 = i1[k], y2 = i2[k], y3 = i3[k];
+        REAL even_a = y0 + y2 * A2, odd_a = (y1 + y3 * A2) * A, even_b = y0 + y2 * B2, odd_b = (y1 + y3 * B2) * B;
+        WRITE(0) = even_a + odd_a, WRITE(1) = even_a - odd_a, WRITE(2) = even_b + odd_b, WRITE(3) = even_b - odd_b;
         WRITE(4) = y3;
     }
 }
@@ -195,9 +202,11 @@ MAP(output_adjoint_2) {
 
 MAP(output_adjoint_4) {
     PLACES
+    POINTS
     EACH_NUMBER {
-        REAL m1 = i1[k], m2 = i2[k], m3 = i3[k], even = m1 + m2, odd = m1 - m2;
-        WRITE(0) = (i0[k] + even) + m3, WRITE(1) = odd + 2 * m3, WRITE(2) = even + 4 * m3, WRITE(3) = (odd + 8 * m3) + i4[k];
+        REAL even_a = i0[k] + i1[k], odd_a = i0[k] - i1[k], even_b = i2[k] + i3[k], odd_b = i2[k] - i3[k];
+        WRITE(0) = even_a + even_b, WRITE(1) = odd_a * A + odd_b * B, WRITE(2) = even_a * A2 + even_b * B2;
+        WRITE(3) = (odd_a * (A2 * A) + odd_b * (B2 * B)) + i4[k];
     }
 }
 
@@ -211,10 +220,10 @@ MAP(weight_2) {
 
 MAP(weight_4) {
     PLACES (void)i2, (void)i3, (void)i4;
-    const REAL half = (REAL)0.5, sixth = (REAL)(1.0 / 6);
+    POINTS
     EACH_NUMBER {
-        REAL w0 = i0[k], w1 = i1[k];
-        WRITE(0) = w0 * half, WRITE(1) = (w0 + w1) * -half, WRITE(2) = (w1 - w0) * sixth, WRITE(3) = (w0 + 2 * w1) * sixth;
+        REAL w0 = i0[k], w1 = i1[k], odd_a = w1 * A, odd_b = w1 * B;
+        WRITE(0) = (odd_a + w0) * CA, WRITE(1) = (odd_a - w0) * CA, WRITE(2) = (odd_b + w0) * CB, WRITE(3) = (odd_b - w0) * CB;
         WRITE(4) = w1;
     }
 }
@@ -229,10 +238,11 @@ MAP(weight_adjoint_2) {
 
 MAP(weight_adjoint_4) {
     PLACES
-    const REAL half = (REAL)0.5, sixth = (REAL)(1.0 / 6);
+    POINTS
+    const REAL aca = (REAL)(3.0 / 8 * (-256.0 / 273)), bcb = (REAL)(5.0 / 4 * (128.0 / 455));
     EACH_NUMBER {
-        REAL s1 = i1[k], s2 = i2[k], s3 = i3[k];
-        WRITE(0) = (i0[k] - s1) * half + (s3 - s2) * sixth, WRITE(1) = ((s2 + 2 * s3) * sixth - s1 * half) + i4[k];
+        REAL s0 = i0[k], s1 = i1[k], s2 = i2[k], s3 = i3[k];
+        WRITE(0) = (s0 - s1) * CA + (s2 - s3) * CB, WRITE(1) = ((s0 + s1) * aca + (s2 + s3) * bcb) + i4[k];
     }
 }
 
@@ -257,24 +267,27 @@ CELL(cell_2) {
 
 CELL(cell_4) {
     PLACES
+    POINTS
     const REAL *before = i4 - back;
     if (cell % 4 == 1)
-        EACH_NUMBER out[k] = 2 * ((i2[k] - i1[k]) + i4[k]) - (i0[k] + i3[k]);
+        EACH_NUMBER out[k] = -((i0[k] + i1[k]) * B2 + (i2[k] + i3[k]) * A2);
     else if (cell % 4 == 2)
-        EACH_NUMBER out[k] = -((2 * i0[k] + i1[k]) + (3 * i2[k] + i4[k]));
+        EACH_NUMBER out[k] = ((i0[k] - i1[k]) * A + (i2[k] - i3[k]) * B) - i4[k] * (A2 + B2);
     else if (cell % 4 == 3)
-        EACH_NUMBER out[k] = ((i0[k] + i1[k]) + (i2[k] + i3[k])) - 2 * i4[k];
-    else if (cell == 0)
-        EACH_NUMBER out[k] = 2 * i0[k];
+        EACH_NUMBER out[k] = (i0[k] + i1[k]) + (i2[k] + i3[k]);
     else if (cell == 4 * tiles)
         memcpy(out, before, m * sizeof(REAL));
-    else
-        EACH_NUMBER out[k] = 2 * i0[k] + before[k];
+    else {
+        EACH_NUMBER out[k] = i4[k] * (A2 * B2) - ((i0[k] - i1[k]) * (A * B2) + (i2[k] - i3[k]) * (A2 * B));
+        if (cell)
+            EACH_NUMBER out[k] += before[k];
+    }
 }
 
 #undef MAP
 #undef CELL
 #undef PLACES
+#undef POINTS
 #undef EACH_NUMBER
 #undef WRITE
 
