@@ -314,5 +314,9 @@ def _assign(table, assignment):
 def _flat(table, where=""):
     flat = {}
     for key, value in table.items():
-        flat |= _flat(value, f"{where}{key}.") if isinstance(value, dict) else {where + key: value}
+        if isinstance(value, list) and value and isinstance(value[0], dict):
+            for i, item in enumerate(value):
+                flat |= _flat(item, f"{where}{key}[{i}].")
+        else:
+            flat |= _flat(value, f"{where}{key}.") if isinstance(value, dict) else {where + key: value}
     return flat

@@ -32,6 +32,7 @@ def inspect(path, comm, say):
 
 def compare(a, b, comm, say):
     """Tell whether two checkpoints hold the same bits in every dataset; return 0 if so, else 1. Collective over `comm`."""
+    a, b = (from_root(comm, checkpoint.newest, path, say) for path in (a, b))
     for path in (a, b):
         if from_root(comm, _kind, path) != checkpoint.FORMAT:
             raise InputError(f"{path}: not a checkpoint of hpcgen")

@@ -126,7 +126,7 @@ def _enter(folder, config, fresh):
             if changed:
                 raise InputError(
                     f"{folder}: was run with another configuration ({'; '.join(changed)}); "
-                    "choose another --run folder, or start over with --fresh"
+                    "set these keys as they were, choose another --run folder, or start over with --fresh"
                 )
         (folder / "checkpoints").mkdir(parents=True, exist_ok=True)
         (folder / "samples").mkdir(exist_ok=True)

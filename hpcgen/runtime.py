@@ -8,9 +8,6 @@ import os
 import signal
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-# What the user has set one of these to, before prepare_process gave BLAS its one.
-_threads = ""
 _malloc = "the system's"
 
 
@@ -18,8 +15,7 @@ def prepare_process():
     """Choose the BLAS kernel and malloc's settings, where the user has not. Call before NumPy is imported."""
     if "OPENBLAS_CORETYPE" not in os.environ and _amd_avx512():
         os.environ["OPENBLAS_CORETYPE"] = "SKYLAKEX"
-    global _threads, _malloc
-    _threads = next((os.environ[name] for name in THREADS if name in os.environ), "")
+    global _malloc
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     _malloc = _keep_large_blocks()
 
@@ -67,12 +63,12 @@ def one_blas_thread():
 def lane_threads(comm):
     """Return how many lanes this rank shall compute at a time. Collective over `comm`.
 
-    What the user has set (OMP_NUM_THREADS, or another of `THREADS`), else the cores that this node's ranks may use, divided
-    by the number of these ranks.
+    OMP_NUM_THREADS if the user has set it, else the cores that this node's ranks may use, divided by the number of these
+    ranks. (OPENBLAS_NUM_THREADS and its like are about BLAS, which always has one.)
     """
     from mpi4py import MPI
 
-    first = _threads.split(",")[0].strip()
+    first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     node = comm.Split_type(MPI.COMM_TYPE_SHARED)
     try:
         mine = os.sched_getaffinity(0)

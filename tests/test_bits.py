@@ -8,7 +8,7 @@ import pytest
 from mpi4py import MPI
 
 from hpcgen.config import parse_config
-from hpcgen.nn.vector import Vector
+from hpcgen.nn.normalization import BatchNorm
 from hpcgen.streams import Purpose, stream
 from hpcgen.training import Training
 from hpcgen.workers import Workers
@@ -157,9 +157,9 @@ def test_the_average_follows_the_parameters(comm, data):
 
 
 def test_running_statistics_are_means_over_lanes(comm, data):
-    """One step of batch norm: 0.9 of the start and 0.1 of the mean over lanes of each lane's own."""
+    """One step of batch norm: 0.9 of the start and 0.1 of the mean over lanes, and over real and generated samples."""
     text = f"""
-        data.path = "{data("colour")}"
+        data.path = "{data("image")}"
         train = {{ lanes = {LANES}, lane_size = 3, steps = 1 }}
         [model]
         network = "dcgan64"
@@ -167,15 +167,20 @@ def test_running_statistics_are_means_over_lanes(comm, data):
         discriminator.width = 4
         """
     with closing(Training(parse_config(text), MPI.COMM_SELF)) as alone:
-        model, theta = alone.model, alone.theta["discriminator"]
-        layout, total = model.layouts["discriminator"], 0
+        model, theta, moments = alone.model, alone.theta, []
+        discriminator = model.networks["discriminator"]
+        first = next(i for i, layer in enumerate(discriminator.layers) if isinstance(layer, BatchNorm))
         for lane in range(LANES):
             batch = alone.shards.scale.to_model(alone.shards.batch(0, lane), model.range)
             noise = model.noise(stream(0, Purpose.NOISE, 0, lane), 3)
-            grad = Vector(layout)
-            model.gradient("discriminator", alone.theta, batch, noise, grad, {})
-            total += grad.data[layout.buffers].astype(np.float64) / grad["count"]
-        expected = 0.9 * theta.data[layout.buffers] + 0.1 * total / LANES
+            for x in (batch, model.networks["generator"].forward(theta["generator"], noise)[0]):
+                for layer in discriminator.layers[:first]:
+                    x, _ = layer.forward(theta["discriminator"], x)
+                x = x.astype(np.float64).reshape(-1, x.shape[-1])
+                moments.append((x.mean(0), x.var(0, ddof=1)))
+        mean, variance = np.mean(moments, axis=0)
     with closing(Training(parse_config(text), comm)) as training:
         training.run([])
-        assert training.theta["discriminator"].data[layout.buffers] == pytest.approx(expected, rel=1e-5)
+        trained = training.theta["discriminator"]
+        assert trained["batch_norm1/mean"] == pytest.approx(0.1 * mean, rel=1e-4, abs=1e-7)
+        assert trained["batch_norm1/variance"] == pytest.approx(0.9 + 0.1 * variance, rel=1e-5)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcgen.models.layers import Flatten, Reshape, Sigmoid, build
+from hpcgen.models.layers import MOVES, Sigmoid, build
 from hpcgen.models.networks import Layers, Perceptron, PerceptronGenerator, Pyramid, PyramidGenerator
 from hpcgen.nn.layer import Train
 from hpcgen.nn.losses import LOSSES
@@ -84,7 +84,7 @@ class GAN:
         self.latent = options.latent
         self.loss = LOSSES[options.loss]
         generator = options.generator.specs(self.sample_shape)
-        last = next((spec for spec in reversed(generator) if not isinstance(spec, (Reshape, Flatten))), None)
+        last = next((spec for spec in reversed(generator) if not isinstance(spec, MOVES)), None)
         self.range = (0.0, 1.0) if isinstance(last, Sigmoid) else (-1.0, 1.0)
         self.networks = {
             "generator": build(generator, (self.latent,), self.sample_shape, "model.generator.layers"),

@@ -158,8 +158,8 @@ class Reshape(Spec):
     shape: list[int] = setting(ge=1)
 
     def build(self, name, shape, slope):
-        if prod(shape) != prod(self.shape):
-            raise ValueError(f"cannot make {_shown(self.shape)} of it")
+        if not self.shape or prod(shape) != prod(self.shape):
+            raise ValueError(f"cannot make {_shown(self.shape) or 'samples without an axis'} of it")
         return shaping.Reshape(self.shape), tuple(self.shape)
 
 
@@ -233,6 +233,8 @@ LAYERS = {
     "gru": GRU,
     "lstm": LSTM,
 }
+# What leaves the interval that numbers lie in as it is.
+MOVES = (Linear, Reshape, Flatten, Upsample)
 KINDS = {spec: kind for kind, spec in LAYERS.items()}
 ACTIVATIONS = ("relu", "leaky-relu", "tanh", "sigmoid", "elu", "softplus", "linear")
 

@@ -19,6 +19,9 @@ class Embedding(Layer):
         random.standard_normal(out=weight, dtype=weight.dtype.type)
 
     def forward(self, theta, x, train=TRAIN):
+        if x.size and x.min() < 0:
+            raise IndexError(f"token {x.min()} is negative")
+
         def backward(dy, grad=None, need_dx=True):
             """dx is None: tokens have no derivative."""
             if grad is not None:
@@ -26,6 +29,7 @@ class Embedding(Layer):
                 order = np.argsort(x, axis=None, kind="stable")
                 tokens, starts = np.unique(x.reshape(-1)[order], return_index=True)
                 grad[self.weight][...] = 0
-                grad[self.weight][tokens] = np.add.reduceat(dy.reshape(-1, self.features)[order], starts, axis=0)
+                if x.size:
+                    grad[self.weight][tokens] = np.add.reduceat(dy.reshape(-1, self.features)[order], starts, axis=0)
 
         return theta[self.weight][x], backward

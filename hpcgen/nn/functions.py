@@ -4,11 +4,12 @@ import numpy as np
 
 
 def sigmoid(x):
-    """Return 1 / (1 + exp(-x)), through tanh, which cannot overflow."""
-    y = np.tanh(0.5 * x)
-    y *= 0.5
-    y += 0.5
-    return y
+    """Return 1 / (1 + exp(-x)); where exp overflows, that is 0."""
+    y = np.negative(x)
+    with np.errstate(over="ignore"):
+        np.exp(y, out=y)
+    y += 1
+    return np.divide(1, y, out=y)
 
 
 def softplus(x):

@@ -15,7 +15,7 @@ class BatchNorm(Layer):
     arXiv:1502.03167, algorithm 1). x is (n, ..., channels).
 
     In training mean and variance are the lane's own (of each of its `parts`, see `Train`), so that they depend on no rank.
-    The running statistics, which inference uses, take in the mean over lanes of the lanes' means and unbiased variances.
+    The running statistics, which inference uses, take in the mean over lanes, and parts, of their means and unbiased variances.
     `slope` as in `hpcgen.nn.convolution.Conv`. PyTorch's BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
     """
 
@@ -36,7 +36,7 @@ class BatchNorm(Layer):
     def forward(self, theta, x, train=TRAIN):
         x = contiguous(x)
         if train is None:
-            return self._infer(theta, x), None
+            return self._infer(theta, x)
         y = np.empty_like(x)
         parts = [
             self._part(theta, *pair)
@@ -49,7 +49,7 @@ class BatchNorm(Layer):
                 kernels(dy).rectify_gradient(dy, y, self.slope)
             derivatives = [part(d, need_dx) for part, d in zip(parts, _split(dy, train.parts, self.channels))]
             if grad is not None:
-                weight = len(x) / train.parts
+                weight = len(x) / train.parts**2
                 for name, values, factor in zip(
                     (*self.parameters(), *self.buffers()), zip(*derivatives), (1, 1, weight, weight)
                 ):
@@ -60,11 +60,22 @@ class BatchNorm(Layer):
         return y, backward
 
     def _infer(self, theta, x):
-        scale = theta[self.gamma] / np.sqrt(theta[self.variance] + EPSILON)
-        y = np.empty_like(x)
-        rows = (a.reshape(-1, self.channels) for a in (x, y))
-        kernels(x).scale_rectify(next(rows), scale, theta[self.beta] - theta[self.mean] * scale, self.slope, next(rows))
-        return y
+        loops, mean, inverse = kernels(x), theta[self.mean], 1 / np.sqrt(theta[self.variance] + EPSILON)
+        scale, y = theta[self.gamma] * inverse, np.empty_like(x)
+        rows = x.reshape(-1, self.channels)
+        loops.scale_rectify(rows, scale, theta[self.beta] - mean * scale, self.slope, y.reshape(rows.shape))
+
+        def backward(dy, grad=None, need_dx=True):
+            """Running statistics are constants here: they get no derivative, and are not handed on."""
+            dy = contiguous(dy)
+            if self.slope != 1:
+                loops.rectify_gradient(dy, y, self.slope)
+            if grad is not None:
+                grad[self.beta][...], products = loops.column_products(dy.reshape(rows.shape), rows, mean)
+                np.multiply(products, inverse, out=grad[self.gamma])
+            return dy * scale if need_dx else None
+
+        return y, backward
 
     def _part(self, theta, x, y):
         """Normalise the rows x (m, channels) into y; return the derivative of that, which overwrites dy with dx."""

@@ -133,7 +133,7 @@ class LARS(Optimizer):
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
         rate, velocity = self.rate(t), state["velocity"]
         for part, where, adapts in parts:
-            trust = self.trust * _ratio(weights[part], grads[part] + self.weight_decay * weights[part]) if adapts else 1.0
+            trust = _ratio(self.trust * weights[part], grads[part] + self.weight_decay * weights[part]) if adapts else 1.0
             decay = self.weight_decay if adapts else 0.0
             kernels(theta).momentum(theta[where], grad[where], velocity[where], scale, decay, self.momentum, rate * trust, 1.0)
 

@@ -34,5 +34,7 @@ class Parts:
 
     def norms(self, array):
         """Return each tensor's Euclidean norm (tensors,) in float64; `array` is the owned part. Collective if `gather` is."""
-        squares = self._gather(np.array([np.dot(array[piece], array[piece]) for piece in self._pieces], np.float64))
+        # In float64, where no square overflows.
+        pieces = (array[piece].astype(np.float64) for piece in self._pieces)
+        squares = self._gather(np.array([np.dot(piece, piece) for piece in pieces], np.float64))
         return np.sqrt(np.bincount(self._tensors, squares))

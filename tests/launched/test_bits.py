@@ -51,7 +51,7 @@ def test_any_number_of_ranks(hpcgen, run_file, tmp_path, alone, ranks):
 
 @pytest.mark.parametrize("threads", ["2", "4"])
 @pytest.mark.parametrize("variable", ["OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"])
-def test_any_number_of_blas_threads(hpcgen, run_file, tmp_path, alone, threads, variable):
+def test_any_number_of_threads(hpcgen, run_file, tmp_path, alone, threads, variable):
     assert hpcgen(1, "train", run_file, "--run", tmp_path / "run", **{variable: threads}).status == 0
     assert same(hpcgen, alone, tmp_path / "run")
 

@@ -65,6 +65,7 @@ def test_keys(generator, message):
             "{ kind = 'reshape', shape = [5, 5, 4] }, { kind = 'conv-transpose', channels = 2, output_padding = 2 }",
             "output_padding must be less than the stride",
         ),
+        ("{ kind = 'reshape', shape = [] }", "cannot make samples without an axis of it"),
         ("{ kind = 'layer-norm', axes = 2 }", r"axes = 2 are more than there are"),
         ("{ kind = 'gru', hidden = 2 }", "needs two axes, time and features"),
     ],
@@ -113,6 +114,57 @@ def test_a_rectifier_is_part_of_the_layer_before_it():
     both.initialize(theta, np.random.default_rng(0))
     x = np.random.default_rng(1).standard_normal((5, 100), dtype=np.float32)
     assert np.array_equal(both.forward(theta, x)[0], apart.forward(theta, x)[0])
+
+
+@pytest.mark.parametrize(
+    "network, shape, generator, discriminator",
+    [
+        ("seedgan", (100,), ["100 x 128", "128 x 100"], ["100 x 128", "128 x 1"]),
+        ("mlpgan", (28, 28), ["100 x 256", "256 x 512", "512 x 784"], ["784 x 512", "512 x 256", "256 x 1"]),
+        (
+            "dcgan28",
+            (28, 28, 1),
+            ["100 x 128", "128 x 12544", "4 x 4 x 128 x 256", "4 x 4 x 1 x 128"],
+            ["4 x 4 x 1 x 64", "4 x 4 x 64 x 128", "6272 x 1"],
+        ),
+        (
+            "dcgan64",
+            (64, 64, 3),
+            ["100 x 8192", "4 x 4 x 256 x 512", "4 x 4 x 128 x 256", "4 x 4 x 64 x 128", "4 x 4 x 3 x 64"],
+            ["4 x 4 x 3 x 64", "4 x 4 x 64 x 128", "4 x 4 x 128 x 256", "4 x 4 x 256 x 512", "8192 x 1"],
+        ),
+        (
+            "dcgan3d",
+            (16, 16, 16),
+            ["100 x 8192", "4 x 4 x 4 x 64 x 128", "4 x 4 x 4 x 1 x 64"],
+            ["4 x 4 x 4 x 1 x 64", "4 x 4 x 4 x 64 x 128", "8192 x 1"],
+        ),
+        ("wavegan", (256,), ["100 x 2048", "25 x 64 x 128", "25 x 1 x 64"], ["25 x 1 x 64", "25 x 64 x 128", "2048 x 1"]),
+    ],
+)
+def test_presets(network, shape, generator, discriminator):
+    options = parse_config(f'data.path = "d.h5"\nmodel.network = "{network}"').model
+    gan = MODELS[options.kind](options, shape)
+    for player, expected in (("generator", generator), ("discriminator", discriminator)):
+        shapes = gan.networks[player].parameters()
+        assert [" x ".join(map(str, size)) for name, size in shapes.items() if name.endswith("weight")] == expected
+        norms = sum(name.endswith("gamma") for name in shapes)
+        assert norms == (len(expected) - (1 if player == "generator" else 2) if network in ("dcgan64", "dcgan3d") else 0)
+
+
+@pytest.mark.parametrize("layer", ["{ kind = 'dense', outputs = 64, deviation = 0.5 }"])
+def test_the_deviation_that_weights_start_with(layer):
+    chain = model(layer, (64,)).networks["generator"]
+    theta = Vector(Layout(chain.parameters()))
+    chain.initialize(theta, np.random.default_rng(0))
+    assert theta["dense1/weight"].std() == pytest.approx(0.5, rel=0.05) and not theta["dense1/bias"].any()
+
+
+@pytest.mark.parametrize("last, low", [("sigmoid", 0), ("tanh", -1), ("sigmoid' }, { kind = 'upsample", 0), ("linear", -1)])
+def test_the_interval_of_samples(last, low):
+    layers = f"{{ kind = 'dense', outputs = 16 }}, {{ kind = 'reshape', shape = [4, 4, 1] }}, {{ kind = '{last}' }}"
+    shape = (8, 8, 1) if "upsample" in last else (4, 4, 1)
+    assert model(layers, shape).range == (low, 1)
 
 
 def test_every_kind_is_documented():

@@ -153,7 +153,9 @@ def test_transposed_convolution(random, compare, kernel, stride, padding, sizes,
     assert isinstance(layer.forms[-1], Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels >= 64)
 
 
-@pytest.mark.parametrize("places, channels, outputs", [(32, 64, 128), (16, 128, 256), (8, 256, 512), (14, 64, 128), (14, 128, 256)])
+@pytest.mark.parametrize(
+    "places, channels, outputs", [(32, 64, 128), (16, 128, 256), (8, 256, 512), (14, 64, 128), (14, 128, 256)]
+)
 @pytest.mark.parametrize("kind", [Conv, ConvTranspose])
 def test_the_presets_layers_on_numbers_above_zero(random, compare, kind, places, channels, outputs):
     """As they come from a ReLU: what Winograd's forms subtract from each other is then large."""
