@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from hpcgen.nn import kernels as package
 from hpcgen.nn.geometry import Geometry
-from hpcgen.nn.kernels import build, kernels, plain
+from hpcgen.nn.kernels import build, kernels, plain, verification
 
 NAMES = [
     name
@@ -261,6 +261,41 @@ def test_loops_refuse_arrays_that_they_would_misread(compiled, windows, name, dt
 def test_loops_refuse_other_types(compiled, dtype):
     with pytest.raises(TypeError, match="all float32 or all float64"):
         compiled._loops.descend(np.ones(3, dtype), np.ones(3, dtype), 3, 0.1)
+
+
+def test_loops_refuse_wrong_counts(compiled):
+    x = np.ones(3, np.float32)
+    for arguments in ((), (x, x, 3), (x, x, x, 0.1), (x, 3, 3, 0.1), (x, x, 3, 0.1, 0.1)):
+        with pytest.raises(TypeError, match="arguments|arrays"):
+            compiled._loops.descend(*arguments)
+    with pytest.raises(ValueError, match="-3 is negative"):
+        compiled._loops.descend(x, x, -3, 0.1)
+
+
+def test_loops_refuse_another_order_of_bytes(compiled):
+    for bad in (np.ones(3, ">f4"), np.frombuffer(b"x" * 13, np.uint8)[1:].view(np.float32)):
+        with pytest.raises(TypeError, match="contiguous"):
+            compiled._loops.descend(bad, bad, 3, 0.1)
+
+
+def test_loops_take_numbers_of_numpy(compiled):
+    theta = np.ones(3, np.float32)
+    compiled._loops.descend(theta, np.ones(3, np.float32), np.int64(2), np.float64(0.5))
+    assert theta.tolist() == [0.5, 0.5, 1]
+
+
+def test_loops_of_other_sources_are_declined(monkeypatch):
+    monkeypatch.setattr(package, "source", lambda: "other")
+    monkeypatch.delitem(sys.modules, "hpcgen.nn.kernels.compiled", raising=False)
+    monkeypatch.delattr(package, "compiled", raising=False)
+    assert package._compiled() is None
+
+
+def test_the_check_after_compiling_reaches_every_kernel(compiled, monkeypatch):
+    assert {kernel for kernel, _ in verification.cases(np.random.default_rng(0), np.float32)} == set(NAMES)
+    assert verification.differing() == []
+    monkeypatch.setattr(compiled, "approach", lambda average, values, share: None)
+    assert verification.differing() == ["approach"]
 
 
 def test_arrays_choose_their_kernels(compiled, monkeypatch):

@@ -5,8 +5,11 @@
 
 import numpy as np
 
-from hpcgen.nn.kernels import _loops, plain
+from hpcgen.nn.kernels import _loops, plain, source
 from hpcgen.nn.kernels.plain import ROWS
+
+if _loops.SOURCE != source():
+    raise ImportError("_loops was made from other sources: run python -m hpcgen.nn.kernels.build")
 
 # Weights that are transformed at a time, and stay in the first cache meanwhile.
 BLOCK = 512

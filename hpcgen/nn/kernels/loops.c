@@ -11,11 +11,17 @@
 
 #define MOST 16
 
-/* On x86 each loop is compiled for several processors, and chosen when the module is loaded. */
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+/* On x86 each loop is compiled for several processors, and chosen when the module is loaded, where compiler and C library can. */
+#if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__INTEL_COMPILER) && \
+    !defined(__NVCOMPILER)
 #define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define CLONES
+#endif
+#if defined(__clang__) || defined(__INTEL_COMPILER) || defined(__NVCOMPILER) || !defined(__GNUC__)
+#define COMPILER __VERSION__
+#else
+#define COMPILER "gcc " __VERSION__
 #endif
 #define JOIN(a, b) a##b
 #define EXPAND(a, b) JOIN(a, b)
@@ -38,29 +44,34 @@
 typedef void (*loop32)(float **, const size_t *, const float *);
 typedef void (*loop64)(double **, const size_t *, const double *);
 
-/* Sort the arguments, check the arrays, and run the loop for their type without the interpreter's lock. */
-static PyObject *call(PyObject *const *arguments, Py_ssize_t count, loop32 run32, loop64 run64) {
+/* Sort the arguments, check them, and run the loop for their type without the interpreter's lock. `due`: how many arrays,
+   integers and constants there must be. */
+static PyObject *call(PyObject *const *arguments, Py_ssize_t count, loop32 run32, loop64 run64, const size_t due[3]) {
     void *arrays[MOST];
     size_t integers[MOST], na = 0, ni = 0, nc = 0;
     double constants[MOST];
     float singles[MOST];
     int type = -1;
-    if (count > MOST) return PyErr_Format(PyExc_TypeError, "at most %d arguments", MOST);
+    if (count != (Py_ssize_t)(due[0] + due[1] + due[2])) return PyErr_Format(PyExc_TypeError, "%zd arguments", count);
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *argument = arguments[i];
         if (PyArray_Check(argument)) {
             PyArrayObject *array = (PyArrayObject *)argument;
             if (type == -1) type = PyArray_TYPE(array);
-            if (PyArray_TYPE(array) != type || (type != NPY_FLOAT && type != NPY_DOUBLE) || !PyArray_IS_C_CONTIGUOUS(array))
+            if (PyArray_TYPE(array) != type || (type != NPY_FLOAT && type != NPY_DOUBLE) || !PyArray_ISCARRAY_RO(array))
                 return PyErr_Format(PyExc_TypeError, "argument %zd: arrays must be contiguous, all float32 or all float64", i);
             arrays[na++] = PyArray_DATA(array);
-        } else if (PyLong_Check(argument)) {
-            integers[ni++] = PyLong_AsSize_t(argument);
+        } else if (PyIndex_Check(argument)) {
+            Py_ssize_t integer = PyNumber_AsSsize_t(argument, PyExc_OverflowError);
+            if (integer < 0 && !PyErr_Occurred()) PyErr_Format(PyExc_ValueError, "argument %zd: %zd is negative", i, integer);
+            integers[ni++] = (size_t)integer;
         } else {
             constants[nc++] = PyFloat_AsDouble(argument);
         }
+        if (PyErr_Occurred()) return NULL;
     }
-    if (PyErr_Occurred()) return NULL;
+    if (na != due[0] || ni != due[1] || nc != due[2])
+        return PyErr_Format(PyExc_TypeError, "%zu arrays, %zu integers, %zu constants", na, ni, nc);
     for (size_t i = 0; i < nc; i++) singles[i] = (float)constants[i];
     Py_BEGIN_ALLOW_THREADS
     if (type == NPY_FLOAT)
@@ -71,16 +82,20 @@ static PyObject *call(PyObject *const *arguments, Py_ssize_t count, loop32 run32
     Py_RETURN_NONE;
 }
 
-#define METHOD(kernel) \
-    static PyObject *call_##kernel(PyObject *self, PyObject *const *arguments, Py_ssize_t count) { \
-        return call(arguments, count, kernel##_32, kernel##_64); \
-    }
-#define ENTRY(kernel) {#kernel, (PyCFunction)(void (*)(void))call_##kernel, METH_FASTCALL, NULL},
+/* Each kernel, and how many arrays, integers and constants it takes. */
 #define KERNELS(EACH) \
-    EACH(outer) EACH(rectify) EACH(rectify_gradient) EACH(scale_rectify) EACH(column_sums) EACH(column_squares) EACH(column_products) \
-    EACH(combine) EACH(unfold) EACH(fold) EACH(winograd_data) EACH(winograd_data_adjoint) EACH(winograd_output) \
-    EACH(winograd_output_adjoint) EACH(winograd_weight) EACH(winograd_weight_adjoint) EACH(descend) EACH(momentum) EACH(adam) \
-    EACH(adam_direction) EACH(rmsprop) EACH(approach)
+    EACH(outer, 3, 2, 0) EACH(rectify, 2, 2, 1) EACH(rectify_gradient, 2, 1, 1) EACH(scale_rectify, 4, 2, 1) \
+    EACH(column_sums, 3, 3, 0) EACH(column_squares, 4, 3, 0) EACH(column_products, 7, 3, 0) EACH(combine, 5, 2, 0) \
+    EACH(unfold, 2, 12, 0) EACH(fold, 2, 12, 0) EACH(winograd_data, 4, 7, 0) EACH(winograd_data_adjoint, 3, 7, 0) \
+    EACH(winograd_output, 4, 7, 0) EACH(winograd_output_adjoint, 4, 7, 0) EACH(winograd_weight, 3, 3, 0) \
+    EACH(winograd_weight_adjoint, 3, 3, 0) EACH(descend, 2, 1, 1) EACH(momentum, 3, 1, 5) EACH(adam, 4, 1, 9) \
+    EACH(adam_direction, 4, 1, 9) EACH(rmsprop, 3, 1, 5) EACH(approach, 2, 1, 1)
+#define METHOD(kernel, arrays, integers, constants) \
+    static PyObject *call_##kernel(PyObject *self, PyObject *const *arguments, Py_ssize_t count) { \
+        static const size_t due[3] = {arrays, integers, constants}; \
+        return call(arguments, count, kernel##_32, kernel##_64, due); \
+    }
+#define ENTRY(kernel, arrays, integers, constants) {#kernel, (PyCFunction)(void (*)(void))call_##kernel, METH_FASTCALL, NULL},
 
 KERNELS(METHOD)
 static PyMethodDef methods[] = {KERNELS(ENTRY){NULL, NULL, 0, NULL}};
@@ -89,6 +104,7 @@ static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_loops", NULL, -1, m
 PyMODINIT_FUNC PyInit__loops(void) {
     import_array();
     PyObject *made = PyModule_Create(&module);
-    if (made && PyModule_AddStringConstant(made, "COMPILER", __VERSION__) < 0) Py_CLEAR(made);
+    if (made && (PyModule_AddStringConstant(made, "COMPILER", COMPILER) < 0 || PyModule_AddStringConstant(made, "SOURCE", SOURCE) < 0))
+        Py_CLEAR(made);
     return made;
 }

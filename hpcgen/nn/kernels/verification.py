@@ -1,0 +1,70 @@
+"""Compare the compiled kernels with NumPy's: python -m hpcgen.nn.kernels.verification exits with a line if a bit differs.
+
+build.py runs it on what a compiler has made, since compilers may reorder or contract what rounds. tests/nn/test_kernels.py
+compares more shapes.
+"""
+
+import sys
+
+import numpy as np
+
+from hpcgen.nn.kernels import compiled, plain
+
+
+def cases(random, dtype):
+    """Yield (kernel, arguments), of shapes that reach the ends of vectors and blocks."""
+
+    def numbers(*shape):
+        return random.standard_normal(shape).astype(dtype)
+
+    rows, channels, many = (700, 37), 37, 20_003
+    yield "outer", (numbers(700, 1), numbers(37, 1), numbers(*rows))
+    yield "rectify", (numbers(*rows), numbers(channels), 0.2)
+    yield "rectify_gradient", (numbers(*rows), numbers(*rows), 0.2)
+    yield "scale_rectify", (numbers(*rows), numbers(channels), numbers(channels), 0.2, numbers(*rows))
+    yield "column_sums", (numbers(*rows),)
+    yield "column_squares", (numbers(*rows), numbers(channels))
+    yield "column_products", (numbers(*rows), numbers(*rows), numbers(channels))
+    yield "combine", (numbers(*rows), numbers(*rows), *numbers(3, channels))
+    images, patches = (2, 9, 8, 5), (2, 4, 7, 3, 4, 5)
+    yield "unfold", (numbers(*images), numbers(*patches), (2, 1), (0, 1))
+    yield "fold", (numbers(*patches), numbers(*images), (2, 1), (0, 1))
+    for tile in (2, 4):
+        grid = (tile + 1,) * 2
+        tiles = (-(-7 // tile), -(-5 // tile))
+        images, cells = (2, 14, 11, channels), (*grid, 2, *tiles, 2, 2, channels)
+        positions, products = (2, 7, 5, channels), (*grid, 2, *tiles, channels)
+        weights, filters = (4, 4, 9, channels), (*grid, 2, 2, 9, channels)
+        for kernel, shape, other in (("data", images, cells), ("output", positions, products), ("weight", weights, filters)):
+            yield f"winograd_{kernel}", (numbers(*shape), numbers(*other))
+            yield f"winograd_{kernel}_adjoint", (numbers(*other), numbers(*shape))
+    shares = [0.3, 0.5, 0.999, 1.1, 1e-8, 0.01, 0.9]
+    yield "descend", (*numbers(2, many), 0.01)
+    yield "momentum", (*numbers(3, many), *shares[:5])
+    yield "adam", (*numbers(3, many), np.abs(numbers(many)), *shares)
+    yield "adam_direction", (*numbers(3, many), np.abs(numbers(many)), *shares)
+    yield "rmsprop", (*numbers(2, many), np.abs(numbers(many)), *shares[:4])
+    yield "approach", (*numbers(2, many), 0.1)
+
+
+def result(module, kernel, arguments):
+    """Return the bytes that a kernel leaves in its arrays, and of what it returns."""
+    copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
+    returned = getattr(module, kernel)(*copies)
+    arrays = [*copies, *(returned if isinstance(returned, tuple) else (returned,))]
+    return [array.tobytes() for array in arrays if isinstance(array, np.ndarray)]
+
+
+def differing():
+    """Return the names of the kernels whose bits differ."""
+    found = {}
+    for dtype in (np.float32, np.float64):
+        for kernel, arguments in cases(np.random.default_rng(0), dtype):
+            if result(compiled, kernel, arguments) != result(plain, kernel, arguments):
+                found[kernel] = None
+    return list(found)
+
+
+if __name__ == "__main__":
+    if wrong := differing():
+        sys.exit(f"not the bits of NumPy: {', '.join(wrong)}")
