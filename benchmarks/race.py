@@ -32,7 +32,10 @@ class Racer:
     def __init__(self, command, environment, seconds):
         self._errors = tempfile.TemporaryFile("w+")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors}
-        self._process = subprocess.Popen(list(map(str, command)), text=True, bufsize=1, env=environment, **pipes)
+        try:
+            self._process = subprocess.Popen(list(map(str, command)), text=True, bufsize=1, env=environment, **pipes)
+        except OSError as error:
+            sys.exit(f"{command[0]}: {error.strerror}")
         self.about = json.loads(self._line())
         self._count = max(1, round(seconds / min(sum(self._ask(1)) for _ in range(3))))
         self.times = []

@@ -19,6 +19,7 @@ from hpcgen.runtime import environment, lane_threads, one_blas_thread
 from hpcgen.streams import Purpose, stream
 from hpcgen.workers import Workers
 
+MOST_NUMBERS = 2**31 - 1
 # What the environment says of the bits.
 BITS = ("numpy", "simd", "blas", "machine")
 
@@ -45,6 +46,8 @@ class Training:
 
     def _player(self, index, name):
         layout = self.model.layouts[name].with_statistics(stop=())
+        if layout.size > MOST_NUMBERS:
+            raise InputError(f"model: the {name} has {layout.size:,} numbers; {MOST_NUMBERS:,} are the most that MPI counts")
         exchange = EXCHANGES[self.config.parallel.exchange](self.comm, layout, self.lanes, lambda: Vector(layout))
         theta = Vector(layout.state())
         self.model.initialize(name, theta, stream(self.config.seed, Purpose.INITIALIZE, index))

@@ -101,8 +101,8 @@ class Pyramid:
 class PyramidGenerator(Pyramid):
     """The way back: fully connected layers of the sizes in `hidden`, then transposed convolutions up to a sample.
 
-    What follows the hidden ones is not a ReLU: numbers that are all positive move all samples together, and the generator
-    comes to make only one (so it did in 1,000 steps on digits, in PyTorch too; with ELU it does not).
+    `hidden_activation` follows the hidden ones. It is not a ReLU by default: numbers that are all positive move all samples
+    together, and the generator soon makes only one.
     """
 
     activation: str = setting("relu", choices=ACTIVATIONS)

@@ -26,9 +26,9 @@ class Layer:
     `forward(theta, x, train)` returns y and the closure `backward`. `train` is a `Train`, or None: then running statistics are
     used and nothing is dropped. x is only read, and stays as it is until `backward` has run.
 
-    `backward(dy, grad=None, need_dx=True)` returns dx. It writes the derivatives in the layer's parameters to `grad`, a `Vector`,
-    and in training its batch's statistics, the mean over the parts times the samples of one part; None skips them. dy may be
-    overwritten. It may be called once.
+    `backward(dy, grad=None, need_dx=True)` returns dx. It writes the derivatives in the layer's parameters to `grad`, a
+    `Vector`, and in training its batch's statistics, the mean over the parts times the samples of one part; None skips them. dy
+    may be overwritten. It may be called once.
     """
 
     # Whether training draws random numbers from `train.random`.

@@ -47,7 +47,7 @@ class LeastSquares:
     @staticmethod
     def fake(logits):
         """D(G(z))^2 / 2."""
-        return 0.5 * (logits * logits).sum(), logits
+        return 0.5 * (logits * logits).sum(), logits.copy()
 
     generator = real
 

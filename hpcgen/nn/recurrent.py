@@ -9,7 +9,7 @@ import numpy as np
 
 from hpcgen.nn.functions import sigmoid
 from hpcgen.nn.initial import fill
-from hpcgen.nn.kernels import kernels
+from hpcgen.nn.kernels import contiguous, kernels
 from hpcgen.nn.layer import TRAIN, Layer
 
 
@@ -35,7 +35,7 @@ class Recurrent(Layer):
     def forward(self, theta, x, train=TRAIN):
         weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
         # Time first, so that a time step lies in one piece.
-        x = np.ascontiguousarray(x.swapaxes(0, 1))
+        x = contiguous(x.swapaxes(0, 1))
         a = (x.reshape(-1, self.features) @ weight).reshape(*x.shape[:2], -1)
         a += bias
         state = self.start(np.zeros_like(a, shape=(x.shape[1], self.hidden)))
@@ -63,7 +63,7 @@ class Recurrent(Layer):
                 grad[self.names[2]][...], grad[self.names[3]][...] = sums(rows), sums(state_rows)
             return (rows @ weight.T).reshape(x.shape).swapaxes(0, 1) if need_dx else None
 
-        return np.ascontiguousarray(hidden[1:].swapaxes(0, 1)), backward
+        return contiguous(hidden[1:].swapaxes(0, 1)), backward
 
 
 class GRU(Recurrent):

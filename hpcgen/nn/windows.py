@@ -26,7 +26,6 @@ class Windows:
     def __init__(self, geometry, channels, outputs):
         self.geometry, self.channels, self.outputs = geometry, channels, outputs
         self._kernel = (*geometry.kernel, channels)
-        # A 1 x 1 kernel of stride 1, or one that covers all of x: the windows are x itself.
         self.products, self.inner = 1, prod(self._kernel)
 
     def rows(self, positions):
@@ -50,6 +49,7 @@ class Windows:
         kernels(v).fold(patches, out, self.geometry.stride, self.geometry.padding)
 
     def _whole(self, sizes):
+        """Tell whether the windows are x itself: a kernel of one place and stride 1, or one that covers all of x."""
         g = self.geometry
         return not any(g.padding) and (set(g.kernel + g.stride) == {1} or tuple(sizes) == g.kernel)
 

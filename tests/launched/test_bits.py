@@ -95,3 +95,5 @@ def test_compare_tells_other_bits(hpcgen, run_file, tmp_path, alone):
     assert hpcgen(2, "train", run_file, "--run", tmp_path / "run", "--set", "seed=1").status == 0
     ended = hpcgen(2, "compare", alone / LAST, tmp_path / "run" / LAST)
     assert ended.status == 1 and "different; largest difference 0." in ended.out
+    ended = hpcgen(0, "compare", alone, tmp_path / "run")
+    assert ended.status == 1 and "different; largest difference 0." in ended.out

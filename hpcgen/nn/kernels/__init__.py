@@ -39,7 +39,7 @@ def source():
 
 
 def _compiled():
-    """Return the compiled kernels, or None where they are not built, or of these sources, or HPCGEN_KERNELS=numpy declines them."""
+    """Return the compiled kernels, or None: not built, or of other sources, or declined by HPCGEN_KERNELS=numpy."""
     if os.environ.get("HPCGEN_KERNELS") == "numpy":
         return None
     try:

@@ -135,9 +135,9 @@ KERNEL(fold) { /* a: patches (samples, down, across, kernel, kernel, channels), 
                 for (long q = (long)across - 1; q >= 0; q--) {
                     long first = q * step - left;
                     long begin = first < 0 ? -first : 0, end = width - first < run ? width - first : run;
-                    REAL *restrict target = out + first;
-                    REAL *restrict source = a[0] + (((i * down + p) * across + q) * kernel + r) * run;
-                    for (long k = begin; k < end; k++) target[k] += source[k];
+                    REAL *restrict target = out + (first + begin);
+                    REAL *restrict source = a[0] + (((i * down + p) * across + q) * kernel + r) * run + begin;
+                    for (long k = 0; k < end - begin; k++) target[k] += source[k];
                 }
             }
         }

@@ -31,7 +31,7 @@ def rectify_gradient(dy, y, slope):
 
 
 def _slopes(y, slope):
-    return np.array([slope, 1], y.dtype)[(y > 0).view(np.uint8)]
+    return np.array([slope, 1], y.dtype, like=y)[(y > 0).view(np.uint8)]
 
 
 def scale_rectify(x, scale, shift, slope, out):
@@ -119,7 +119,7 @@ def _overlap(sizes, positions, offset, stride, padding):
 def winograd_data(x, out):
     """out (*t + 1, n, *tiles, *2, c) <- the combinations of the cells of x (n, *sizes, c) that are multiplied."""
     tiles, filters = _tiles(out, x.ndim - 2), MINIMAL[len(out) - 1]
-    v = np.zeros((len(x), *(filters.tile * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1]), x.dtype)
+    v = np.zeros_like(x, shape=(len(x), *(filters.tile * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1]))
     for inside, source, phase in _cells(x.shape[1:-1], tiles, filters.tile):
         v[(slice(None), *inside, *phase)] = x[(slice(None), *source)]
     for axis in _axes(tiles, 1 + len(tiles)):
@@ -136,7 +136,7 @@ def winograd_data_adjoint(v, out):
         first, *middle, last = filters.data_adjoint(*v)
         shape = list(first.shape)
         shape[axis] = filters.tile * shape[axis] + 1
-        v = np.empty(shape, first.dtype)
+        v = np.empty_like(first, shape=shape)
         for i, cells in enumerate(middle, 1):
             _along(v, axis, slice(i, None, filters.tile))[...] = cells
         # A tile's last cell is the next one's first.
@@ -150,7 +150,7 @@ def winograd_data_adjoint(v, out):
 def winograd_output(dy, out):
     """out (*t + 1, n, *tiles, o) <- the combinations of dy (n, *positions, o) that are multiplied."""
     tiles, filters = _tiles(out, dy.ndim - 2), MINIMAL[len(out) - 1]
-    m = np.zeros((len(dy), *(filters.tile * t for t in tiles), dy.shape[-1]), dy.dtype)
+    m = np.zeros_like(dy, shape=(len(dy), *(filters.tile * t for t in tiles), dy.shape[-1]))
     m[(slice(None), *(slice(size) for size in dy.shape[1:-1]))] = dy
     for axis in _axes(tiles, 1):
         m = np.stack(filters.output(*(_along(m, axis, slice(i, None, filters.tile)) for i in range(filters.tile))))
@@ -164,7 +164,7 @@ def winograd_output_adjoint(m, out):
         parts = filters.output_adjoint(*m)
         shape = list(parts[0].shape)
         shape[axis] *= filters.tile
-        m = np.empty(shape, parts[0].dtype)
+        m = np.empty_like(parts[0], shape=shape)
         for i, part in enumerate(parts):
             _along(m, axis, slice(i, None, filters.tile))[...] = part
     out[...] = m[(slice(None), *(slice(size) for size in out.shape[1:-1]))]
