@@ -24,7 +24,11 @@ CHUNK_BYTES = 2 << 20
 
 
 class _Convolution(Layer):
-    """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the cache."""
+    """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the cache.
+
+    A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes of y; and
+    `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.windows`).
+    """
 
     def __init__(self, name, geometry, channels, outputs, bias=True, slope=1.0, deviation=None):
         self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
@@ -68,6 +72,44 @@ class _Convolution(Layer):
         if self.bias and grad is not None:
             grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
 
+    def forward(self, theta, x, train=TRAIN):
+        x = contiguous(x)
+        positions, sizes = self._extents(x.shape[1:-1])
+        form, y = self.form(positions), np.empty_like(x, shape=(len(x), *sizes, self.leads_to))
+        chunks = self._chunks(form, len(x), positions)
+        maps = (form.data, form.data_adjoint), (form.output, form.output_adjoint)
+        (here, here_adjoint), (there, there_adjoint) = self._sides(*maps)
+        weight, _ = self._sides(*self._weights(form, theta[self.weight]))
+        for chunk in chunks:
+            there_adjoint(here(x[chunk]) @ weight, y[chunk])
+            self._finish(y[chunk], theta)
+
+        def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
+            # Made again: to keep them would cost more memory than time.
+            _, weight = self._sides(*self._weights(form, theta[self.weight])) if need_dx else (None, None)
+            self._begin(dy, y, grad)
+            dx = np.empty_like(x) if need_dx else None
+            total = None
+            for chunk in chunks:
+                d = there(dy[chunk])
+                if need_dx:
+                    here_adjoint(d @ weight, dx[chunk])
+                if grad is not None:
+                    data, output = self._sides(here(x[chunk]), d)
+                    total = _add(total, data.swapaxes(1, 2) @ output)
+            if grad is not None:
+                form.weight_adjoint(total, grad[self.weight])
+            return dx
+
+        return y, backward
+
+    @staticmethod
+    def _weights(form, theta_weight):
+        """Return the weights as they lead from data to output, and back."""
+        weight = form.weight(theta_weight)
+        return weight, weight.swapaxes(1, 2)
+
 
 class Conv(_Convolution):
     """y[n, i] = b + sum over k, c of x[n, i s + k - p, c] w[k, c]: PyTorch's Conv{1,2,3}d.
@@ -79,34 +121,13 @@ class Conv(_Convolution):
     def leads_to(self):
         return self.outputs
 
-    def forward(self, theta, x, train=TRAIN):
-        x = contiguous(x)
-        positions = self.geometry.positions(x.shape[1:-1])
-        form, y = self.form(positions), np.empty_like(x, shape=(len(x), *positions, self.outputs))
-        weight = form.weight(theta[self.weight])
-        chunks = self._chunks(form, len(x), positions)
-        for chunk in chunks:
-            form.output_adjoint(form.data(x[chunk]) @ weight, y[chunk])
-            self._finish(y[chunk], theta)
+    def _extents(self, sizes):
+        positions = self.geometry.positions(sizes)
+        return positions, positions
 
-        def backward(dy, grad=None, need_dx=True):
-            dy = contiguous(dy)
-            # Made again: to keep them would cost more memory than time.
-            weight = form.weight(theta[self.weight]) if need_dx else None
-            self._begin(dy, y, grad)
-            dx = np.empty_like(x) if need_dx else None
-            total = None
-            for chunk in chunks:
-                dm = form.output(dy[chunk])
-                if need_dx:
-                    form.data_adjoint(dm @ weight.swapaxes(1, 2), dx[chunk])
-                if grad is not None:
-                    total = _add(total, form.data(x[chunk]).swapaxes(1, 2) @ dm)
-            if grad is not None:
-                form.weight_adjoint(total, grad[self.weight])
-            return dx
-
-        return y, backward
+    @staticmethod
+    def _sides(data, output):
+        return data, output
 
 
 class ConvTranspose(_Convolution):
@@ -123,34 +144,12 @@ class ConvTranspose(_Convolution):
     def leads_to(self):
         return self.channels
 
-    def forward(self, theta, x, train=TRAIN):
-        x = contiguous(x)
-        sizes = self.geometry.sizes(x.shape[1:-1], self.output_padding)
-        form, y = self.form(x.shape[1:-1]), np.empty_like(x, shape=(len(x), *sizes, self.channels))
-        weight = form.weight(theta[self.weight])
-        chunks = self._chunks(form, len(x), x.shape[1:-1])
-        for chunk in chunks:
-            form.data_adjoint(form.output(x[chunk]) @ weight.swapaxes(1, 2), y[chunk])
-            self._finish(y[chunk], theta)
+    def _extents(self, positions):
+        return positions, self.geometry.sizes(positions, self.output_padding)
 
-        def backward(dy, grad=None, need_dx=True):
-            dy = contiguous(dy)
-            # Made again: to keep them would cost more memory than time.
-            weight = form.weight(theta[self.weight]) if need_dx else None
-            self._begin(dy, y, grad)
-            dx = np.empty_like(x) if need_dx else None
-            total = None
-            for chunk in chunks:
-                v = form.data(dy[chunk])
-                if need_dx:
-                    form.output_adjoint(v @ weight, dx[chunk])
-                if grad is not None:
-                    total = _add(total, v.swapaxes(1, 2) @ form.output(x[chunk]))
-            if grad is not None:
-                form.weight_adjoint(total, grad[self.weight])
-            return dx
-
-        return y, backward
+    @staticmethod
+    def _sides(data, output):
+        return output, data
 
 
 def _add(total, array):
