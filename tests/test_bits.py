@@ -74,6 +74,8 @@ NETWORKS = {
     "wavegan": ("wave", "generator.width = 4\ndiscriminator.width = 4"),
     "layers": ("image", LAYERS),
     "recurrent": ("sequence", RECURRENT),
+    "vae": ("image", 'kind = "vae"'),
+    "conv-vae": ("image", 'kind = "vae"\nencoder.width = 16\ndecoder.width = 16'),
 }
 
 

@@ -13,5 +13,6 @@ of the lane and the step. `NETWORKS` maps the names of its networks to the type 
 """
 
 from hpcgen.models.gan import GAN
+from hpcgen.models.vae import VAE
 
-MODELS = {"gan": GAN}
+MODELS = {"gan": GAN, "vae": VAE}

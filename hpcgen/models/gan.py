@@ -83,7 +83,7 @@ class GAN:
         self.sample_shape = tuple(sample_shape)
         self.latent = options.latent
         self.loss = LOSSES[options.loss]
-        generator = options.generator.specs(self.sample_shape)
+        generator = options.generator.back(self.sample_shape)
         last = next((spec for spec in reversed(generator) if not isinstance(spec, MOVES)), None)
         self.range = (0.0, 1.0) if isinstance(last, Sigmoid) else (-1.0, 1.0)
         self.networks = {

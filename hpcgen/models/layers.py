@@ -239,10 +239,10 @@ KINDS = {spec: kind for kind, spec in LAYERS.items()}
 ACTIVATIONS = ("relu", "leaky-relu", "tanh", "sigmoid", "elu", "softplus", "linear")
 
 
-def build(specs, start, end, where):
+def build(specs, start, end, where, prefix=""):
     """Return the `Chain` of `specs` that leads from samples of shape `start` to samples of shape `end`.
 
-    A layer's parameters are named after its kind and its number among its kind, from 1. Raises InputError, which names the
+    A layer's parameters are named `prefix`, its kind, and its number among its kind, from 1. Raises InputError, which names the
     layer under the key `where`, if shapes do not fit.
     """
     layers, counts, shape, specs = [], {}, tuple(start), list(specs)
@@ -254,7 +254,7 @@ def build(specs, start, end, where):
         follower = specs[i + 1] if i + 1 < len(specs) else None
         slope = follower.slope if spec.absorbs and isinstance(follower, Rectifier) else 1.0
         try:
-            layer, made = spec.build(f"{kind.replace('-', '_')}{counts[kind]}", shape, slope)
+            layer, made = spec.build(f"{prefix}{kind.replace('-', '_')}{counts[kind]}", shape, slope)
         except ValueError as error:
             raise InputError(f"{where}[{i}] ({kind}) gets samples of {_shown(shape)}: {error}") from None
         layers.append(layer)

@@ -24,9 +24,13 @@ class Perceptron:
             yield LAYERS[self.activation]()
         yield layers.Dense(outputs)
 
-    def specs(self, shape):
-        """Return the layers from samples of `shape` to one logit."""
-        return [layers.Flatten(), *self._dense(1)]
+    def specs(self, shape, outputs=1):
+        """Return the layers from samples of `shape` to `outputs` numbers."""
+        return [layers.Flatten(), *self._dense(outputs)]
+
+    def back(self, shape):
+        """Return the layers from numbers to samples of `shape`."""
+        return [*self._dense(prod(shape)), layers.Reshape(list(shape))]
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class PerceptronGenerator(Perceptron):
 
     output: str = setting("tanh", choices=OUTPUTS)
 
-    def specs(self, shape):
+    def back(self, shape):
         """Return the layers from noise to samples of `shape`."""
         return [*self._dense(prod(shape)), LAYERS[self.output](), layers.Reshape(list(shape))]
 
@@ -88,13 +92,13 @@ class Pyramid:
     def _normalized(self):
         return [layers.BatchNorm()] * self.normalization + [LAYERS[self.activation]()]
 
-    def specs(self, shape):
-        """Return the layers from samples of `shape` to one logit."""
+    def specs(self, shape, outputs=1):
+        """Return the layers from samples of `shape` to `outputs` numbers."""
         ((sizes, channels), (_, width), *stages), (keys, _) = self._stages(shape), self._geometry()
         specs = [layers.Reshape([*sizes, channels]), layers.Conv(width, **keys), LAYERS[self.activation]()]
         for _, width in stages:
             specs += [layers.Conv(width, **keys), *self._normalized()]
-        return [*specs, layers.Flatten(), layers.Dense(1, not self.normalization, self.deviation)]
+        return [*specs, layers.Flatten(), layers.Dense(outputs, not self.normalization, self.deviation)]
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,7 @@ class PyramidGenerator(Pyramid):
     hidden_activation: str = setting("elu", choices=ACTIVATIONS)
     output: str = setting("tanh", choices=OUTPUTS)
 
-    def specs(self, shape):
+    def back(self, shape):
         """Return the layers from noise to samples of `shape`."""
         (*stages, (sizes, width)), (keys, extra) = self._stages(shape), self._geometry()
         start = {"bias": keys["bias"], "deviation": keys["deviation"]}
@@ -131,6 +135,10 @@ class Layers:
 
     layers: list[Spec] = setting(kinds=LAYERS)
 
-    def specs(self, shape):
+    def specs(self, shape, outputs=1):
+        """Return the layers as they are."""
+        return self.layers
+
+    def back(self, shape):
         """Return the layers as they are."""
         return self.layers

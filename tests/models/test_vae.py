@@ -1,0 +1,122 @@
+"""The variational autoencoder's gradient against differences, its KL against the closed form, and what it learns."""
+
+from contextlib import closing
+
+import numpy as np
+import pytest
+
+from hpcgen.config import parse_config
+from hpcgen.data.prepare import prepare
+from hpcgen.errors import InputError
+from hpcgen.models.vae import VAE
+from hpcgen.nn.check import numerical_gradient, relative_error
+from hpcgen.nn.likelihoods import LIKELIHOODS
+from hpcgen.nn.vector import Vector
+from hpcgen.training import Training
+
+
+def made(text, shape, dtype=np.float64):
+    """Return a VAE with the keys `text` under [model], and its theta."""
+    options = parse_config(f'data.path = "d.h5"\n[model]\nkind = "vae"\nlatent = 3\n{text}').model
+    model = VAE(options, shape)
+    theta = {"vae": Vector(model.layouts["vae"].state(), dtype=dtype)}
+    model.initialize("vae", theta["vae"], np.random.default_rng(0))
+    return model, theta
+
+
+def run(model, theta, batch, noise):
+    grad = Vector(model.layouts["vae"], dtype=batch.dtype)
+    model.gradient("vae", theta, batch, noise, grad, {})
+    return grad
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("beta", [1.0, 0.3])
+def test_gradient(random, likelihood, beta):
+    text = f"likelihood = '{likelihood}'\nbeta = {beta}\nencoder = {{ hidden = [5], activation = 'softplus' }}\n"
+    model, theta = made(text + "decoder = { hidden = [4], activation = 'softplus' }", (2, 3))
+    batch, noise = random.random((4, 2, 3)), random.standard_normal((4, 3))
+    grad, parameters = run(model, theta, batch, noise), model.layouts["vae"].parameters
+    expected = numerical_gradient(lambda: float(run(model, theta, batch, noise)["loss"]), theta["vae"].data)
+    assert relative_error(grad.data[parameters], expected[parameters]) < 1e-7
+    assert grad["loss"] == pytest.approx(grad["reconstruction"] + beta * grad["kl"]) and grad["count"] == 4
+
+
+def test_a_convolutional_gradient_along_directions(random):
+    text = "network = 'conv-vae'\nencoder = { width = 3, activation = 'softplus' }\n"
+    model, theta = made(text + "decoder = { width = 3, activation = 'softplus' }", (8, 8, 2))
+    batch, noise, theta_vae = random.random((3, 8, 8, 2)), random.standard_normal((3, 3)), theta["vae"]
+    grad, start, step = run(model, theta, batch, noise), theta_vae.data.copy(), 1e-5
+    for _ in range(5):
+        direction = random.standard_normal(start.size)
+        losses = []
+        for sign in (1, -1):
+            theta_vae.data[...] = start + sign * step * direction
+            losses.append(float(run(model, theta, batch, noise)["loss"]))
+        slope = (losses[0] - losses[1]) / (2 * step)
+        assert slope == pytest.approx(grad.data[model.layouts["vae"].parameters] @ direction, rel=1e-6, abs=1e-6)
+
+
+def test_kl_is_that_of_two_normal_distributions(random):
+    """KL(N(m, s^2) || N(0, 1)) by numerical integration."""
+    model, theta = made("encoder = { hidden = [] }", (4,))
+    theta["vae"].data[...] = 0
+    mean, log_variance = random.standard_normal(3), random.standard_normal(3)
+    theta["vae"]["encoder/dense1/bias"][...] = np.concatenate([mean, log_variance])
+    z = np.linspace(-30, 30, 200_001)
+    log_q = -0.5 * (log_variance[:, None] + (z - mean[:, None]) ** 2 / np.exp(log_variance[:, None]) + np.log(2 * np.pi))
+    log_p = -0.5 * (z * z + np.log(2 * np.pi))
+    expected = (np.exp(log_q) * (log_q - log_p)).sum() * (z[1] - z[0])
+    assert run(model, theta, np.zeros((2, 4)), np.zeros((2, 3)))["kl"] == pytest.approx(2 * expected)
+
+
+@pytest.mark.parametrize("name", LIKELIHOODS)
+def test_likelihoods_are_distributions(name):
+    """Their values add up to one."""
+    a = np.array([[-2.0], [0.3], [4.0]])
+    values = np.array([0.0, 1.0]) if name == "bernoulli" else np.linspace(-20, 20, 40_001)
+    weight = 1.0 if name == "bernoulli" else values[1] - values[0]
+    for row in a:
+        total = sum(np.exp(-LIKELIHOODS[name].loss(row, np.full(1, x))[0]) for x in values) * weight
+        assert total == pytest.approx(1)
+
+
+def test_samples_lie_in_the_range():
+    for text, low in (("", 0), ("likelihood = 'gaussian'", -1)):
+        model, theta = made(text, (2, 3), np.float32)
+        samples = model.sample(theta, model.noise(np.random.default_rng(0), 5))
+        assert samples.shape == (5, 2, 3) and samples.dtype == np.float32 and model.range == (low, 1)
+
+
+@pytest.mark.parametrize(
+    "text, message", [("likelihood = 'poisson'", "one of bernoulli, gaussian"), ("beta = -1", "beta = -1")]
+)
+def test_bad_keys(text, message):
+    with pytest.raises(InputError, match=message):
+        made(text, (2, 3))
+
+
+class Circles:
+    """Rings of random radius, 8 x 8."""
+
+    rows, shape, dtype, kind, name, labels = 400, (8, 8, 1), np.uint8, "image", "circles", False
+
+    def read(self, start, stop):
+        radius = np.random.default_rng(0).uniform(1, 4, self.rows)[start:stop, None, None]
+        place = np.hypot(*np.mgrid[-3.5:4, -3.5:4])
+        return (255 * np.exp(-((place - radius) ** 2)))[..., None].astype(np.uint8), None
+
+
+def test_it_learns(comm, folder):
+    path = folder / "circles.h5"
+    prepare(Circles, path, comm)
+    text = f"""
+        data.path = "{path}"
+        model = {{ kind = "vae", latent = 4 }}
+        train = {{ lanes = 4, lane_size = 16, steps = 150 }}
+        optimizer = {{ name = "adam", learning_rate = 0.003, beta1 = 0.9 }}
+        """
+    losses = []
+    with closing(Training(parse_config(text), comm)) as training:
+        training.run([lambda training, statistics, last: losses.append(statistics["vae"]["loss"])])
+    assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:3])
