@@ -96,8 +96,10 @@ def launch(options, ranks, *arguments):
     launcher = [*shlex.split(options.launcher), ranks] if ranks else []
     command = [str(word) for word in (*launcher, sys.executable, *arguments)]
     start = perf_counter()
+    # One core a rank, unless the user says otherwise: a rank alone would use the others' cores for lanes of its own.
+    env = {"OMP_NUM_THREADS": "1", **os.environ}
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env)
     except OSError as error:
         sys.exit(f"scaling: cannot start {command[0]}: {error.strerror}; see --launcher")
     if done.returncode:
