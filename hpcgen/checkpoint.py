@@ -5,10 +5,11 @@
     /players/<player>/optimizer/<slot>    (n,)
     /players/<player>/average             (n,)   where the optimizer keeps a mean of past parameters
     /players/<player>/buffers, buffers_layout    where the model has running statistics
+    /schema/vocabulary (v,), /schema/inputs, /schema/outputs (2, p): mean and deviation of columns, where the data have them
     /checksums/...                        see `hpcgen.storage`
 
 Attributes: format, version, step, seed, lanes, lane_size, config (the resolved run file), environment (JSON), data (the data
-file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high.
+file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high, classes, rate, units.
 """
 
 import json
@@ -22,14 +23,14 @@ import numpy as np
 
 from hpcgen import storage
 from hpcgen.config import differences, parse_config
-from hpcgen.data.file import Scale
+from hpcgen.data.schema import Columns, Schema
 from hpcgen.errors import DamagedError, InputError
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import state_partition
 from hpcgen.storage import Slab
 
-FORMAT, VERSION = "hpcgen-checkpoint", 1
+FORMAT, VERSION = "hpcgen-checkpoint", 2
 NAME = re.compile(r"step-(\d{8,})\.h5")
 LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
 
@@ -62,7 +63,7 @@ class Checkpoint:
     step: int
     seed: int
     config: object
-    scale: Scale
+    schema: Schema
     attributes: dict
     players: dict
     averages: dict
@@ -79,7 +80,7 @@ def name(step):
     return f"step-{step:08d}.h5"
 
 
-def save(path, comm, step, config, scale, fingerprint, environment, players):
+def save(path, comm, step, config, schema, fingerprint, environment, players):
     """Write `players` (name -> PlayerState) after `step` steps. Collective over `comm`.
 
     Each rank writes its own slice of every flat vector. Errors as `storage.write`.
@@ -107,12 +108,9 @@ def save(path, comm, step, config, scale, fingerprint, environment, players):
         "config": config.toml(),
         "environment": json.dumps(environment),
         "data": fingerprint,
-        "sample_shape": list(scale.shape),
-        "sample_dtype": scale.dtype,
-        "sample_kind": scale.kind,
-        "low": scale.low,
-        "high": scale.high,
+        **_schema_attributes(schema),
     }
+    slabs |= {name: Slab.replicated(array, comm) for name, array in _schema_arrays(schema).items()}
     storage.write(path, comm, attributes, slabs)
 
 
@@ -167,12 +165,9 @@ def load(path, optimizer=True):
                 slot: Vector(Layout(parameters), storage.read_rows(file, f"{where}/optimizer/{slot}"))
                 for slot in (group.get("optimizer", ()) if optimizer else ())
             }
-    scale = Scale(
-        tuple(attributes["sample_shape"]),
-        *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high")),
-    )
+        schema = _schema(attributes, {name: storage.read_rows(file, f"schema/{name}") for name in file.get("schema", ())})
     config = parse_config(attributes["config"])
-    return Checkpoint(path, attributes["step"], attributes["seed"], config, scale, attributes, players, averages, slots)
+    return Checkpoint(path, attributes["step"], attributes["seed"], config, schema, attributes, players, averages, slots)
 
 
 def candidates(run):
@@ -230,6 +225,37 @@ def _open(path):
 
 def _attributes(file):
     return {name: np.asarray(value).tolist() for name, value in file.attrs.items()}
+
+
+def _schema_attributes(schema):
+    return {
+        "sample_shape": list(schema.shape),
+        "sample_dtype": schema.dtype,
+        "sample_kind": schema.kind,
+        "low": schema.low,
+        "high": schema.high,
+        "classes": schema.classes,
+        "rate": schema.rate,
+        "units": schema.units,
+    }
+
+
+def _schema_arrays(schema):
+    columns = {"schema/inputs": schema.inputs, "schema/outputs": schema.outputs}
+    arrays = {name: np.array([c.mean, c.deviation]) for name, c in columns.items() if c is not None}
+    vocabulary = {"schema/vocabulary": np.array([ord(c) for c in schema.vocabulary], np.uint32)}
+    return arrays | (vocabulary if schema.vocabulary else {})
+
+
+def _schema(attributes, arrays):
+    columns = {name: Columns(*map(tuple, arrays[name].tolist())) for name in ("inputs", "outputs") if name in arrays}
+    return Schema(
+        tuple(attributes["sample_shape"]),
+        *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high", "classes", "rate")),
+        "".join(map(chr, arrays.get("vocabulary", ()))),
+        attributes["units"],
+        **columns,
+    )
 
 
 def _parameter_slices(layout, size):

@@ -20,9 +20,13 @@ EXCHANGES = ("auto", "allreduce")
 
 @dataclass(frozen=True)
 class Data:
-    """Where the samples are; a relative path starts at the current folder."""
+    """Where the samples are: one file, or several that are used as one; a relative path starts at the current folder.
 
-    path: str
+    A lane whose shard is larger than `block` MiB reads it in blocks of that size, which it shuffles apart.
+    """
+
+    path: str | list[str]
+    block: int = setting(64, ge=1)
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,11 @@ def parse_config(text, settings=()):
     seed = _value("seed", table.get("seed", SEED["default"]), int, SEED)
     model = _model(_subtable(table, "model"))
     sections = {name: _build(kind, _subtable(table, name), name) for name, kind in SECTIONS.items()}
-    sections["data"] = Data(str(Path(sections["data"].path).absolute()))
+    path = sections["data"].path
+    if not path:
+        raise InputError(f"data.path = {_shown(path)}: must name a data file, or several")
+    absolute = [str(Path(each).absolute()) for each in path] if isinstance(path, list) else str(Path(path).absolute())
+    sections["data"] = replace(sections["data"], path=absolute)
     optimizers = _optimizers(_subtable(table, "optimizer"), MODELS[model.kind].players, sections["train"].steps)
     return Config(seed=seed, model=model, optimizer=optimizers, **sections)
 

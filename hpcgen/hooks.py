@@ -129,10 +129,10 @@ class Pictures(Hook):
         theta = training.sampled()
         if training.comm.rank:
             return
-        config, scale = training.config, training.shards.scale
-        samples = generate(training.model, theta, scale, config.seed, 0, config.samples.count)
+        config, schema = training.config, training.shards.schema
+        samples = generate(training.model, theta, schema, config.seed, 0, config.samples.count)
         with refusals(self.path(training.step)):
-            plots.save_picture(samples, self.path(training.step), scale.low, scale.high)
+            plots.save_picture(samples, self.path(training.step), schema.low, schema.high)
 
 
 class Checkpoints(Hook):

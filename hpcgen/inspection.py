@@ -7,7 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcgen import checkpoint, storage
-from hpcgen.data.file import declared_range, open_data, read_samples
+from hpcgen.data.file import DataFiles, open_data
 from hpcgen.errors import DamagedError, InputError
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.partition import Partition
@@ -96,14 +96,13 @@ def _kind(path):
 
 
 def _inspect_data(path, comm, say):
-    with agree(comm), open_data(path) as file:
+    with agree(comm), open_data(path) as file, DataFiles([path]) as data:
         shape, dtype, attributes = file["samples"].shape, file["samples"].dtype, dict(file.attrs)
-        declared_range(file)
-        others = [f"/{name} {file[name].shape}" for name in ("labels", "inputs") if name in file]
+        others = [f"/{name} {file[name].shape}" for name in storage.content(file) if name != "samples"]
         checked = storage.has_checksums(file)
-        mine = Partition.even(shape[0], comm.size).slice(comm.rank)
+        mine = Partition.even(data.rows, comm.size).slice(comm.rank)
         for start in range(mine.start, mine.stop, 4096):
-            read_samples(file, start, min(start + 4096, mine.stop))
+            data.read(start, min(start + 4096, mine.stop))
     if checked:
         storage.verify(path, comm)
     say(f"{path}: data file, {shape[0]:,} samples of {' x '.join(map(str, shape[1:]))} {dtype}")
@@ -131,7 +130,7 @@ def _checkpoint_lines(path):
     attributes = state.attributes
     yield f"{path}: checkpoint after step {state.step:,}, seed {state.seed}"
     yield f"  model     {state.config.model.kind} {state.config.model.network}"
-    yield f"  samples   {' x '.join(map(str, state.scale.shape))} {state.scale.dtype}, {state.scale.kind}"
+    yield f"  samples   {' x '.join(map(str, state.schema.shape))} {state.schema.dtype}, {state.schema.kind}"
     yield f"  lanes     {attributes['lanes']} of {attributes['lane_size']} samples"
     for player, vector in state.players.items():
         slots = ", ".join(state.optimizer[player]) or "without state"

@@ -13,10 +13,13 @@ from hpcgen.parallel.partition import BLOCK
 
 
 class Player:
-    """A player on this rank: its parameters theta, its exchange, and the part of its other state that this rank owns."""
+    """A player on this rank: its parameters theta, its exchange, and the part of its other state that this rank owns.
 
-    def __init__(self, optimizer, exchange, theta):
-        self.optimizer, self.exchange = optimizer, exchange
+    It takes `turns` turns a step.
+    """
+
+    def __init__(self, optimizer, exchange, theta, turns=1):
+        self.optimizer, self.exchange, self._turns, self._turn = optimizer, exchange, turns, 0
         owned, end = exchange.owned, theta.layout.parameters.stop
         self._moves = slice(min(owned.start, end), min(owned.stop, end))
         self._follows = slice(max(owned.start, end), max(owned.stop, end))
@@ -34,7 +37,8 @@ class Player:
         with watch("update"):
             mine, moving = theta[self._moves], self._moves.stop - self._moves.start
             scale = optimizer.clipped(1 / count, sums[:moving], self._parts)
-            optimizer.step(mine, sums[:moving], state.slots, step + 1, scale, self._parts)
+            self._turn, updates = (self._turn + 1) % self._turns, step * self._turns + self._turn + 1
+            optimizer.step(mine, sums[:moving], state.slots, updates, optimizer.rate(step + 1), scale, self._parts)
             loops = kernels(theta)
             if state.average is not None:
                 loops.approach(state.average, mine, 1 - optimizer.average)

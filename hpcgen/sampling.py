@@ -10,6 +10,7 @@ from hpcgen import plots, storage
 from hpcgen.checkpoint import load, newest
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
+from hpcgen.models.batch import Batch
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
@@ -23,19 +24,21 @@ PICTURE = 100
 def model_of(checkpoint):
     """Return the model that a loaded checkpoint's parameters belong to."""
     options = checkpoint.config.model
-    return MODELS[options.kind](options, checkpoint.scale.shape)
+    return MODELS[options.kind](options, checkpoint.schema)
 
 
-def generate(model, theta, scale, seed, start, stop):
+def generate(model, theta, schema, seed, start, stop):
     """Return samples [start, stop) of `seed`, in the data's own interval and type (stop - start, *shape)."""
     first, last = start // BLOCK, -(-stop // BLOCK)
     with one_blas_thread():
-        blocks = [
-            scale.from_model(model.sample(theta, model.noise(stream(seed, Purpose.SAMPLE, block), BLOCK)), model.range)
-            for block in range(first, last)
-        ]
-    samples = np.concatenate(blocks) if blocks else np.empty((0, *scale.shape), scale.dtype)
+        blocks = [model.units.decode(model.sample(theta, _batch(model, seed, block))) for block in range(first, last)]
+    samples = np.concatenate(blocks) if blocks else np.empty((0, *schema.shape), schema.dtype)
     return samples[start - first * BLOCK : stop - first * BLOCK]
+
+
+def _batch(model, seed, block):
+    noise = model.noise(stream(seed, Purpose.SAMPLE, block), BLOCK)
+    return Batch(BLOCK, noise=noise, random=lambda i: stream(seed, Purpose.SAMPLE, block, part=1 + i))
 
 
 def sample(path, comm, count, seed, out=None, png=None, say=print, warn=print):
@@ -50,21 +53,21 @@ def sample(path, comm, count, seed, out=None, png=None, say=print, warn=print):
     say(f"from {path}")
     with agree(comm):
         state = load(path, optimizer=False)
-    model, scale = model_of(state), state.scale
-    for target, size in ((out, count * prod(scale.shape) * np.dtype(scale.dtype).itemsize), (png, 0)):
+    model, schema = model_of(state), state.schema
+    for target, size in ((out, count * prod(schema.shape) * np.dtype(schema.dtype).itemsize), (png, 0)):
         if target:
             from_root(comm, storage.require_room, target, size)
     if write:
-        shape = (count, *scale.shape)
-        mine = storage.partition(shape, scale.dtype, comm.size).slice(comm.rank)
-        local = generate(model, state.sampled, scale, seed, mine.start, mine.stop)
-        write(Path(out), comm, storage.Slab(shape, mine.start, local), scale, f"{state.path.name}, seed {seed}")
-        say(f"{out}: {count:,} samples of {' x '.join(map(str, scale.shape))}")
+        shape = (count, *schema.shape)
+        mine = storage.partition(shape, schema.dtype, comm.size).slice(comm.rank)
+        local = generate(model, state.sampled, schema, seed, mine.start, mine.stop)
+        write(Path(out), comm, storage.Slab(shape, mine.start, local), schema, f"{state.path.name}, seed {seed}")
+        say(f"{out}: {count:,} samples of {' x '.join(map(str, schema.shape))}")
     if png:
         with agree(comm):
             if comm.rank == 0:
-                shown = generate(model, state.sampled, scale, seed, 0, min(count, PICTURE))
-                plots.save_picture(shown, png, scale.low, scale.high)
+                shown = generate(model, state.sampled, schema, seed, 0, min(count, PICTURE))
+                plots.save_picture(shown, png, schema.low, schema.high)
         say(f"{png}: a picture of {min(count, PICTURE)}")
 
 
@@ -75,19 +78,19 @@ def _writer(path):
     return writers[Path(path).suffix]
 
 
-def _write_hdf5(path, comm, slab, scale, source):
+def _write_hdf5(path, comm, slab, schema, source):
     attributes = {
         "format": "hpcgen-data",
         "version": 1,
-        "kind": scale.kind,
+        "kind": schema.kind,
         "source": source,
-        "low": scale.low,
-        "high": scale.high,
+        "low": schema.low,
+        "high": schema.high,
     }
     storage.write(path, comm, attributes, {"samples": slab})
 
 
-def _write_npy(path, comm, slab, scale, source):
+def _write_npy(path, comm, slab, schema, source):
     with storage.replacing(path, comm, slab.local.dtype.itemsize * prod(slab.shape)) as temporary:
         header = io.BytesIO()
         np.lib.format.write_array_header_2_0(

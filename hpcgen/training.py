@@ -10,6 +10,7 @@ from hpcgen import checkpoint
 from hpcgen.data.shards import Shards
 from hpcgen.errors import DamagedError, InputError, RunError
 from hpcgen.models import MODELS
+from hpcgen.models.batch import Batch
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import from_root
 from hpcgen.parallel.exchange import EXCHANGES
@@ -34,8 +35,9 @@ class Training:
         self.config, self.comm, self.step = config, comm, 0
         self.lanes = deal_lanes(config, comm.size)
         train = config.train
-        self.shards = Shards(config.data.path, comm, self.lanes, train.lane_size, config.seed)
-        self.model = MODELS[config.model.kind](config.model, self.shards.scale.shape)
+        self.shards = Shards(config.data.path, comm, self.lanes, train.lane_size, config.seed, config.data.block)
+        self.model = MODELS[config.model.kind](config.model, self.shards.schema)
+        self._draws = 1 + max(draw for _, draw in self.model.turns)
         self.players = {name: self._player(i, name) for i, name in enumerate(self.model.players)}
         self.theta = {name: player.state.theta for name, player in self.players.items()}
         mine = self.lanes.counts[comm.rank]
@@ -51,10 +53,12 @@ class Training:
         exchange = EXCHANGES[self.config.parallel.exchange](self.comm, layout, self.lanes, lambda: Vector(layout))
         theta = Vector(layout.state())
         self.model.initialize(name, theta, stream(self.config.seed, Purpose.INITIALIZE, index))
-        return Player(self.config.optimizer[name], exchange, theta)
+        turns = sum(name == player for player, _ in self.model.turns)
+        return Player(self.config.optimizer[name], exchange, theta, turns)
 
     def close(self):
         self.workers.close()
+        self.shards.close()
         for player in self.players.values():
             player.exchange.close()
 
@@ -121,24 +125,21 @@ class Training:
                     raise RunError(f"stopped by a signal after step {self.step}, saved in {self.saved}; run again to go on")
 
     def _step(self, stop):
-        """Take one step of every player; return {player: {statistic: mean over samples}}."""
-        size, seed, step, watch = self.config.train.lane_size, self.config.seed, self.step, self.watch
-        mine = self.lanes.slice(self.comm.rank)
-        with watch("data"):
-            batches = {
-                lane: self.shards.scale.to_model(self.shards.batch(step, lane), self.model.range)
-                for lane in range(mine.start, mine.stop)
-            }
-            noise = {lane: self.model.noise(stream(seed, Purpose.NOISE, step, lane), size) for lane in batches}
-        kept = {lane: {} for lane in batches}
+        """Let the players take their turns once; return {player: {statistic: mean over samples}} of each one's last turn."""
+        mine, watch, drawn = self.lanes.slice(self.comm.rank), self.watch, None
         statistics = {}
-        for name, player in self.players.items():
+        for name, draw in self.model.turns:
+            player = self.players[name]
+            if draw != drawn:
+                with watch("data"):
+                    number = self.step * self._draws + draw
+                    batches, drawn = {lane: self._batch(number, lane) for lane in range(mine.start, mine.stop)}, draw
 
             def gradient(task):
                 lane, grad = task
-                self.model.gradient(name, self.theta, batches[lane], noise[lane], grad, kept[lane], self._dropout(lane))
+                self.model.gradient(name, self.theta, batches[lane], grad)
                 if self.config.train.recompute:
-                    kept[lane].clear()
+                    batches[lane].kept.clear()
                 grad["stop"][...] = bool(stop)
                 return lane, grad
 
@@ -146,13 +147,22 @@ class Training:
                 tasks = ((lane, player.exchange.vector()) for lane in batches)
                 for lane, grad in self.workers.each(gradient, tasks):
                     player.exchange.add(lane, grad)
-            statistics[name] = player.update(step, watch)
+            statistics[name] = player.update(self.step, watch)
             self._require_finite(name, statistics[name])
         return statistics
 
-    def _dropout(self, lane):
-        """Return random(i), the stream of the lane's i-th pass in this step."""
-        return lambda i: stream(self.config.seed, Purpose.DROPOUT, self.step, lane, i)
+    def _batch(self, number, lane):
+        """Return the lane's Batch of that number, counted over the run."""
+        rows, model, seed = self.shards.batch(number, lane), self.model, self.config.seed
+        return Batch(
+            len(rows),
+            model.units.encode(rows.samples),
+            model.noise(stream(seed, Purpose.NOISE, number, lane), len(rows)),
+            None if rows.inputs is None else model.input_units.encode(rows.inputs),
+            rows.labels,
+            lambda i: stream(seed, Purpose.DROPOUT, number, lane, i),
+            self.step,
+        )
 
     def _require_finite(self, player, statistics):
         if not math.isfinite(statistics["loss"]):
@@ -164,8 +174,8 @@ class Training:
             arrays = [player.state.theta.data, *player.state.parts.values()]
             if not self.comm.allreduce(all(np.isfinite(array).all() for array in arrays), op=MPI.LAND):
                 raise RunError(f"step {self.step}: the {name}'s numbers are no longer finite; {self._last_good()}")
-        scale, fingerprint = self.shards.scale, self.shards.fingerprint
-        checkpoint.save(path, self.comm, self.step, self.config, scale, fingerprint, self.environment, self._states())
+        schema, fingerprint = self.shards.schema, self.shards.fingerprint
+        checkpoint.save(path, self.comm, self.step, self.config, schema, fingerprint, self.environment, self._states())
         self.saved = path
 
     def _last_good(self):

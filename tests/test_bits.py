@@ -173,7 +173,7 @@ def test_running_statistics_are_means_over_lanes(comm, data):
         discriminator = model.networks["discriminator"]
         first = next(i for i, layer in enumerate(discriminator.layers) if isinstance(layer, BatchNorm))
         for lane in range(LANES):
-            batch = alone.shards.scale.to_model(alone.shards.batch(0, lane), model.range)
+            batch = model.units.encode(alone.shards.batch(0, lane).samples)
             noise = model.noise(stream(0, Purpose.NOISE, 0, lane), 3)
             for x in (batch, model.networks["generator"].forward(theta["generator"], noise)[0]):
                 for layer in discriminator.layers[:first]:

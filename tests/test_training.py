@@ -225,7 +225,7 @@ def test_ranks_and_lanes_must_fit(comm):
 def test_a_checkpoint_reads_back(comm, folder, run_file):
     training = train(run_file, folder / "run", comm)
     state = hpcgen.load(folder / "run" / "checkpoints" / "step-00000020.h5")
-    assert (state.step, state.seed, state.scale) == (20, 5, training.shards.scale)
+    assert (state.step, state.seed, state.schema) == (20, 5, training.shards.schema)
     assert state.config == training.config
     for player, vector in state.players.items():
         assert vector.data.tobytes() == training.theta[player].data.tobytes()
@@ -278,7 +278,7 @@ def test_samples_are_the_same_at_any_number_of_ranks(comm, folder, run_file):
     if comm.rank == 0:
         sampling.sample(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", say=lambda line: None)
         assert np.array_equal(np.load(folder / "one.npy"), samples[:70])
-    other = sampling.generate(training.model, training.theta, training.shards.scale, 4, 0, 150)
+    other = sampling.generate(training.model, training.theta, training.shards.schema, 4, 0, 150)
     assert not np.array_equal(other, samples)
 
 

@@ -1,46 +1,109 @@
-"""The data file: /samples (n, ...) uint8 or float32, optional /labels (n,), attributes kind, source, low, high.
+"""The data file: /samples (n, ...) uint8 or float32, optional /inputs (n, p) float32 and /labels (n,), attributes kind,
+source, low, high.
 
+Text is tokens, uint8 or uint16, with /vocabulary (code points, or bytes) and the attribute units; audio has the attribute rate.
 Any HDF5 file with /samples will do; one that `hpcgen prepare` wrote is verified against its checksums as it is read.
 """
 
 import math
 import zlib
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
 from hpcgen import storage
+from hpcgen.data.schema import Schema
 from hpcgen.errors import DamagedError, InputError
+from hpcgen.parallel.partition import Partition
 
 
-@dataclass(frozen=True)
-class Scale:
-    """What a sample is: its shape, type and kind, and the interval of its values; maps that interval to a model's."""
+class Rows(NamedTuple):
+    """Rows of a data file, as they lie there: samples (n, ...), and inputs (n, p) and labels (n,) or None."""
 
-    shape: tuple
-    dtype: str
-    kind: str
-    low: float
-    high: float
+    samples: np.ndarray
+    inputs: np.ndarray | None = None
+    labels: np.ndarray | None = None
 
-    def to_model(self, samples, interval):
-        """Return samples as float32 with [low, high] mapped to `interval`."""
-        bottom, top = interval
-        slope = (top - bottom) / (self.high - self.low)
-        x = samples.astype(np.float32)
-        x *= np.float32(slope)
-        x += np.float32(bottom - self.low * slope)
-        return x
+    def __len__(self):
+        return len(self.samples)
 
-    def from_model(self, x, interval):
-        """Return a model's samples in the data's own interval and type; uint8 is rounded and clipped."""
-        bottom, top = interval
-        samples = (x - np.float32(bottom)) * np.float32((self.high - self.low) / (top - bottom)) + np.float32(self.low)
-        if self.dtype == "uint8":
-            samples = np.clip(np.rint(samples), 0, 255)
-        return samples.astype(self.dtype)
+    def map(self, function):
+        """Return the Rows of function(column) for each column that is there."""
+        return Rows(*(None if column is None else function(column) for column in self))
+
+    @classmethod
+    def joined(cls, parts):
+        """Return the Rows of several, one after the other."""
+        return parts[0] if len(parts) == 1 else cls(*(None if c[0] is None else np.concatenate(c) for c in zip(*parts)))
+
+
+class DataFiles:
+    """One data file, or several as one, open for reading: their rows follow each other.
+
+    Attributes: `schema`, without what only all rows together tell (classes, inputs, outputs; low and high are None unless all
+    files declare them), `rows`, the columns' `names`, and `fingerprint`, which tells data from other data. Raises InputError.
+    """
+
+    def __init__(self, paths):
+        with ExitStack() as stack:
+            self._files = [stack.enter_context(open_data(path)) for path in paths]
+            self.names = [name for name in Rows._fields if name in self._files[0]]
+            schemas = [_schema(file) for file in self._files]
+            for path, file, schema in zip(paths, self._files, schemas):
+                self._require_same(paths[0], path, file, schemas[0], schema)
+            ranges = [(schema.low, schema.high) for schema in schemas]
+            known = all(low is not None for low, _ in ranges)
+            low, high = (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
+            self.schema = replace(schemas[0], low=low, high=high)
+            self._parts = Partition(len(file["samples"]) for file in self._files)
+            self.rows = self._parts.total
+            self.fingerprint = "; ".join(map(fingerprint, self._files))
+            self._stack = stack.pop_all()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.close()
+
+    def close(self):
+        self._stack.close()
+
+    def _require_same(self, first_path, path, file, first, schema):
+        names = [name for name in Rows._fields if name in file]
+        mine, theirs = replace(schema, low=None, high=None), replace(first, low=None, high=None)
+        shapes = [{name: f[name].shape[1:] for name in names if name in f} for f in (file, self._files[0])]
+        if (mine, names, shapes[0]) != (theirs, self.names, shapes[1]):
+            raise InputError(f"{path}: not the same kind of rows as {first_path}; data files used as one must agree in all")
+
+    def width(self, name):
+        """Return the numbers in a row of a column."""
+        return math.prod(self._files[0][name].shape[1:])
+
+    @property
+    def row_bytes(self):
+        return sum(self.width(name) * self._files[0][name].dtype.itemsize for name in self.names)
+
+    def read(self, start, stop, names=Rows._fields):
+        """Return rows [start, stop), verified where the files have checksums, finite in any case, of the columns `names`."""
+        parts = []
+        for file, first, count in zip(self._files, self._parts.starts, self._parts.counts):
+            inside = slice(max(start - first, 0), min(stop - first, count))
+            if inside.start < inside.stop:
+                columns = [
+                    _column(file, name, inside, self.schema) if name in self.names and name in names else None
+                    for name in Rows._fields
+                ]
+                parts.append(Rows(*columns))
+        return Rows.joined(parts)
+
+
+def paths_of(path):
+    """Return the list of paths that data.path stands for."""
+    return [path] if isinstance(path, str) else list(path)
 
 
 @contextmanager
@@ -49,25 +112,72 @@ def open_data(path):
     with storage.open_file(path, "make it with 'hpcgen prepare'") as file:
         if not isinstance(file.get("samples"), h5py.Dataset):
             raise InputError(f"{path}: no dataset /samples; make a data file with 'hpcgen prepare'")
-        samples = file["samples"]
-        if samples.dtype not in (np.uint8, np.float32) or samples.ndim < 2 or 0 in samples.shape[1:]:
-            raise InputError(
-                f"{path}: /samples is {samples.dtype} of shape {samples.shape}, not uint8 or float32 (n, ...); "
-                f"convert it with 'hpcgen prepare array {path} OUT.h5 --name samples'"
-            )
+        samples, text = file["samples"], file.attrs.get("kind") == "text"
+        if samples.dtype not in ((np.uint8, np.uint16) if text else (np.uint8, np.float32)):
+            _refuse(path, samples)
+        if samples.ndim < 2 or 0 in samples.shape[1:]:
+            _refuse(path, samples)
+        rows = len(samples)
+        if "inputs" in file and (file["inputs"].dtype != np.float32 or file["inputs"].ndim != 2 or len(file["inputs"]) != rows):
+            raise InputError(f"{path}: /inputs is {_shown(file['inputs'])}, not float32 ({rows}, p)")
+        if "labels" in file and (file["labels"].dtype.kind not in "iu" or file["labels"].shape != (rows,)):
+            raise InputError(f"{path}: /labels is {_shown(file['labels'])}, not integers ({rows},)")
         yield file
 
 
-def read_samples(file, start, stop):
-    """Return rows [start, stop) of /samples, verified if the file has checksums, finite in any case."""
+def _refuse(path, samples):
+    raise InputError(
+        f"{path}: /samples is {_shown(samples)}, not uint8 or float32 (n, ...); "
+        f"convert it with 'hpcgen prepare array {path} OUT.h5 --name samples'"
+    )
+
+
+def _shown(dataset):
+    return f"{dataset.dtype} of shape {dataset.shape}"
+
+
+def _schema(file):
+    """Return what the file itself says of its rows."""
+    samples, kind = file["samples"], str(file.attrs.get("kind", "array"))
+    low, high = declared_range(file) or (None, None)
+    if kind == "text" and "vocabulary" not in file:
+        raise InputError(f"{file.filename}: text without /vocabulary; make it with 'hpcgen prepare text'")
+    vocabulary = "".join(map(chr, file["vocabulary"][...])) if kind == "text" else ""
+    rate, units = int(file.attrs.get("rate", 0)), str(file.attrs.get("units", "characters"))
+    return Schema(samples.shape[1:], str(samples.dtype), kind, low, high, rate=rate, vocabulary=vocabulary, units=units)
+
+
+def _column(file, name, rows, schema):
     if storage.has_checksums(file):
-        rows = storage.read_rows(file, "samples", start, stop)
+        values = storage.read_rows(file, name, rows.start, rows.stop)
     else:
         try:
-            rows = file["samples"][start:stop]
+            values = file[name][rows]
         except OSError as error:
-            raise DamagedError(f"{file.filename}: /samples cannot be read: {error}") from None
-    return finite_rows(file.filename, rows, start)
+            raise DamagedError(f"{file.filename}: /{name} cannot be read: {error}") from None
+    return CHECKS[name](file.filename, values, rows.start, schema)
+
+
+def _known_samples(name, rows, first, schema):
+    if schema.kind == "text" and rows.size and rows.max() >= len(schema.vocabulary):
+        row = int(np.argmax(rows.reshape(len(rows), -1).max(1) >= len(schema.vocabulary)))
+        raise InputError(
+            f"{name}: row {first + row} holds token {rows[row].max()}, outside the vocabulary of {len(schema.vocabulary)}"
+        )
+    return finite_rows(name, rows, first)
+
+
+def _known_labels(name, labels, first, schema):
+    if labels.size and labels.min() < 0:
+        raise InputError(f"{name}: row {first + int(np.argmin(labels))} has label {labels.min()}; labels count from 0")
+    return labels.astype(np.int64)
+
+
+CHECKS = {
+    "samples": _known_samples,
+    "inputs": lambda name, rows, first, schema: finite_rows(name, rows, first, "inputs"),
+    "labels": _known_labels,
+}
 
 
 def fingerprint(file):
@@ -91,11 +201,11 @@ def declared_range(file):
     return low, high
 
 
-def finite_rows(name, rows, first):
+def finite_rows(name, rows, first, column="samples"):
     """Return `rows`; raise InputError that names the first row, counted from `first`, with NaN or infinity."""
-    if rows.dtype != np.uint8:
+    if rows.dtype.kind == "f":
         finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
         if not finite.all():
             row = first + int(np.argmin(finite))
-            raise InputError(f"{name}: row {row} of the samples holds NaN or infinity; remove or repair it")
+            raise InputError(f"{name}: row {row} of the {column} holds NaN or infinity; remove or repair it")
     return rows

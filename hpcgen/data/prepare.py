@@ -23,30 +23,39 @@ def prepare(make_source, path, comm, seed=0, keep_order=False):
     """
     with agree(comm):
         source = make_source()
-        if source.rows == 0 or 0 in source.shape:
-            raise InputError(f"{source.name}: holds no samples (its shape is {(source.rows, *source.shape)})")
-        storage.require_room(path, 0)
-    before = Partition.even(source.rows, comm.size)
-    mine = before.slice(comm.rank)
+    source.survey(comm)
     with agree(comm):
-        samples, labels = source.read(mine.start, mine.stop)
-        finite_rows(source.name, samples, mine.start)
-    low, high = value_range(comm, samples)
+        _require_rows(source, source.rows)
+        storage.require_room(path, 0)
+    mine = Partition.even(source.rows, comm.size).slice(comm.rank)
+    with agree(comm):
+        rows = source.read(mine.start, mine.stop)
+        finite_rows(source.name, rows.samples, mine.start)
+        if rows.inputs is not None:
+            finite_rows(source.name, rows.inputs, mine.start, "inputs")
+    before = Partition(comm.allgather(len(rows)))
+    with agree(comm):
+        _require_rows(source, before.total)
+    low, high = source.range or value_range(comm, rows.samples)
     random = stream(seed, Purpose.PREPARE)
-    order = np.arange(source.rows) if keep_order else random.permutation(source.rows)
+    order = np.arange(before.total) if keep_order else random.permutation(before.total)
 
     def slab(local):
-        shape = (source.rows, *local.shape[1:])
+        shape = (before.total, *local.shape[1:])
         after = partition(shape, local.dtype, comm.size)
         return Slab(shape, after.starts[comm.rank], redistribute(comm, local, before, after, order))
 
-    slabs = {"samples": slab(samples)}
-    if source.labels:
-        slabs["labels"] = slab(labels)
-    attributes = {"format": "hpcgen-data", "version": 1, "kind": source.kind, "source": source.name}
+    slabs = {name: slab(getattr(rows, name)) for name in source.columns}
+    slabs |= {name: Slab.replicated(array, comm) for name, array in source.constants.items()}
+    attributes = {"format": "hpcgen-data", "version": 1, "kind": source.kind, "source": source.name, **source.attributes}
     attributes |= {"low": low, "high": high, "seed": seed, "shuffled": int(not keep_order)}
     write(path, comm, attributes, slabs)
-    return source.rows, source.shape
+    return before.total, source.shape
+
+
+def _require_rows(source, rows):
+    if rows == 0 or 0 in source.shape:
+        raise InputError(f"{source.name}: holds no samples (its shape is {(rows, *source.shape)})")
 
 
 def value_range(comm, samples):

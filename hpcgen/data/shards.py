@@ -1,39 +1,51 @@
-"""The lanes' shards of a data file in memory, and the batch of a lane at a step."""
+"""The lanes' shards of the data, in memory or read in blocks ahead of their use, and the batch of a lane."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 
-from hpcgen.data.file import Scale, declared_range, fingerprint, open_data, read_samples
-from hpcgen.data.prepare import value_range
+from hpcgen.data.file import DataFiles, Rows, paths_of
+from hpcgen.data.schema import Columns
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 from hpcgen.streams import Purpose, stream
 
+MIB = 1 << 20
+
 
 class Shards:
     """The rows of a rank's lanes. Lane l of L owns rows [l n / L, (l + 1) n / L), and reads them as an endless stream of
-    epochs, each in a new order, `lane_size` rows a step: what a batch holds follows from (seed, step, lane) alone.
+    epochs, each in a new order, `lane_size` rows at a time: what a batch holds follows from (seed, draw, lane) alone.
 
-    `lanes` is the Partition of lanes over ranks. Attributes: `scale`, and `fingerprint`, which tells data files apart.
+    A shard of at most `block` MiB stays in memory and is shuffled as a whole. A larger one is read in blocks of that size, in
+    a new order each epoch, each shuffled within itself; a thread reads the next block while one is used, so that a lane holds
+    two. `lanes` is the Partition of lanes over ranks. Attributes: `schema`, and `fingerprint`, which tells data apart.
     Collective over `comm`; raises InputError for data that cannot be used.
     """
 
-    def __init__(self, path, comm, lanes, lane_size, seed):
-        self._lane_size, self._seed = lane_size, seed
+    def __init__(self, path, comm, lanes, lane_size, seed, block=64):
+        self._lane_size = lane_size
         mine = lanes.slice(comm.rank)
-        with agree(comm), open_data(path) as file:
-            shape = file["samples"].shape
-            self._check(path, shape[0], lanes.total)
-            self._rows = Partition.even(shape[0], lanes.total)
-            self._first = self._rows.starts[mine.start]
-            self._samples = read_samples(file, self._first, self._rows.slice(mine.stop - 1).stop)
-            kind, limits = str(file.attrs.get("kind", "array")), declared_range(file)
-            self.fingerprint = fingerprint(file)
-        low, high = limits or value_range(comm, self._samples)
-        if not low < high:
-            raise InputError(f"{path}: all samples are {low}; there is nothing to learn")
-        self.scale = Scale(shape[1:], str(self._samples.dtype), kind, low, high)
-        self._epochs = {}
+        paths = paths_of(path)
+        with agree(comm):
+            self._files = files = DataFiles(paths)
+            self._check(", ".join(paths), files.rows, lanes.total)
+            shards = Partition.even(files.rows, lanes.total)
+            rows = max(lane_size, block * MIB // files.row_bytes)
+            self._reader = ThreadPoolExecutor(1, "data")
+            self._lanes = {
+                lane: _Lane(shards.slice(lane), rows, files.read, self._reader, seed, lane)
+                for lane in range(mine.start, mine.stop)
+            }
+            for lane in self._lanes.values():
+                lane.keep_if_small()
+            found = [lane.survey(files) for lane in self._lanes.values()]
+        self.fingerprint = files.fingerprint
+        self.schema = _completed(files.schema, [lane for rank in comm.allgather(found) for lane in rank])
+        if not self.schema.low < self.schema.high and not self.schema.inputs:
+            raise InputError(f"{', '.join(paths)}: all samples are {self.schema.low}; there is nothing to learn")
 
     def _check(self, path, rows, lanes):
         if rows < lanes:
@@ -44,19 +56,130 @@ class Shards:
                 f"({rows} rows of {path} over {lanes} lanes); use smaller or fewer lanes"
             )
 
-    def batch(self, step, lane):
-        """Return the samples (lane_size, *shape) of `lane` at `step`, as they lie in the file."""
-        shard = self._rows.counts[lane]
-        epoch, position = divmod(step * self._lane_size, shard)
-        rows = self._epoch(lane, epoch)[position : position + self._lane_size]
-        if len(rows) < self._lane_size:
-            rows = np.concatenate([rows, self._epoch(lane, epoch + 1)[: self._lane_size - len(rows)]])
-        return self._samples[rows + (self._rows.starts[lane] - self._first)]
+    def batch(self, draw, lane):
+        """Return the `Rows` (lane_size of them) of the lane's batch number `draw`, as they lie in the file."""
+        return self._lanes[lane].batch(draw * self._lane_size, self._lane_size)
 
-    def _epoch(self, lane, epoch):
-        """Return the order of the lane's rows in an epoch; the lane's two latest orders are kept."""
-        orders = self._epochs.setdefault(lane, {})
-        if epoch not in orders:
-            orders.pop(epoch - 2, None)
-            orders[epoch] = stream(self._seed, Purpose.SHUFFLE, epoch, lane).permutation(self._rows.counts[lane])
-        return orders[epoch]
+    def close(self):
+        self._reader.shutdown(cancel_futures=True)
+        self._files.close()
+
+
+class _Lane:
+    """One lane's shard: `rows` (a slice of the data), in blocks of `size` rows."""
+
+    def __init__(self, rows, size, read, reader, seed, lane):
+        self.count = rows.stop - rows.start
+        starts = range(rows.start, rows.stop, size)
+        self._blocks = [slice(start, min(start + size, rows.stop)) for start in starts]
+        self._read, self._reader = read, reader
+        self._random = lambda epoch, part: stream(seed, Purpose.SHUFFLE, epoch, lane, part)
+        self._epochs, self._loaded, self._waiting = {}, {}, {}
+
+    def keep_if_small(self):
+        if len(self._blocks) == 1:
+            self._loaded[0] = self._read(self._blocks[0].start, self._blocks[0].stop)
+
+    def survey(self, files):
+        """Return what the shard tells of the whole data: (extremes, classes, moments of inputs, moments of samples)."""
+        columns = {"inputs", "samples"} if "inputs" in files.names else set()
+        columns |= ({"samples"} if files.schema.low is None else set()) | ({"labels"} & set(files.names))
+        low, high, classes, moments = np.inf, -np.inf, 0, [_Moments(), _Moments()]
+        for index, block in enumerate(self._blocks if columns else ()):
+            rows = self._loaded[index] if index in self._loaded else self._read(block.start, block.stop, columns)
+            if rows.samples is not None:
+                low, high = min(low, float(rows.samples.min())), max(high, float(rows.samples.max()))
+            if rows.labels is not None:
+                classes = max(classes, int(rows.labels.max()) + 1)
+            if rows.inputs is not None:
+                moments = [moments[0] + _Moments.of(rows.inputs), moments[1] + _Moments.of(rows.samples)]
+        return (low, high), classes, *moments
+
+    def batch(self, position, size):
+        """Return `size` rows from `position` of the endless stream of epochs."""
+        parts, left = [], size
+        while left:
+            epoch, offset = divmod(position, self.count)
+            sequence, ends = self._epoch(epoch)
+            k = int(np.searchsorted(ends, offset, side="right"))
+            order = self._order(epoch, sequence[k])
+            first = offset - (ends[k] - len(order))
+            chosen = order[first : first + left]
+            parts.append(self._block(sequence[k]).map(lambda column: column[chosen]))
+            position, left = position + len(chosen), left - len(chosen)
+        self._move_on(epoch, k)
+        return Rows.joined(parts)
+
+    def _epoch(self, epoch):
+        """Return the blocks in the order in which the epoch reads them, and the position at which each ends."""
+        if epoch not in self._epochs:
+            self._epochs.pop(epoch - 2, None)
+            sequence = self._random(epoch, 0).permutation(len(self._blocks)).tolist()
+            sizes = [self._blocks[b].stop - self._blocks[b].start for b in sequence]
+            self._epochs[epoch] = (sequence, np.cumsum(sizes), {})
+        return self._epochs[epoch][:2]
+
+    def _order(self, epoch, block):
+        """Return the order of a block's rows in an epoch."""
+        orders = self._epochs[epoch][2]
+        if block not in orders:
+            size = self._blocks[block].stop - self._blocks[block].start
+            orders[block] = self._random(epoch, 1 + block).permutation(size)
+        return orders[block]
+
+    def _block(self, block):
+        if block in self._waiting:
+            self._loaded[block] = self._waiting.pop(block).result()
+        if block not in self._loaded:
+            self._loaded[block] = self._read(self._blocks[block].start, self._blocks[block].stop)
+        return self._loaded[block]
+
+    def _move_on(self, epoch, k):
+        """Drop the blocks before the k-th of the epoch, and have the next one read."""
+        if len(self._blocks) == 1:
+            return
+        sequence, _ = self._epoch(epoch)
+        following = sequence[k + 1] if k + 1 < len(sequence) else self._epoch(epoch + 1)[0][0]
+        wanted, orders = (sequence[k], following), self._epochs[epoch][2]
+        for held in (self._loaded, orders):
+            for block in [block for block in held if block not in wanted]:
+                del held[block]
+        if following not in self._loaded and following not in self._waiting:
+            where = self._blocks[following]
+            self._waiting[following] = self._reader.submit(self._read, where.start, where.stop)
+
+
+class _Moments:
+    """Count, mean and sum of squared deviations of columns, in float64; the sum of two is by Chan et al. 1979."""
+
+    def __init__(self, count=0, mean=0.0, squares=0.0):
+        self.count, self.mean, self.squares = count, mean, squares
+
+    @classmethod
+    def of(cls, rows):
+        rows = rows.reshape(len(rows), -1).astype(np.float64)
+        mean = rows.mean(0)
+        return cls(len(rows), mean, np.square(rows - mean).sum(0))
+
+    def __add__(self, other):
+        count = self.count + other.count
+        apart, share = other.mean - self.mean, other.count / max(count, 1)
+        squares = self.squares + other.squares + self.count * share * apart * apart
+        return _Moments(count, self.mean + share * apart, squares)
+
+    def columns(self):
+        """Return the `Columns`; one that never varies has deviation 1."""
+        deviation = np.sqrt(self.squares / self.count)
+        return Columns(tuple(self.mean.tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist()))
+
+
+def _completed(schema, lanes):
+    """Return the schema with what the surveys of all lanes, in their order, tell."""
+    extremes, classes, inputs, outputs = zip(*lanes)
+    if schema.low is None:
+        low, high = (0.0, 255.0) if schema.dtype == "uint8" else (min(e[0] for e in extremes), max(e[1] for e in extremes))
+        schema = replace(schema, low=low, high=high)
+    inputs, outputs = sum(inputs, _Moments()), sum(outputs, _Moments())
+    if inputs.count:
+        schema = replace(schema, inputs=inputs.columns(), outputs=outputs.columns())
+    return replace(schema, classes=max(classes))

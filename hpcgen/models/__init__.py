@@ -1,15 +1,16 @@
 """Generative models: players and their gradients over one lane.
 
-A model has `players`, trained in that order within a step, `layouts` (a `Layout` a player), `range` (the interval its
-samples lie in) and
+A model is made from its options and the data's schema; it raises InputError where these do not suit each other. It has
+`players`, `turns` (the players of a step in order, each with the number of the batch that it takes), `layouts` (a `Layout` a
+player), `units` (which encodes the data's samples for the model and decodes the model's) and
 
-    initialize(player, theta, random)                                 fills a player's parameters and running statistics
-    noise(random, count) -> (count, latent)                           what a lane's samples are made from
-    gradient(player, theta, batch, noise, grad, kept, random)         writes sums over the lane into all of `grad`
-    sample(theta, noise) -> (count, *sample_shape)
+    initialize(player, theta, random)                 fills a player's parameters and running statistics
+    noise(random, size)                               what a batch's samples are made from, an array of float32
+    gradient(player, theta, batch, grad)              writes sums over the batch into all of `grad`
+    sample(theta, batch) -> (size, *sample_shape)     in the model's units
 
-where theta maps each player to its `Vector`, `kept` is a dict that lives for one lane and one step, and random(i) is a stream
-of the lane and the step. `NETWORKS` maps the names of its networks to the type of the [model] table and the preset's values.
+where theta maps each player to its `Vector` and batch is a `Batch`. `NETWORKS` maps the names of its networks to the type of
+the [model] table and the preset's values.
 """
 
 from hpcgen.models.gan import GAN

@@ -6,6 +6,7 @@ import numpy as np
 
 from hpcgen.models.layers import MOVES, Sigmoid, build
 from hpcgen.models.networks import Layers, Perceptron, PerceptronGenerator, Pyramid, PyramidGenerator
+from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.vector import Layout
@@ -78,14 +79,15 @@ class GAN:
 
     NETWORKS = NETWORKS
     players = ("discriminator", "generator")
+    turns = (("discriminator", 0), ("generator", 0))
 
-    def __init__(self, options, sample_shape):
-        self.sample_shape = tuple(sample_shape)
+    def __init__(self, options, schema):
+        self.sample_shape = tuple(schema.shape)
         self.latent = options.latent
         self.loss = LOSSES[options.loss]
         generator = options.generator.back(self.sample_shape)
         last = next((spec for spec in reversed(generator) if not isinstance(spec, MOVES)), None)
-        self.range = (0.0, 1.0) if isinstance(last, Sigmoid) else (-1.0, 1.0)
+        self.units = Interval(schema, 0.0 if isinstance(last, Sigmoid) else -1.0, 1.0)
         self.networks = {
             "generator": build(generator, (self.latent,), self.sample_shape, "model.generator.layers"),
             "discriminator": build(
@@ -107,21 +109,20 @@ class GAN:
     def noise(self, random, count):
         return normal(random, (count, self.latent))
 
-    def gradient(self, player, theta, batch, noise, grad, kept, random=None):
+    def gradient(self, player, theta, batch, grad):
         """Write the sums over one lane into `grad`: derivatives of the player's loss, and its statistics.
 
-        batch: (n, *sample_shape), noise: (n, latent); random(i) is the stream that dropout draws from in the lane's i-th pass.
-        The generator's step takes the samples that the discriminator's step of the same lane left in `kept`, or makes them
-        again: theta["generator"] has not moved, the bits are the same.
+        The generator's step takes the samples that the discriminator's step of the same lane left in `batch.kept`, or makes
+        them again: theta["generator"] has not moved, the bits are the same.
         """
-        if "fake" not in kept:
-            kept["fake"] = self._forward("generator", theta, noise, random, 0)
-        fake, backward = kept["fake"]
+        if "fake" not in batch.kept:
+            batch.kept["fake"] = self._forward("generator", theta, batch.noise, batch.random, 0)
+        fake, backward = batch.kept["fake"]
         if player == "generator":
-            self._generator_gradient(theta, fake, backward, grad, random)
+            self._generator_gradient(theta, fake, backward, grad, batch.random)
         else:
-            self._discriminator_gradient(theta, batch, fake, grad, random)
-        grad["count"][...] = len(noise)
+            self._discriminator_gradient(theta, batch.samples, fake, grad, batch.random)
+        grad["count"][...] = batch.size
 
     def _forward(self, player, theta, x, random, index, parts=1):
         network = self.networks[player]
@@ -144,6 +145,6 @@ class GAN:
         backward(discriminator_backward(slope), grad, need_dx=False)
         grad["loss"][...] = loss
 
-    def sample(self, theta, noise):
-        """Return samples (count, *sample_shape) in `range`, made from noise (count, latent)."""
-        return self.networks["generator"].forward(theta["generator"], noise, train=None)[0]
+    def sample(self, theta, batch):
+        """Return samples (size, *sample_shape) in `units`, made from the batch's noise (size, latent)."""
+        return self.networks["generator"].forward(theta["generator"], batch.noise, train=None)[0]

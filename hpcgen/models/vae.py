@@ -6,6 +6,7 @@ import numpy as np
 
 from hpcgen.models.layers import build
 from hpcgen.models.networks import Perceptron, Pyramid, PyramidGenerator
+from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import LIKELIHOODS
 from hpcgen.nn.vector import Layout
@@ -55,11 +56,12 @@ class VAE:
 
     NETWORKS = NETWORKS
     players = ("vae",)
+    turns = (("vae", 0),)
 
-    def __init__(self, options, sample_shape):
-        self.sample_shape, self.latent, self.beta = tuple(sample_shape), options.latent, options.beta
+    def __init__(self, options, schema):
+        self.sample_shape, self.latent, self.beta = tuple(schema.shape), options.latent, options.beta
         self.likelihood = LIKELIHOODS[options.likelihood]
-        self.range = self.likelihood.range
+        self.units = Interval(schema, *self.likelihood.range)
         encoder, decoder = options.encoder.specs(self.sample_shape, 2 * self.latent), options.decoder.back(self.sample_shape)
         self.encoder = build(encoder, self.sample_shape, (2 * self.latent,), "model.encoder.layers", "encoder/")
         self.decoder = build(decoder, (self.latent,), self.sample_shape, "model.decoder.layers", "decoder/")
@@ -79,19 +81,19 @@ class VAE:
     def noise(self, random, count):
         return normal(random, (count, self.latent))
 
-    def gradient(self, player, theta, batch, noise, grad, kept, random=None):
+    def gradient(self, player, theta, batch, grad):
         """Write the sums over one lane into `grad`: derivatives of the loss, and the loss and its two parts.
 
-        batch: (n, *sample_shape), noise: (n, latent), by which z = mean + exp(log variance / 2) noise.
+        The batch's noise is (n, latent), by which z = mean + exp(log variance / 2) noise.
         """
-        theta = theta["vae"]
-        codes, encoder_backward = self._forward(self.encoder, theta, batch, random, 0)
+        theta, noise, random = theta["vae"], batch.noise, batch.random
+        codes, encoder_backward = self._forward(self.encoder, theta, batch.samples, random, 0)
         mean, log_variance = codes[:, : self.latent], codes[:, self.latent :]
         spread = np.exp(0.5 * log_variance)
         z = spread * noise
         z += mean
         a, decoder_backward = self._forward(self.decoder, theta, z, random, 1)
-        reconstruction, slope = self.likelihood.loss(a, batch)
+        reconstruction, slope = self.likelihood.loss(a, batch.samples)
         dz = decoder_backward(slope, grad)
         variance = spread * spread
         # Appendix B: KL = (mean^2 + variance - log variance - 1) / 2.
@@ -103,12 +105,12 @@ class VAE:
         grad["loss"][...] = reconstruction + self.beta * kl
         grad["reconstruction"][...] = reconstruction
         grad["kl"][...] = kl
-        grad["count"][...] = len(batch)
+        grad["count"][...] = batch.size
 
     @staticmethod
     def _forward(network, theta, x, random, index):
         return network.forward(theta, x, Train(random=random(index) if network.draws else None))
 
-    def sample(self, theta, noise):
-        """Return the means of samples (count, *sample_shape) in `range`, decoded from noise (count, latent)."""
-        return self.likelihood.mean(self.decoder.forward(theta["vae"], noise, train=None)[0])
+    def sample(self, theta, batch):
+        """Return the means of samples (size, *sample_shape) in `units`, decoded from the batch's noise (size, latent)."""
+        return self.likelihood.mean(self.decoder.forward(theta["vae"], batch.noise, train=None)[0])

@@ -1,9 +1,9 @@
 """Optimizers: one step on a flat vector.
 
-`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, scale, parts)` updates theta and the state
-in place, in one pass: `scale` grad is the mean gradient, t counts steps from 1, `parts` knows which tensors lie where. grad may
-be overwritten. Every operation is elementwise but for the norms that `parts` takes, so that a step on slices of the vector
-gives the bits of a step on the whole.
+`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, rate, scale, parts)` updates theta and the
+state in place, in one pass: `scale` grad is the mean gradient, t counts updates from 1, `rate` is the learning rate, `parts`
+knows which tensors lie where. grad may be overwritten. Every operation is elementwise but for the norms that `parts` takes, so
+that a step on slices of the vector gives the bits of a step on the whole.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ class Optimizer:
     average: float = setting(0.0, ge=0, lt=1)
 
     def rate(self, t):
-        """Return the learning rate of step t, counted from 1."""
+        """Return the learning rate of the run's step t, counted from 1."""
         if t <= self.warmup:
             return self.learning_rate * t / self.warmup
         share = min(1.0, (t - self.warmup) / max(1, self.decay_steps - self.warmup))
@@ -55,8 +55,8 @@ class SGD(Optimizer):
 
     slots = ()
 
-    def step(self, theta, grad, state, t, scale=1.0, parts=None):
-        kernels(theta).descend(theta, grad, self.rate(t) * scale)
+    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+        kernels(theta).descend(theta, grad, rate * scale)
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Momentum(Optimizer):
     momentum: float = setting(0.9, ge=0, lt=1)
     slots = ("velocity",)
 
-    def step(self, theta, grad, state, t, scale=1.0, parts=None):
-        kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, self.rate(t))
+    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+        kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, rate)
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,7 @@ class Adam(Optimizer):
     slots = ("first_moment", "second_moment")
     weight_decay = 0.0
 
-    def step(self, theta, grad, state, t, scale=1.0, parts=None):
-        rate = self.rate(t)
+    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         eta, keep = rate / (1 - self.beta1**t), 1 - rate * self.weight_decay
         kernels(theta).adam(theta, grad, *self._moments(state), scale, *self._betas(t), eta, keep)
 
@@ -112,8 +111,8 @@ class RMSprop(Optimizer):
     epsilon: float = setting(1e-8, gt=0)
     slots = ("square",)
 
-    def step(self, theta, grad, state, t, scale=1.0, parts=None):
-        kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, self.rate(t), self.epsilon)
+    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+        kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, rate, self.epsilon)
 
 
 @dataclass(frozen=True)
@@ -129,9 +128,9 @@ class LARS(Optimizer):
     trust: float = setting(0.001, gt=0)
     slots = ("velocity",)
 
-    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
-        rate, velocity = self.rate(t), state["velocity"]
+        velocity = state["velocity"]
         for part, where, adapts in parts:
             trust = _ratio(self.trust * weights[part], grads[part] + self.weight_decay * weights[part]) if adapts else 1.0
             decay = self.weight_decay if adapts else 0.0
@@ -150,14 +149,13 @@ class LAMB(Adam):
     epsilon: float = setting(1e-6, gt=0)
     weight_decay: float = setting(0.01, ge=0)
 
-    def step(self, theta, grad, state, t, scale=1.0, parts=None):
+    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         m, v = self._moments(state)
         for _, where, adapts in parts:
             decay = self.weight_decay if adapts else 0.0
             betas = (*self._betas(t), 1 / (1 - self.beta1**t), decay)
             kernels(theta).adam_direction(theta[where], grad[where], m[where], v[where], scale, *betas)
         weights, directions = parts.norms(theta), parts.norms(grad)
-        rate = self.rate(t)
         for part, where, adapts in parts:
             trust = _ratio(weights[part], directions[part]) if adapts else 1.0
             kernels(theta).descend(theta[where], grad[where], rate * trust)

@@ -31,7 +31,7 @@ def test_the_file_is_the_same_at_any_number_of_ranks(comm, folder, keep_order):
 def test_rows_are_shuffled_with_their_labels_or_kept(comm, folder):
     prepare(Digits, folder / "shuffled.h5", comm)
     prepare(Digits, folder / "kept.h5", comm, keep_order=True)
-    samples, labels = Digits().read(0, 1797)
+    samples, _, labels = Digits().read(0, 1797)
     kept = read(folder / "kept.h5")
     assert np.array_equal(kept[0], samples) and np.array_equal(kept[1], labels)
     shuffled = read(folder / "shuffled.h5")

@@ -3,9 +3,10 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from hpcgen.data.file import Scale
+from hpcgen.data.schema import Schema
 from hpcgen.data.shards import Shards
 from hpcgen.errors import InputError
+from hpcgen.models.units import Interval
 from hpcgen.parallel.partition import Partition
 
 
@@ -21,18 +22,18 @@ def data(comm, folder):
 
 def test_a_batch_is_a_function_of_seed_step_and_lane(comm, data):
     lanes = Partition.even(7, comm.size)
-    mine, alone = Shards(data, comm, lanes, 4, 9), Shards(data, MPI.COMM_SELF, Partition([7]), 4, 9)
-    assert mine.scale == alone.scale == Scale((3,), "float32", "array", 0.0, 49.0)
+    mine, alone = Shards(str(data), comm, lanes, 4, 9), Shards(str(data), MPI.COMM_SELF, Partition([7]), 4, 9)
+    assert mine.schema == alone.schema == Schema((3,), "float32", "array", 0.0, 49.0)
     for step in [5, 0, 1, 2, 3, 4, 17]:
         for lane in range(lanes.total)[lanes.slice(comm.rank)]:
-            assert np.array_equal(mine.batch(step, lane), alone.batch(step, lane))
+            assert np.array_equal(mine.batch(step, lane).samples, alone.batch(step, lane).samples)
 
 
 def test_a_lane_reads_its_shard_epoch_by_epoch(comm, data):
-    shards = Shards(data, comm, Partition.even(7, comm.size), 3, 0)
+    shards = Shards(str(data), comm, Partition.even(7, comm.size), 3, 0)
     lane = Partition.even(7, comm.size).starts[comm.rank]
     shard = set(range(lane * 50 // 7, (lane + 1) * 50 // 7))
-    stream = np.concatenate([shards.batch(step, lane)[:, 0] for step in range(len(shard))])
+    stream = np.concatenate([shards.batch(step, lane).samples[:, 0] for step in range(len(shard))])
     epochs = stream.reshape(3, len(shard))
     assert all(set(epoch) == shard for epoch in epochs)
     assert not np.array_equal(epochs[0], epochs[1])
@@ -41,7 +42,7 @@ def test_a_lane_reads_its_shard_epoch_by_epoch(comm, data):
 def test_data_that_cannot_be_used(comm, folder, data):
     def refused(message, path=data, lanes=7, lane_size=3):
         with pytest.raises(InputError, match=message):
-            Shards(path, comm, Partition.even(lanes, comm.size), lane_size, 0)
+            Shards(str(path), comm, Partition.even(lanes, comm.size), lane_size, 0)
 
     def made(name, **datasets):
         if comm.rank == 0:
@@ -66,9 +67,9 @@ def test_data_that_cannot_be_used(comm, folder, data):
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 @pytest.mark.parametrize("interval", [(-1.0, 1.0), (0.0, 1.0)])
 def test_scales_go_there_and_back(dtype, interval):
-    scale = Scale((4,), dtype, "array", 0.0, 255.0)
+    units = Interval(Schema((4,), dtype, "array", 0.0, 255.0), *interval)
     samples = np.array([[0, 1, 128, 255]], dtype)
-    x = scale.to_model(samples, interval)
+    x = units.encode(samples)
     assert x.dtype == np.float32 and (x[0, 0], x[0, -1]) == pytest.approx(interval)
-    back = scale.from_model(x, interval)
+    back = units.decode(x)
     assert back.dtype == dtype and back == pytest.approx(samples, abs=1e-4)

@@ -21,7 +21,7 @@ def in_pieces(source):
     pieces = [source.read(start, stop) for start, stop in zip(bounds, bounds[1:])]
     samples = np.concatenate([piece[0] for piece in pieces])
     assert samples.shape == (source.rows, *source.shape) and samples.dtype == source.dtype
-    labels = np.concatenate([piece[1] for piece in pieces]) if source.labels else None
+    labels = np.concatenate([piece.labels for piece in pieces]) if "labels" in source.columns else None
     return samples, labels
 
 
@@ -43,7 +43,7 @@ def test_idx(tmp_path, random, compress):
     (tmp_path / "labels").write_bytes(compress(idx(labels)))
     samples, read = in_pieces(IDX(tmp_path / "images", tmp_path / "labels"))
     assert np.array_equal(samples[..., 0], images) and np.array_equal(read, labels)
-    assert IDX(tmp_path / "images").read(0, 1)[1] is None
+    assert IDX(tmp_path / "images").read(0, 1).labels is None
 
 
 def test_bad_idx(tmp_path, random):
@@ -112,7 +112,7 @@ def test_images(tmp_path, random):
 def test_images_of_sixteen_bits_keep_their_shades(tmp_path):
     shades = (np.arange(64).reshape(8, 8) * 1000).astype(np.uint16)
     Image.fromarray(shades).save(tmp_path / "deep.png")
-    samples, _ = Images(tmp_path, 8, channels=1).read(0, 1)
+    samples = Images(tmp_path, 8, channels=1).read(0, 1).samples
     assert np.array_equal(samples[0, ..., 0], shades >> 8)
 
 

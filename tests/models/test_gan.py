@@ -2,6 +2,8 @@ import numpy as np
 import pytest
 
 from hpcgen.config import parse_config
+from hpcgen.data.schema import Schema
+from hpcgen.models.batch import Batch
 from hpcgen.models.gan import GAN, PerceptronGAN
 from hpcgen.models.networks import Perceptron, PerceptronGenerator
 from hpcgen.nn.check import numerical_gradient, relative_error
@@ -9,11 +11,16 @@ from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.vector import Vector
 
 
+def floats(*shape):
+    """Return the schema of float32 samples of `shape` in -1 to 1."""
+    return Schema(shape, "float32", "array", -1.0, 1.0)
+
+
 def small_gan(loss="non-saturating", output="tanh"):
     options = PerceptronGAN(
         latent=3, loss=loss, generator=PerceptronGenerator([4], "tanh", output), discriminator=Perceptron([5, 4], "leaky-relu")
     )
-    return GAN(options, (2, 3, 1))
+    return GAN(options, floats(2, 3, 1))
 
 
 def initialized(model, dtype, random):
@@ -34,7 +41,7 @@ def test_gradients(loss, player, output, random):
 
     def gradient():
         grad = Vector(layout, dtype=np.float64)
-        model.gradient(player, theta, batch, noise, grad, {})
+        model.gradient(player, theta, Batch(4, batch, noise), grad)
         return grad
 
     grad = gradient()
@@ -49,10 +56,12 @@ def test_kept_samples_change_no_bit(random):
     batch, noise = random.standard_normal((4, 2, 3, 1)).astype("f4"), random.standard_normal((4, 3)).astype("f4")
     bits = set()
     for recompute in (False, True):
-        kept, grad = {}, Vector(model.layouts["generator"])
-        model.gradient("discriminator", theta, batch, noise, Vector(model.layouts["discriminator"]), kept)
-        assert kept
-        model.gradient("generator", theta, batch, noise, grad, {} if recompute else kept)
+        lane, grad = Batch(4, batch, noise), Vector(model.layouts["generator"])
+        model.gradient("discriminator", theta, lane, Vector(model.layouts["discriminator"]))
+        assert lane.kept
+        if recompute:
+            lane.kept.clear()
+        model.gradient("generator", theta, lane, grad)
         bits.add(grad.data.tobytes())
     assert len(bits) == 1
 
@@ -63,16 +72,16 @@ def test_each_pass_has_its_own_dropout():
         'data.path = "d.h5"\nmodel.network = "layers"\nmodel.latent = 3\n'
         f"model.generator.layers = [{dense.format(6)}]\nmodel.discriminator.layers = [{dense.format(1)}]\n"
     ).model
-    model, streams = GAN(options, (6,)), []
+    model, streams = GAN(options, floats(6)), []
     theta = initialized(model, np.float32, np.random.default_rng(0))
 
     def random(index):
         streams.append(index)
         return np.random.default_rng(index)
 
-    kept, batch, noise = {}, np.ones((4, 6), np.float32), np.ones((4, 3), np.float32)
+    batch = Batch(4, np.ones((4, 6), np.float32), np.ones((4, 3), np.float32), random=random)
     for player in model.players:
-        model.gradient(player, theta, batch, noise, Vector(model.layouts[player]), kept, random)
+        model.gradient(player, theta, batch, Vector(model.layouts[player]))
     assert streams == [0, 1, 2]
 
 
@@ -82,10 +91,10 @@ def test_a_lanes_gradient_is_a_sum_over_samples(random):
     batch, noise = random.standard_normal((6, 2, 3, 1)), random.standard_normal((6, 3))
     for player in model.players:
         whole, total = Vector(model.layouts[player], dtype=np.float64), np.zeros(model.layouts[player].size)
-        model.gradient(player, theta, batch, noise, whole, {})
+        model.gradient(player, theta, Batch(6, batch, noise), whole)
         for part in (slice(0, 2), slice(2, 6)):
             grad = Vector(model.layouts[player], dtype=np.float64)
-            model.gradient(player, theta, batch[part], noise[part], grad, {})
+            model.gradient(player, theta, Batch(len(batch[part]), batch[part], noise[part]), grad)
             total += grad.data
         assert total == pytest.approx(whole.data, abs=1e-12)
 
@@ -94,9 +103,9 @@ def test_samples_lie_in_the_range(random):
     for output, low in (("tanh", -1), ("sigmoid", 0)):
         model = small_gan(output=output)
         theta = initialized(model, np.float32, random)
-        samples = model.sample(theta, model.noise(random, 10))
+        samples = model.sample(theta, Batch(10, noise=model.noise(random, 10)))
         assert samples.shape == (10, 2, 3, 1) and samples.dtype == np.float32
-        assert model.range == (low, 1) and samples.min() >= low and samples.max() <= 1
+        assert model.units.range == (low, 1) and samples.min() >= low and samples.max() <= 1
 
 
 NETWORKS = {
@@ -113,14 +122,14 @@ def test_gradients_of_convolutional_networks(network, player, random):
     """Along random directions: the networks have too many parameters for all differences."""
     keys, shape = NETWORKS[network]
     text = f'data.path = "x"\n[model]\nnetwork = "{network}"\nlatent = 5\ngenerator.{keys}\ndiscriminator.{keys}'
-    model = GAN(parse_config(text).model, shape)
+    model = GAN(parse_config(text).model, floats(*shape))
     theta = initialized(model, np.float64, random)
     batch, noise = random.standard_normal((4, *shape)), random.standard_normal((4, 5))
     layout = model.layouts[player]
 
     def gradient():
         grad = Vector(layout, dtype=np.float64)
-        model.gradient(player, theta, batch, noise, grad, {})
+        model.gradient(player, theta, Batch(4, batch, noise), grad)
         return grad
 
     parameters = theta[player].data[layout.parameters]

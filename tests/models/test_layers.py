@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from hpcgen.config import parse_config
+from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
+from hpcgen.models.batch import Batch
 from hpcgen.models.layers import MOST
 from hpcgen.nn.vector import Layout, Vector
 
@@ -15,13 +17,18 @@ DISCRIMINATOR = (
 )
 
 
+def floats(*shape):
+    """Return the schema of float32 samples of `shape` in -1 to 1."""
+    return Schema(shape, "float32", "array", -1.0, 1.0)
+
+
 def config(generator):
     return parse_config(f"{HEAD}model.generator.layers = [{generator}]\n{DISCRIMINATOR}").model
 
 
 def model(generator, shape):
     options = config(generator)
-    return MODELS[options.kind](options, shape)
+    return MODELS[options.kind](options, floats(*shape))
 
 
 @pytest.mark.parametrize(
@@ -81,7 +88,7 @@ def test_shapes(generator, message):
 def test_samples_that_do_not_suit_a_network(network, shape):
     options = parse_config(f'data.path = "d.h5"\nmodel.network = "{network}"').model
     with pytest.raises(InputError, match=f"samples of {' x '.join(map(str, shape))}"):
-        MODELS[options.kind](options, shape)
+        MODELS[options.kind](options, floats(*shape))
 
 
 @pytest.mark.parametrize(
@@ -97,11 +104,11 @@ def test_samples_that_do_not_suit_a_network(network, shape):
 def test_sizes_that_a_network_serves(network, shape):
     text = f'data.path = "d.h5"\n[model]\nnetwork = "{network}"\ngenerator.width = 2\ndiscriminator.width = 2'
     options = parse_config(text).model
-    gan = MODELS[options.kind](options, shape)
+    gan = MODELS[options.kind](options, floats(*shape))
     theta = {player: Vector(gan.layouts[player].state()) for player in gan.players}
     for player in gan.players:
         gan.initialize(player, theta[player], np.random.default_rng(0))
-    samples = gan.sample(theta, gan.noise(np.random.default_rng(1), 2))
+    samples = gan.sample(theta, Batch(2, noise=gan.noise(np.random.default_rng(1), 2)))
     assert samples.shape == (2, *shape)
     assert gan.networks["discriminator"].forward(theta["discriminator"], samples, None)[0].shape == (2, 1)
 
@@ -144,7 +151,7 @@ def test_a_rectifier_is_part_of_the_layer_before_it():
 )
 def test_presets(network, shape, generator, discriminator):
     options = parse_config(f'data.path = "d.h5"\nmodel.network = "{network}"').model
-    gan = MODELS[options.kind](options, shape)
+    gan = MODELS[options.kind](options, floats(*shape))
     for player, expected in (("generator", generator), ("discriminator", discriminator)):
         shapes = gan.networks[player].parameters()
         assert [" x ".join(map(str, size)) for name, size in shapes.items() if name.endswith("weight")] == expected
@@ -164,4 +171,4 @@ def test_the_deviation_that_weights_start_with(layer):
 def test_the_interval_of_samples(last, low):
     layers = f"{{ kind = 'dense', outputs = 16 }}, {{ kind = 'reshape', shape = [4, 4, 1] }}, {{ kind = '{last}' }}"
     shape = (8, 8, 1) if "upsample" in last else (4, 4, 1)
-    assert model(layers, shape).range == (low, 1)
+    assert model(layers, shape).units.range == (low, 1)

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from hpcgen.data.schema import Schema
+from hpcgen.models.batch import Batch
 from hpcgen.models.networks import Perceptron
 from hpcgen.models.vae import VAE, PerceptronVAE
 from hpcgen.nn.vector import Vector
@@ -28,12 +30,12 @@ def test_vae(random, likelihood):
     options = PerceptronVAE(
         latent=20, likelihood=likelihood.__name__, beta=0.7, encoder=Perceptron([256]), decoder=Perceptron([256])
     )
-    model = VAE(options, (28, 28))
+    model = VAE(options, Schema((28, 28), "float32", "array", 0.0, 1.0))
     theta, grad = (Vector(layout) for layout in (model.layouts["vae"].state(), model.layouts["vae"]))
     model.initialize("vae", theta, random)
     batch = random.random((128, 28, 28), dtype=np.float32)
     noise = random.standard_normal((128, 20)).astype(np.float32)
-    model.gradient("vae", {"vae": theta}, batch, noise, grad, {})
+    model.gradient("vae", {"vae": theta}, Batch(128, batch, noise), grad)
 
     theirs = {name: torch.tensor(theta[name], requires_grad=True) for name in theta}
     x = torch.tensor(batch.reshape(128, -1))

@@ -6,8 +6,12 @@ import numpy as np
 import pytest
 
 from hpcgen.config import parse_config
+from hpcgen.data.file import Rows
 from hpcgen.data.prepare import prepare
+from hpcgen.data.schema import Schema
+from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
+from hpcgen.models.batch import Batch
 from hpcgen.models.vae import VAE
 from hpcgen.nn.check import numerical_gradient, relative_error
 from hpcgen.nn.likelihoods import LIKELIHOODS
@@ -18,7 +22,7 @@ from hpcgen.training import Training
 def made(text, shape, dtype=np.float64):
     """Return a VAE with the keys `text` under [model], and its theta."""
     options = parse_config(f'data.path = "d.h5"\n[model]\nkind = "vae"\nlatent = 3\n{text}').model
-    model = VAE(options, shape)
+    model = VAE(options, Schema(shape, "float32", "array", -1.0, 1.0))
     theta = {"vae": Vector(model.layouts["vae"].state(), dtype=dtype)}
     model.initialize("vae", theta["vae"], np.random.default_rng(0))
     return model, theta
@@ -26,7 +30,7 @@ def made(text, shape, dtype=np.float64):
 
 def run(model, theta, batch, noise):
     grad = Vector(model.layouts["vae"], dtype=batch.dtype)
-    model.gradient("vae", theta, batch, noise, grad, {})
+    model.gradient("vae", theta, Batch(len(batch), batch, noise), grad)
     return grad
 
 
@@ -84,8 +88,8 @@ def test_likelihoods_are_distributions(name):
 def test_samples_lie_in_the_range():
     for text, low in (("", 0), ("likelihood = 'gaussian'", -1)):
         model, theta = made(text, (2, 3), np.float32)
-        samples = model.sample(theta, model.noise(np.random.default_rng(0), 5))
-        assert samples.shape == (5, 2, 3) and samples.dtype == np.float32 and model.range == (low, 1)
+        samples = model.sample(theta, Batch(5, noise=model.noise(np.random.default_rng(0), 5)))
+        assert samples.shape == (5, 2, 3) and samples.dtype == np.float32 and model.units.range == (low, 1)
 
 
 @pytest.mark.parametrize(
@@ -96,15 +100,15 @@ def test_bad_keys(text, message):
         made(text, (2, 3))
 
 
-class Circles:
+class Circles(Source):
     """Rings of random radius, 8 x 8."""
 
-    rows, shape, dtype, kind, name, labels = 400, (8, 8, 1), np.uint8, "image", "circles", False
+    rows, shape, kind, name = 400, (8, 8, 1), "image", "circles"
 
     def read(self, start, stop):
         radius = np.random.default_rng(0).uniform(1, 4, self.rows)[start:stop, None, None]
         place = np.hypot(*np.mgrid[-3.5:4, -3.5:4])
-        return (255 * np.exp(-((place - radius) ** 2)))[..., None].astype(np.uint8), None
+        return Rows((255 * np.exp(-((place - radius) ** 2)))[..., None].astype(np.uint8))
 
 
 def test_it_learns(comm, folder):

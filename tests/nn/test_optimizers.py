@@ -81,7 +81,7 @@ def test_steps_follow_the_formula(name, random):
         for (part, where, adapts), memory in zip(parts(), memories):
             adaptive = {"adapts": adapts} if name in ("lars", "lamb") else {}
             expected[where] = FORMULAS[name](optimizer, expected[where], mean[where], memory, t, **adaptive)
-        optimizer.step(theta, grad, slots, t, scale, parts())
+        optimizer.step(theta, grad, slots, t, optimizer.rate(t), scale, parts())
     assert theta == pytest.approx(expected, rel=1e-10)
 
 
@@ -103,7 +103,7 @@ def test_steps_on_slices_are_the_bits_of_a_step_on_the_whole(comm, name, cuts, r
             return values
 
         noting = parts(gather=note)
-        optimizer.step(whole, whole_grad, slots, t, optimizer.clipped(0.5, whole_grad, noting), noting)
+        optimizer.step(whole, whole_grad, slots, t, optimizer.rate(t), optimizer.clipped(0.5, whole_grad, noting), noting)
         for piece, piece_state in zip(pieces, piece_slots):
             answers, mine = iter(asked), []
 
@@ -112,7 +112,9 @@ def test_steps_on_slices_are_the_bits_of_a_step_on_the_whole(comm, name, cuts, r
                 return next(answers)
 
             own, piece_grad = parts(piece, answer), grad[piece].copy()
-            optimizer.step(divided[piece], piece_grad, piece_state, t, optimizer.clipped(0.5, piece_grad, own), own)
+            optimizer.step(
+                divided[piece], piece_grad, piece_state, t, optimizer.rate(t), optimizer.clipped(0.5, piece_grad, own), own
+            )
             for values, total in zip(mine, asked):
                 assert set(values) <= set(total)
         assert whole.tobytes() == divided.tobytes()
@@ -124,7 +126,7 @@ def test_a_parabola_is_descended(name):
     theta, layout = np.array([[1.0, -2.0]]).reshape(-1), Layout({"w": (1, 2)})
     slots = state(optimizer, 2, np.float64)
     for t in range(1, 1001):
-        optimizer.step(theta, theta.copy(), slots, t, 1.0, Parts(layout, slice(0, 2), BLOCK))
+        optimizer.step(theta, theta.copy(), slots, t, optimizer.rate(t), 1.0, Parts(layout, slice(0, 2), BLOCK))
     assert np.abs(theta).max() < 0.05
 
 
@@ -155,5 +157,5 @@ def test_a_schedule_moves_the_steps(random):
     grad = random.standard_normal(N)
     for t in (1, 5):
         optimizer, theta = Adam(learning_rate=1.0, schedule="linear", decay_steps=10, beta1=0.0, beta2=0.0), np.zeros(N)
-        optimizer.step(theta, grad.copy(), state(optimizer, N, np.float64), t)
+        optimizer.step(theta, grad.copy(), state(optimizer, N, np.float64), t, optimizer.rate(t))
         assert np.abs(theta) == pytest.approx(np.full(N, 1 - t / 10), rel=1e-6)

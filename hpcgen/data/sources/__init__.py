@@ -1,9 +1,22 @@
-"""What `hpcgen prepare` reads, one format a file.
+"""What `hpcgen prepare` reads, one format a file."""
 
-A source has `rows`, `shape` (of one sample), `dtype` (uint8 or float32), `kind` ("image" or "array"), `name`, `labels` (True
-where it has them) and
+import numpy as np
 
-    read(start, stop) -> samples (stop - start, *shape), labels (stop - start,) int64 or None
 
-so that each rank reads its own rows. A source raises InputError where its file is not what it should be.
-"""
+class Source:
+    """Rows of a format, which the ranks divide among them.
+
+    A source has `rows`, the `shape` of a sample and its `dtype` (uint8, float32; uint16 for large vocabularies), `kind` (see
+    `Schema`), `name`, the `columns` of its rows, `range` (the interval that samples lie in; None: their extremes), and what
+    goes into the file besides: `attributes` and `constants`, arrays by name. It raises InputError where its files are not what
+    they should be.
+    """
+
+    dtype, columns, range, attributes, constants = np.uint8, ("samples",), None, {}, {}
+
+    def survey(self, comm):
+        """Find out, each rank a part, what only reading all files tells: `rows`, a vocabulary. Collective over `comm`."""
+
+    def read(self, start, stop):
+        """Return the `Rows` [start, stop); fewer where the user allowed to leave out bad ones."""
+        raise NotImplementedError

@@ -5,14 +5,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 from hpcgen.storage import open_file
 
 
-class Array:
+class Array(Source):
     """uint8 stays, every other real type becomes float32; (n, height, width, 1 or 3) of uint8 is taken for images."""
-
-    labels = False
 
     def __init__(self, path, name=None):
         self.name = Path(path).name
@@ -28,7 +28,7 @@ class Array:
     def read(self, start, stop):
         rows = self._rows(slice(start, stop)).reshape(stop - start, *self.shape)
         with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused with its row
-            return rows.astype(self.dtype), None
+            return Rows(rows.astype(self.dtype))
 
 
 # Each reader returns rows(selection): the rows selected, or for None the array's (shape, dtype).

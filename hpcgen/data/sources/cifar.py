@@ -5,15 +5,17 @@ from pathlib import Path
 
 import numpy as np
 
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 
 RECORD = 1 + 3 * 32 * 32
 
 
-class CIFAR:
+class CIFAR(Source):
     """The images of several batches in the order given, as (32, 32, 3)."""
 
-    kind, dtype, labels, shape = "image", np.uint8, True, (32, 32, 3)
+    kind, columns, shape = "image", ("samples", "labels"), (32, 32, 3)
 
     def __init__(self, batches):
         self._batches, self.rows = [], 0
@@ -37,4 +39,4 @@ class CIFAR:
             row = start + int(bad[0])
             first, path, _ = [batch for batch in self._batches if batch[0] <= row][-1]
             raise InputError(f"{path}: record {row - first} has label {labels[bad[0]]}; CIFAR-10 labels are 0 to 9")
-        return records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels
+        return Rows(records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels=labels)

@@ -2,12 +2,14 @@
 
 import numpy as np
 
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source
 from hpcgen.data.sources.images import resized
 from hpcgen.errors import InputError
 
 
-class Digits:
-    kind, dtype, labels, name = "image", np.uint8, True, "scikit-learn digits"
+class Digits(Source):
+    kind, columns, name = "image", ("samples", "labels"), "scikit-learn digits"
 
     def __init__(self, size=8):
         try:
@@ -22,4 +24,4 @@ class Digits:
 
     def read(self, start, stop):
         images = [resized(image, self.shape[0]) for image in self._images[start:stop]]
-        return np.array(images, np.uint8).reshape(-1, *self.shape), self._labels[start:stop]
+        return Rows(np.array(images, np.uint8).reshape(-1, *self.shape), labels=self._labels[start:stop])

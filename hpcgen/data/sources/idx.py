@@ -6,28 +6,30 @@ from pathlib import Path
 
 import numpy as np
 
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 
 UBYTE = 0x08
 
 
-class IDX:
+class IDX(Source):
     """Images (n, height, width) of unsigned bytes, and their labels (n,) from a second file if one is named."""
 
-    kind, dtype = "image", np.uint8
+    kind = "image"
 
     def __init__(self, images, labels=None):
         self._images = IDXFile(images, axes=3)
         self._labels = IDXFile(labels, axes=1) if labels else None
-        self.labels = labels is not None
+        self.columns = ("samples", "labels") if labels else ("samples",)
         self.rows, *size = self._images.shape
         self.shape, self.name = (*size, 1), Path(images).name
-        if self.labels and self._labels.shape[0] != self.rows:
+        if labels and self._labels.shape[0] != self.rows:
             raise InputError(f"{labels}: {self._labels.shape[0]} labels for the {self.rows} images of {images}")
 
     def read(self, start, stop):
-        labels = self._labels.read(start, stop).astype(np.int64) if self.labels else None
-        return self._images.read(start, stop).reshape(stop - start, *self.shape), labels
+        labels = self._labels.read(start, stop).astype(np.int64) if self._labels else None
+        return Rows(self._images.read(start, stop).reshape(stop - start, *self.shape), labels=labels)
 
 
 class IDXFile:

@@ -1,0 +1,36 @@
+"""What a row of a data file is."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Numbers that stand for themselves, not for a picture: of each its mean and standard deviation over all rows."""
+
+    mean: tuple
+    deviation: tuple
+
+    def __len__(self):
+        return len(self.mean)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What models, checkpoints and pictures know of the data: each row's sample, and what stands beside it.
+
+    A sample has a shape, a type and a kind ("image", "array", "audio" or "text"), and lies in [low, high]. Audio has `rate`
+    samples a second, text a `vocabulary`: token t is the character vocabulary[t], a byte if `units` is "bytes". `inputs` and
+    `outputs` describe the columns of /inputs and of /samples where a file has both; labels run from 0 to classes - 1.
+    """
+
+    shape: tuple
+    dtype: str
+    kind: str
+    low: float
+    high: float
+    classes: int = 0
+    rate: int = 0
+    vocabulary: str = ""
+    units: str = "characters"
+    inputs: Columns | None = None
+    outputs: Columns | None = None
