@@ -243,8 +243,7 @@ def _schema_attributes(schema):
 def _schema_arrays(schema):
     columns = {"schema/inputs": schema.inputs, "schema/outputs": schema.outputs}
     arrays = {name: np.array([c.mean, c.deviation]) for name, c in columns.items() if c is not None}
-    vocabulary = {"schema/vocabulary": np.array([ord(c) for c in schema.vocabulary], np.uint32)}
-    return arrays | (vocabulary if schema.vocabulary else {})
+    return arrays | ({"schema/vocabulary": schema.code_points} if schema.vocabulary else {})
 
 
 def _schema(attributes, arrays):

@@ -120,11 +120,26 @@ def parser():
 
     sample = commands.add_parser("sample", help="draw samples from a checkpoint or a run folder's newest")
     sample.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
-    sample.add_argument("--count", type=_COUNT, default=64)
-    sample.add_argument("--out", metavar="F", type=Path, help="a .h5 data file or a .npy array")
+    sample.add_argument("--count", type=_COUNT, help="default: 64, or as many as the file given has rows")
+    sample.add_argument("--out", metavar="F", type=Path, help="a .h5 data file, a .npy array, a .txt or .wav file")
     sample.add_argument("--png", metavar="F", type=Path, help="a picture of the first 100 at most")
     sample.add_argument("--seed", type=_SEED, default=0)
+    sample.add_argument("--label", type=_LABEL, help="of a conditional model; default: all in turn")
+    sample.add_argument("--inputs", metavar="FILE", type=Path, help="what linear and regressor make samples for: .h5 or .npy")
+    sample.add_argument("--reconstruct", metavar="DATA", type=Path, help="encode and decode a data file's rows (vae, rvae)")
+    sample.add_argument(
+        "--interpolate", metavar="STEPS", type=_STEPS, nargs="?", const=8, help="samples from each code to the next (vae, rvae)"
+    )
     sample.set_defaults(command=_sample)
+
+    evaluate = commands.add_parser("evaluate", help="measure a model against data, beside real data or a closed form")
+    evaluate.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
+    evaluate.add_argument("data", metavar="DATA.h5", type=Path)
+    evaluate.add_argument("--json", metavar="F", type=Path, help="write the figures as JSON")
+    evaluate.add_argument("--count", type=_COUNT, help="samples to compare (default: half of the rows, at most 5,000)")
+    evaluate.add_argument("--features", metavar="CHECKPOINT", type=Path, help="of a classifier; without it pixels are compared")
+    evaluate.add_argument("--seed", type=_SEED, default=0)
+    evaluate.set_defaults(command=_evaluate)
 
     inspect = commands.add_parser("inspect", help="say what a data file, checkpoint or run holds, and check it")
     inspect.add_argument("file", metavar="FILE", type=Path)
@@ -155,14 +170,31 @@ def _prepare_parser(prepare):
     idx.add_argument("--labels", metavar="F", type=Path)
     cifar = add("cifar", "cifar:CIFAR batches", "CIFAR-10 binary batches")
     cifar.add_argument("batches", metavar="BATCH", type=Path, nargs="+")
-    images = add("images", "images:Images folder size channels", "a folder of pictures")
+    images = add("images", "images:Images folder size channels skip_bad warn", "a folder of pictures")
     images.add_argument("folder", metavar="DIR", type=Path)
     images.add_argument("--size", type=_SIZE, required=True)
     images.add_argument("--channels", type=int, choices=(1, 3), default=3)
+    images.add_argument("--skip-bad", action="store_true", help="leave out, and name, pictures that cannot be read")
+    images.set_defaults(warn=_warn)
     array = add("array", "array:Array path name", ".npy, .npz or any HDF5 dataset")
     array.add_argument("path", metavar="FILE", type=Path)
     array.add_argument("--name", metavar="X", help="of the array, where the file holds several")
-    for command in (digits, idx, cifar, images, array):
+    text = add("text", "text:Text files length units", "characters or bytes as tokens")
+    text.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    text.add_argument("--length", type=_COUNT, required=True, help="tokens in a sample")
+    text.add_argument("--units", choices=("characters", "bytes"), default="characters", help="what a token stands for")
+    audio = add("audio", "audio:Audio files length rate hop", "WAV files")
+    audio.add_argument("files", metavar="FILE", type=Path, nargs="+")
+    audio.add_argument("--length", type=_COUNT, required=True, help="in samples of a frame")
+    audio.add_argument("--rate", type=_RATE, help="resample all files to RATE samples a second")
+    audio.add_argument("--hop", type=_COUNT, help="samples from one frame to the next (default: the length)")
+    diabetes = add("diabetes", "diabetes:Diabetes", "scikit-learn's 442 patients")
+    linear = add("linear", "linear:Linear rows inputs outputs noise seed", "drawn from a known theta, for checks")
+    linear.add_argument("--rows", type=_COUNT, required=True)
+    linear.add_argument("--inputs", type=_WIDTH, required=True)
+    linear.add_argument("--outputs", type=_WIDTH, default=1)
+    linear.add_argument("--noise", type=_deviation, default=0.0, help="standard deviation of what is added")
+    for command in (digits, idx, cifar, images, array, text, audio, diabetes, linear):
         command.add_argument("out", metavar="OUT.h5", type=Path)
 
 
@@ -178,6 +210,18 @@ def _number(least, most):
 
 
 _SEED, _COUNT, _SIZE = _number(0, 2**63 - 1), _number(1, 10**12), _number(1, 4096)
+_RATE = _WIDTH = _number(1, 10**6)
+
+
+def _deviation(text):
+    """Convert the text of an argument to a standard deviation."""
+    with contextlib.suppress(ValueError):
+        if 0 <= float(text) <= 1e30:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1e30")
+
+
+_LABEL, _STEPS = _number(0, 2**31), _number(2, 1000)
 
 
 def _prepare(options, comm):
@@ -218,7 +262,22 @@ def _train(options, comm):
 def _sample(options, comm):
     from hpcgen.sampling import sample
 
-    sample(options.checkpoint, comm, options.count, options.seed, options.out, options.png, _say(comm), _say(comm, sys.stderr))
+    names = ("count", "seed", "out", "png", "label", "inputs", "reconstruct", "interpolate")
+    sample(
+        options.checkpoint,
+        comm,
+        say=_say(comm),
+        warn=_say(comm, sys.stderr),
+        **{name: getattr(options, name) for name in names},
+    )
+    return 0
+
+
+def _evaluate(options, comm):
+    from hpcgen.evaluation import evaluate
+
+    wanted = (options.count, options.seed, options.features, options.json)
+    evaluate(options.checkpoint, options.data, comm, *wanted, _say(comm), _say(comm, sys.stderr))
     return 0
 
 
@@ -232,6 +291,10 @@ def _compare(options, comm):
     from hpcgen.inspection import compare
 
     return compare(options.a, options.b, comm, _say(comm))
+
+
+def _warn(line):
+    print(f"hpcgen: {line}", file=sys.stderr, flush=True)
 
 
 def _say(comm, stream=None):

@@ -1,4 +1,4 @@
-"""What happens between steps: progress, metrics, pictures, checkpoints.
+"""What happens between steps: progress, metrics, samples, checkpoints.
 
 A hook is called on every rank as hook(training, statistics, last) after each step, statistics being {player: {name: mean}},
 and closed when the run ends, however it ends.
@@ -8,8 +8,8 @@ import csv
 import sys
 from time import monotonic
 
-from hpcgen import checkpoint, plots
-from hpcgen.sampling import generate
+from hpcgen import checkpoint, showing
+from hpcgen.sampling import Prior, generate
 from hpcgen.storage import refusals
 
 SECONDS_BETWEEN_LINES = 4.0
@@ -111,14 +111,14 @@ class MetricsFile(Hook):
             self._file.close()
 
 
-class Pictures(Hook):
-    """samples/step-NNNNNNNN.png every `config.samples.every` steps and at the last. Rank 0 draws."""
+class Samples(Hook):
+    """samples/step-NNNNNNNN.png (text .txt, audio .wav) every `config.samples.every` steps and at the last. Rank 0 draws."""
 
-    def __init__(self, folder):
-        self._folder = folder
+    def __init__(self, folder, schema):
+        self._folder, self._ending = folder, showing.natural(schema)
 
     def path(self, step):
-        return self._folder / f"step-{step:08d}.png"
+        return self._folder / f"step-{step:08d}{self._ending}"
 
     def __call__(self, training, statistics, last):
         if last or training.step % training.config.samples.every == 0:
@@ -130,9 +130,9 @@ class Pictures(Hook):
         if training.comm.rank:
             return
         config, schema = training.config, training.shards.schema
-        samples = generate(training.model, theta, schema, config.seed, 0, config.samples.count)
+        samples = generate(training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count)
         with refusals(self.path(training.step)):
-            plots.save_picture(samples, self.path(training.step), schema.low, schema.high)
+            showing.save(samples, self.path(training.step), schema)
 
 
 class Checkpoints(Hook):

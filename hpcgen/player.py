@@ -15,11 +15,12 @@ from hpcgen.parallel.partition import BLOCK
 class Player:
     """A player on this rank: its parameters theta, its exchange, and the part of its other state that this rank owns.
 
-    It takes `turns` turns a step.
+    It takes `turns` turns a step. Its parameters stay in -limit to limit, if there is one.
     """
 
-    def __init__(self, optimizer, exchange, theta, turns=1):
-        self.optimizer, self.exchange, self._turns, self._turn = optimizer, exchange, turns, 0
+    def __init__(self, optimizer, exchange, theta, turns=1, limit=None):
+        self.optimizer, self.exchange = optimizer, exchange
+        self._turns, self._turn, self._limit = turns, 0, limit
         owned, end = exchange.owned, theta.layout.parameters.stop
         self._moves = slice(min(owned.start, end), min(owned.stop, end))
         self._follows = slice(max(owned.start, end), max(owned.stop, end))
@@ -39,6 +40,8 @@ class Player:
             scale = optimizer.clipped(1 / count, sums[:moving], self._parts)
             self._turn, updates = (self._turn + 1) % self._turns, step * self._turns + self._turn + 1
             optimizer.step(mine, sums[:moving], state.slots, updates, optimizer.rate(step + 1), scale, self._parts)
+            if self._limit:
+                np.clip(mine, -self._limit, self._limit, out=mine)
             loops = kernels(theta)
             if state.average is not None:
                 loops.approach(state.average, mine, 1 - optimizer.average)

@@ -1,7 +1,6 @@
 """Pictures of samples."""
 
 import math
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -13,22 +12,18 @@ FEW = 8
 
 
 def save_picture(samples, path, low, high):
-    """Write a square grid of samples in [low, high] as PNG.
+    """Write a square grid of samples in [low, high] as PNG, whatever the path's ending.
 
     Pictures are shown as such, of volumes the slice in the middle of the first axis, all else as curves; of channels all where
     they are one or three, else the first.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}")
     samples = samples if samples.shape[-1] < FEW else samples[..., None]
     if samples.ndim == 5:
         samples = samples[:, samples.shape[1] // 2]
     if samples.ndim == 4:
-        _grid(samples if samples.shape[3] in (1, 3) else samples[..., :1], part, low, high)
+        _grid(samples if samples.shape[3] in (1, 3) else samples[..., :1], path, low, high)
     else:
-        _curves(samples, part, low, high)
-    part.replace(path)
+        _curves(samples, path, low, high)
 
 
 def _grid(samples, path, low, high):

@@ -32,7 +32,7 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
         stack.enter_context(_locked(folder, comm))
         training.resume(from_root(comm, _enter, folder, config, fresh), warn)
         from_root(comm, _record, folder, config)
-        pictures = hooks.Pictures(folder / "samples")
+        samples = hooks.Samples(folder / "samples", training.shards.schema) if training.model.source == "noise" else None
         for line in _introduction(training):
             say(line)
         if training.step < config.train.steps:
@@ -40,18 +40,19 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
                 *hooks.progress(progress, training),
                 hooks.MetricsFile(folder / "metrics.csv", training),
                 hooks.Checkpoints(folder / "checkpoints"),
-                pictures,
+                *([samples] if samples else []),
             ]
             for hook in active:
                 stack.callback(hook.close)
             training.run(active, stop)
         else:
             say(f"nothing left to do: {training.step} of train.steps = {config.train.steps} steps are done")
-            if not from_root(comm, pictures.path(training.step).exists):
-                pictures.draw(training)
+            if samples and not from_root(comm, samples.path(training.step).exists):
+                samples.draw(training)
     say(f"run         {folder}")
     say(f"checkpoint  {training.saved}")
-    say(f"picture     {pictures.path(training.step)}")
+    if samples:
+        say(f"samples     {samples.path(training.step)}")
     return training
 
 

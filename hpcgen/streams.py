@@ -19,6 +19,9 @@ class Purpose(IntEnum):
     NOISE = 4
     SAMPLE = 5
     DROPOUT = 6
+    THETA = 10
+    LINEAR = 11
+    EVALUATE = 20
 
 
 def stream(seed, purpose, index=0, lane=0, part=0):

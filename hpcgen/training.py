@@ -54,7 +54,7 @@ class Training:
         theta = Vector(layout.state())
         self.model.initialize(name, theta, stream(self.config.seed, Purpose.INITIALIZE, index))
         turns = sum(name == player for player, _ in self.model.turns)
-        return Player(self.config.optimizer[name], exchange, theta, turns)
+        return Player(self.config.optimizer[name], exchange, theta, turns, self.model.limits.get(name))
 
     def close(self):
         self.workers.close()
@@ -158,7 +158,7 @@ class Training:
             len(rows),
             model.units.encode(rows.samples),
             model.noise(stream(seed, Purpose.NOISE, number, lane), len(rows)),
-            None if rows.inputs is None else model.input_units.encode(rows.inputs),
+            model.input_units.encode(rows.inputs) if model.input_units else None,
             rows.labels,
             lambda i: stream(seed, Purpose.DROPOUT, number, lane, i),
             self.step,

@@ -79,6 +79,10 @@ class DataFiles:
         if (mine, names, shapes[0]) != (theirs, self.names, shapes[1]):
             raise InputError(f"{path}: not the same kind of rows as {first_path}; data files used as one must agree in all")
 
+    def constant(self, name):
+        """Return the array of that name that stands beside the rows of the first file, or None."""
+        return self._files[0][name][...] if name in self._files[0] else None
+
     def width(self, name):
         """Return the numbers in a row of a column."""
         return math.prod(self._files[0][name].shape[1:])
@@ -99,6 +103,16 @@ class DataFiles:
                 ]
                 parts.append(Rows(*columns))
         return Rows.joined(parts)
+
+
+def require_suitable(path, files, schema, owner):
+    """Raise InputError unless the samples of `files` (at `path`) are of the kind that `owner`, a checkpoint, was trained on."""
+    mine, theirs = files.schema, schema
+    for name in ("shape", "dtype", "kind", "vocabulary", "rate"):
+        if getattr(mine, name) != getattr(theirs, name):
+            if name == "vocabulary":
+                raise InputError(f"{path}: has another vocabulary than the data of {owner}; prepare both together")
+            raise InputError(f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for {owner}")
 
 
 def paths_of(path):

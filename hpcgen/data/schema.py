@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Columns:
@@ -34,3 +36,13 @@ class Schema:
     units: str = "characters"
     inputs: Columns | None = None
     outputs: Columns | None = None
+
+    @property
+    def code_points(self):
+        """The vocabulary as it lies in a file, uint32 (v,)."""
+        return np.array([ord(character) for character in self.vocabulary], np.uint32)
+
+    def text(self, tokens):
+        """Return tokens (length,) as text; bytes that are not UTF-8 become replacement characters."""
+        characters = "".join(self.vocabulary[token] for token in tokens)
+        return characters.encode("latin-1").decode("utf-8", "replace") if self.units == "bytes" else characters

@@ -1,19 +1,10 @@
-"""Generative models: players and their gradients over one lane.
+"""Generative models, and the two that stand beside them: a regressor, and the classifier whose features `evaluate` uses."""
 
-A model is made from its options and the data's schema; it raises InputError where these do not suit each other. It has
-`players`, `turns` (the players of a step in order, each with the number of the batch that it takes), `layouts` (a `Layout` a
-player), `units` (which encodes the data's samples for the model and decodes the model's) and
-
-    initialize(player, theta, random)                 fills a player's parameters and running statistics
-    noise(random, size)                               what a batch's samples are made from, an array of float32
-    gradient(player, theta, batch, grad)              writes sums over the batch into all of `grad`
-    sample(theta, batch) -> (size, *sample_shape)     in the model's units
-
-where theta maps each player to its `Vector` and batch is a `Batch`. `NETWORKS` maps the names of its networks to the type of
-the [model] table and the preset's values.
-"""
-
+from hpcgen.models.classifier import Classifier
 from hpcgen.models.gan import GAN
+from hpcgen.models.linear import Linear
+from hpcgen.models.regressor import Regressor
+from hpcgen.models.rvae import RVAE
 from hpcgen.models.vae import VAE
 
-MODELS = {"gan": GAN, "vae": VAE}
+MODELS = {"gan": GAN, "vae": VAE, "rvae": RVAE, "linear": Linear, "regressor": Regressor, "classifier": Classifier}

@@ -5,8 +5,10 @@ from math import prod
 
 from hpcgen.errors import InputError
 from hpcgen.nn import activations, convolution, dense, dropout, normalization, recurrent, shaping
+from hpcgen.nn.affine import Affine
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.spectral import SpectralNorm
 from hpcgen.settings import setting
 
 MOST = 1_000_000
@@ -239,11 +241,12 @@ KINDS = {spec: kind for kind, spec in LAYERS.items()}
 ACTIVATIONS = ("relu", "leaky-relu", "tanh", "sigmoid", "elu", "softplus", "linear")
 
 
-def build(specs, start, end, where, prefix=""):
+def build(specs, start, end, where, prefix="", spectral=False):
     """Return the `Chain` of `specs` that leads from samples of shape `start` to samples of shape `end`.
 
-    A layer's parameters are named `prefix`, its kind, and its number among its kind, from 1. Raises InputError, which names the
-    layer under the key `where`, if shapes do not fit.
+    A layer's parameters are named `prefix`, its kind, and its number among its kind, from 1. With `spectral` dense and
+    convolutional layers have their weights normalised. Raises InputError, which names the layer under the key `where`, if
+    shapes do not fit.
     """
     layers, counts, shape, specs = [], {}, tuple(start), list(specs)
     for i, spec in enumerate(specs):
@@ -257,7 +260,7 @@ def build(specs, start, end, where, prefix=""):
             layer, made = spec.build(f"{prefix}{kind.replace('-', '_')}{counts[kind]}", shape, slope)
         except ValueError as error:
             raise InputError(f"{where}[{i}] ({kind}) gets samples of {_shown(shape)}: {error}") from None
-        layers.append(layer)
+        layers.append(SpectralNorm(layer) if spectral and isinstance(layer, Affine) else layer)
         shape = made
     if shape != tuple(end):
         raise InputError(f"{where}: lead to samples of {_shown(shape)}, but must lead to {_shown(end)}")

@@ -2,11 +2,15 @@
 
 import numpy as np
 
+from hpcgen.errors import InputError
+
 
 class Interval:
     """Samples in [low, high] of a data file as float32 in another interval, `range`."""
 
     def __init__(self, schema, bottom, top):
+        if schema.kind == "text":
+            raise InputError('data.path: the samples are text, which takes model.kind = "rvae"')
         self.range, self._low, self._high, self._dtype = (bottom, top), schema.low, schema.high, schema.dtype
 
     def encode(self, samples):
@@ -41,14 +45,25 @@ class Tokens:
 
 
 class Standard:
-    """Columns less `mean`, divided by `deviation`, of one number each or one a column."""
+    """Columns, each less its mean and divided by its standard deviation; with `centered` = False by its root mean square alone.
 
-    def __init__(self, mean, deviation, shape):
-        self.mean, self.deviation = np.asarray(mean, np.float64), np.asarray(deviation, np.float64)
+    Rows in a data file have `shape`, those of a model one axis.
+    """
+
+    def __init__(self, columns, shape, centered=True):
+        mean, deviation = np.array(columns.mean), np.array(columns.deviation)
+        self.offset = mean if centered else np.zeros_like(mean)
+        self.scale = deviation if centered else np.hypot(mean, deviation)
         self._shape = tuple(shape)
 
     def encode(self, rows):
-        return ((rows.reshape(len(rows), -1) - self.mean) / self.deviation).astype(np.float32)
+        return ((rows.reshape(len(rows), -1) - self.offset) / self.scale).astype(np.float32)
 
     def decode(self, x):
-        return (x * self.deviation + self.mean).astype(np.float32).reshape(len(x), *self._shape)
+        return (x * self.scale + self.offset).astype(np.float32).reshape(len(x), *self._shape)
+
+
+def require_inputs(schema, kind):
+    """Raise InputError unless rows have inputs and numbers that depend on them."""
+    if schema.inputs is None:
+        raise InputError(f'data.path: the data have no /inputs, from which model.kind = "{kind}" makes samples')

@@ -2,27 +2,26 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
+from hpcgen.models.latent import Autoencoder, LatentOptions, Posterior
 from hpcgen.models.layers import build
 from hpcgen.models.networks import Perceptron, Pyramid, PyramidGenerator
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
-from hpcgen.nn.likelihoods import LIKELIHOODS
+from hpcgen.nn.likelihoods import Bernoulli, Gaussian
 from hpcgen.nn.vector import Layout
 from hpcgen.settings import setting
-from hpcgen.streams import normal
+
+LIKELIHOODS = {"bernoulli": lambda options: Bernoulli(), "gaussian": lambda options: Gaussian(options.sigma)}
 
 
 @dataclass(frozen=True)
-class VAEOptions:
+class VAEOptions(LatentOptions):
     """The run file's [model] table for kind = "vae"; the two networks' tables follow from `network`."""
 
     kind: str = setting("vae", choices=("vae",))
     network: str = "vae"
-    latent: int = setting(20, ge=1, le=1_000_000)
     likelihood: str = setting("bernoulli", choices=LIKELIHOODS)
-    beta: float = setting(1.0, ge=0)
+    sigma: float = setting(1.0, gt=0)
 
 
 @dataclass(frozen=True)
@@ -47,30 +46,26 @@ NETWORKS = {
 }
 
 
-class VAE:
-    """An encoder of samples into means and log variances of a latent normal distribution, and a decoder back.
-
-    The loss is the negative evidence lower bound of eq. 10, with one draw of the latent numbers a sample, summed over samples:
-    -log p(x | z) + beta KL(q(z | x) || p(z)) (beta: Higgins et al. 2017).
-    """
+class VAE(Autoencoder):
+    """An encoder of samples into means and log variances of a latent normal distribution, and a decoder back."""
 
     NETWORKS = NETWORKS
     players = ("vae",)
     turns = (("vae", 0),)
 
     def __init__(self, options, schema):
-        self.sample_shape, self.latent, self.beta = tuple(schema.shape), options.latent, options.beta
-        self.likelihood = LIKELIHOODS[options.likelihood]
+        self.posterior, self.likelihood = Posterior(options), LIKELIHOODS[options.likelihood](options)
         self.units = Interval(schema, *self.likelihood.range)
-        encoder, decoder = options.encoder.specs(self.sample_shape, 2 * self.latent), options.decoder.back(self.sample_shape)
-        self.encoder = build(encoder, self.sample_shape, (2 * self.latent,), "model.encoder.layers", "encoder/")
-        self.decoder = build(decoder, (self.latent,), self.sample_shape, "model.decoder.layers", "decoder/")
+        shape, latent = tuple(schema.shape), options.latent
+        encoder, decoder = options.encoder.specs(shape, 2 * latent), options.decoder.back(shape)
+        self.encoder = build(encoder, shape, (2 * latent,), "model.encoder.layers", "encoder/")
+        self.decoder = build(decoder, (latent,), shape, "model.decoder.layers", "decoder/")
         networks = (self.encoder, self.decoder)
         self.layouts = {
             "vae": Layout(
                 {name: shape for network in networks for name, shape in network.parameters().items()},
                 {name: shape for network in networks for name, shape in network.buffers().items()},
-                {"loss": (), "reconstruction": (), "kl": (), "count": ()},
+                self.statistics,
             )
         }
 
@@ -78,38 +73,24 @@ class VAE:
         self.encoder.initialize(theta, random)
         self.decoder.initialize(theta, random)
 
-    def noise(self, random, count):
-        return normal(random, (count, self.latent))
+    def encode(self, theta, x, random):
+        codes, backward = self._forward(self.encoder, theta, x, random, 0)
+        return codes, lambda dcodes, grad: backward(dcodes, grad, need_dx=False)
 
-    def gradient(self, player, theta, batch, grad):
-        """Write the sums over one lane into `grad`: derivatives of the loss, and the loss and its two parts.
-
-        The batch's noise is (n, latent), by which z = mean + exp(log variance / 2) noise.
-        """
-        theta, noise, random = theta["vae"], batch.noise, batch.random
-        codes, encoder_backward = self._forward(self.encoder, theta, batch.samples, random, 0)
-        mean, log_variance = codes[:, : self.latent], codes[:, self.latent :]
-        spread = np.exp(0.5 * log_variance)
-        z = spread * noise
-        z += mean
-        a, decoder_backward = self._forward(self.decoder, theta, z, random, 1)
-        reconstruction, slope = self.likelihood.loss(a, batch.samples)
-        dz = decoder_backward(slope, grad)
-        variance = spread * spread
-        # Appendix B: KL = (mean^2 + variance - log variance - 1) / 2.
-        kl = 0.5 * (mean * mean + variance - log_variance - 1).sum()
-        dcodes = np.concatenate(
-            [dz + self.beta * mean, 0.5 * (dz * noise * spread + self.beta * (variance - 1))], axis=1, dtype=codes.dtype
-        )
-        encoder_backward(dcodes, grad, need_dx=False)
-        grad["loss"][...] = reconstruction + self.beta * kl
-        grad["reconstruction"][...] = reconstruction
-        grad["kl"][...] = kl
-        grad["count"][...] = batch.size
+    def decode(self, theta, z, x, random):
+        a, backward = self._forward(self.decoder, theta, z, random, 1)
+        loss, slope = self.likelihood.loss(a, x)
+        return loss, lambda grad: backward(slope, grad)
 
     @staticmethod
     def _forward(network, theta, x, random, index):
-        return network.forward(theta, x, Train(random=random(index) if network.draws else None))
+        """Run a network in training, or where `random` is None as in use."""
+        train = Train(random=random(index) if network.draws else None) if random else None
+        return network.forward(theta, x, train)
+
+    def log_likelihood(self, theta, z, x):
+        a, _ = self.decoder.forward(theta["vae"], z, train=None)
+        return -self.likelihood.terms(a, x).reshape(len(x), -1).sum(1)
 
     def sample(self, theta, batch):
         """Return the means of samples (size, *sample_shape) in `units`, decoded from the batch's noise (size, latent)."""

@@ -1,4 +1,4 @@
-"""Elementwise layers: y = f(x), dx = f'(x) dy."""
+"""Elementwise layers: y = f(x), dx = f'(x) dy, ty = f'(x) t."""
 
 import numpy as np
 
@@ -8,7 +8,8 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Elementwise(Layer):
-    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy."""
+    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy, and may overwrite
+    dy; and `curvature(x, y)`, which is f''(x), unless that is zero almost everywhere."""
 
     def forward(self, theta, x, train=TRAIN):
         y, back = self.evaluate(x)
@@ -17,6 +18,24 @@ class Elementwise(Layer):
             return back(dy) if need_dx else None
 
         return y, backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        """dx = f'(x) dy + f''(x) t dty,  dt = f'(x) dty."""
+        y, back = self.evaluate(x)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            if not need_dx:
+                return None, None
+            dx, curvature = None if dy is None else back(dy), self.curvature(x, y)
+            if curvature is not None:
+                curvature *= t * dty
+                dx = curvature if dx is None else dx + curvature
+            return dx, back(dty)
+
+        return y, back(t.copy()), backward
+
+    def curvature(self, x, y):
+        return None
 
 
 class LeakyReLU(Elementwise):
@@ -47,6 +66,9 @@ class Tanh(Elementwise):
         y = np.tanh(x)
         return y, lambda dy: dy * (1 - y * y)
 
+    def curvature(self, x, y):
+        return -2 * y * (1 - y * y)
+
 
 class Sigmoid(Elementwise):
     """1 / (1 + exp(-x))."""
@@ -54,6 +76,9 @@ class Sigmoid(Elementwise):
     def evaluate(self, x):
         y = sigmoid(x)
         return y, lambda dy: dy * (y * (1 - y))
+
+    def curvature(self, x, y):
+        return y * (1 - y) * (1 - 2 * y)
 
 
 class ELU(Elementwise):
@@ -65,12 +90,19 @@ class ELU(Elementwise):
         y += below
         return y, lambda dy: dy * (1 + below)
 
+    def curvature(self, x, y):
+        return (x < 0) * (1 + y)
+
 
 class Softplus(Elementwise):
     """log(1 + exp(x))."""
 
     def evaluate(self, x):
         return softplus(x), lambda dy: dy * sigmoid(x)
+
+    def curvature(self, x, y):
+        s = sigmoid(x)
+        return s * (1 - s)
 
 
 class Linear(Elementwise):

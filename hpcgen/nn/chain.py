@@ -35,3 +35,20 @@ class Chain(Layer):
             return dy if need_dx else None
 
         return x, backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        backwards = []
+        for layer in self.layers:
+            x, t, backward = layer.tangent(theta, x, t, train)
+            backwards.append(backward)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            for i in reversed(range(0 if need_dx else self._first, len(backwards))):
+                dy, dty = backwards.pop()(dy, dty, grad, need_dx or i > self._first)
+            return (dy, dty) if need_dx else (None, None)
+
+        return x, t, backward
+
+    @property
+    def without_tangent(self):
+        return sorted({name for layer in self.layers for name in layer.without_tangent})

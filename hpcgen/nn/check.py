@@ -1,8 +1,10 @@
 """Derivatives by central differences, the oracle for every hand-derived gradient."""
 
+from copy import deepcopy
+
 import numpy as np
 
-from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layer import TRAIN, Layer
 
 
 def numerical_gradient(function, x, step=1e-6):
@@ -32,17 +34,53 @@ def relative_error(actual, expected):
 def check_layer(layer, theta, x, random, train=TRAIN):
     """Return the largest relative error of a layer's derivatives: in x and in each parameter.
 
-    The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array.
+    The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array. Every pass draws the same.
     """
-    y, backward = layer.forward(theta, x, train)
+    y, backward = layer.forward(theta, x, deepcopy(train))
     dy = random.standard_normal(y.shape)
     grad = type(theta)(theta.layout, dtype=np.float64)
     dx = backward(dy.copy(), grad)
 
     def value():
-        return np.vdot(layer.forward(theta, x, train)[0], dy)
+        return np.vdot(layer.forward(theta, x, deepcopy(train))[0], dy)
 
     errors = {"x": relative_error(dx, numerical_gradient(value, x))}
     for name in layer.parameters():
         errors[name] = relative_error(grad[name], numerical_gradient(value, theta[name]))
     return errors
+
+
+class Pair(Layer):
+    """A layer's `tangent` as a layer by itself: (x, t), an array (2, n, ...), becomes (y, ty)."""
+
+    def __init__(self, layer):
+        self.layer, self.draws = layer, layer.draws
+
+    def parameters(self):
+        return self.layer.parameters()
+
+    def buffers(self):
+        return self.layer.buffers()
+
+    def initialize(self, theta, random):
+        self.layer.initialize(theta, random)
+
+    def forward(self, theta, x, train=TRAIN):
+        y, ty, layer_backward = self.layer.tangent(theta, *x, train)
+
+        def backward(dy, grad=None, need_dx=True):
+            derivatives = layer_backward(*dy, grad, need_dx)
+            return np.stack(derivatives) if need_dx else None
+
+        return np.stack([y, ty]), backward
+
+
+def check_tangent(layer, theta, x, random, train=TRAIN, step=1e-6):
+    """Return the largest relative error of ty, by central differences along t, and of the tangent's derivatives in (x, t) and
+    in each parameter. Arguments as for `check_layer`."""
+    t = random.standard_normal(x.shape)
+    _, ty, _ = layer.tangent(theta, x, t, deepcopy(train))
+    above, below = (layer.forward(theta, x + h * t, deepcopy(train))[0] for h in (step, -step))
+    return {"ty": relative_error(ty, (above - below) / (2 * step))} | check_layer(
+        Pair(layer), theta, np.stack([x, t]), random, train
+    )

@@ -13,9 +13,10 @@ both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, ch
 
 import numpy as np
 
+from hpcgen.nn.affine import Affine
 from hpcgen.nn.initial import fill
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN
 from hpcgen.nn.windows import Windows
 from hpcgen.nn.winograd import Winograd
 
@@ -23,7 +24,7 @@ from hpcgen.nn.winograd import Winograd
 CHUNK_BYTES = 2 << 20
 
 
-class _Convolution(Layer):
+class _Convolution(Affine):
     """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the cache.
 
     A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes of y; and
@@ -67,8 +68,7 @@ class _Convolution(Layer):
 
     def _begin(self, dy, y, grad):
         """Take dy back through the activation; write the bias' derivative."""
-        if self.slope != 1:
-            kernels(dy).rectify_gradient(dy, y, self.slope)
+        self._rectify_gradient(dy, y)
         if self.bias and grad is not None:
             grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
 
@@ -135,6 +135,8 @@ class ConvTranspose(_Convolution):
 
     `channels` are the outputs here, `outputs` the inputs: the names are those of the Conv that it is the adjoint of.
     """
+
+    axis = -2
 
     def __init__(self, name, geometry, inputs, outputs, output_padding, bias=True, slope=1.0, deviation=None):
         super().__init__(name, geometry, outputs, inputs, bias, slope, deviation)

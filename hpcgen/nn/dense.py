@@ -2,12 +2,13 @@
 
 import numpy as np
 
+from hpcgen.nn.affine import Affine
 from hpcgen.nn.initial import fill
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN
 
 
-class Dense(Layer):
+class Dense(Affine):
     """y = x W + b, with x (n, inputs), W (inputs, outputs) and b (outputs,).
 
     W is the transpose of PyTorch's `Linear.weight`, and ONNX's Gemm with transB = 0. `slope` as in `Conv`.
@@ -34,8 +35,7 @@ class Dense(Layer):
 
         def backward(dy, grad=None, need_dx=True):
             dy = contiguous(dy)
-            if self.slope != 1:
-                kernels(dy).rectify_gradient(dy, y, self.slope)
+            self._rectify_gradient(dy, y)
             if grad is not None:
                 np.matmul(x.T, dy, out=grad[self.weight])
                 if self.bias:

@@ -23,3 +23,12 @@ class Dropout(Layer):
         factors = np.empty_like(x)
         np.multiply(kept, 1 / (1 - self.rate), out=factors, casting="same_kind")
         return x * factors, lambda dy, grad=None, need_dx=True: np.multiply(dy, factors, out=dy) if need_dx else None
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and both of theirs."""
+        y, drop = self.forward(theta, x, train)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            return (None if dy is None else drop(dy), drop(dty)) if need_dx else (None, None)
+
+        return y, drop(t.copy()), backward

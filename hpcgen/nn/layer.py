@@ -29,6 +29,14 @@ class Layer:
     `backward(dy, grad=None, need_dx=True)` returns dx. It writes the derivatives in the layer's parameters to `grad`, a
     `Vector`, and in training its batch's statistics, the mean over the parts times the samples of one part; None skips them. dy
     may be overwritten. It may be called once.
+
+    `tangent(theta, x, t, train)` sends a tangent t along with x: it returns y, ty = (dy/dx) t and a closure. That is
+    Pearlmutter's R-operator (1994), in t instead of theta; the closure's second derivatives are exact (`hpcgen.nn.penalty`).
+    Not every layer has it: see `without_tangent`. t is only read, like x.
+
+    Its `backward(dy, dty, grad=None, need_dx=True)`, the adjoint of (x, t, theta) -> (y, ty), returns (dx, dt). dy and dx may
+    be None, which stands for zero: so they stay where all layers are linear in pieces. To `grad` it writes the derivatives in
+    the parameters only. Else it is like the other.
     """
 
     # Whether training draws random numbers from `train.random`.
@@ -47,3 +55,11 @@ class Layer:
 
     def forward(self, theta, x, train=TRAIN):
         raise AssertionError(f"{type(self).__name__} has no forward")
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        raise AssertionError(f"{type(self).__name__} has no tangent")
+
+    @property
+    def without_tangent(self):
+        """The names of the classes, of this layer or of those in it, that have no `tangent`."""
+        return [type(self).__name__] if type(self).tangent is Layer.tangent else []

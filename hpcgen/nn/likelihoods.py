@@ -1,6 +1,7 @@
-"""Likelihoods of samples under a decoder: negative logarithms, summed, and their derivatives in the decoder's numbers.
+"""Likelihoods of samples under a decoder: negative logarithms and their derivatives in the decoder's numbers.
 
-Each function takes a and x of one shape and returns -log p(x | a) summed over all of it, and its derivative in a.
+Each has `terms(a, x)`, -log p(x | a) of each number of x; `loss(a, x)`, their sum and its derivative in a; `mean(a)`, and
+`draw(a, random)`, x drawn from p(x | a), or the most likely one where random is None.
 """
 
 import numpy as np
@@ -14,35 +15,72 @@ class Bernoulli:
     range = (0.0, 1.0)
 
     @staticmethod
-    def loss(a, x):
+    def terms(a, x):
         """-x log sigmoid(a) - (1 - x) log(1 - sigmoid(a)) = softplus(a) - x a."""
         terms = softplus(a)
         terms -= x * a
+        return terms
+
+    def loss(self, a, x):
         slope = sigmoid(a)
         slope -= x
-        return terms.sum(), slope
+        return self.terms(a, x).sum(), slope
 
     @staticmethod
     def mean(a):
-        """Return the mean of x."""
         return sigmoid(a)
 
 
 class Gaussian:
-    """x normal around a with variance 1, in units where samples lie in -1 to 1 (the same paper, appendix C.2)."""
+    """x normal around a with standard deviation `sigma`, in units where samples lie in -1 to 1 (same paper, C.2)."""
 
     range = (-1.0, 1.0)
 
-    @staticmethod
-    def loss(a, x):
-        """((x - a)^2 + log 2 pi) / 2."""
-        slope = a - x
-        return 0.5 * ((slope * slope).sum() + x.size * np.log(2 * np.pi)), slope
+    def __init__(self, sigma=1.0):
+        self._sigma, self._inverse = sigma, sigma**-2
+
+    def terms(self, a, x):
+        """((x - a) / sigma)^2 / 2 + log sigma + log(2 pi) / 2."""
+        error = a - x
+        return 0.5 * self._inverse * error * error + (np.log(self._sigma) + 0.5 * np.log(2 * np.pi))
+
+    def loss(self, a, x):
+        return self.terms(a, x).sum(), (a - x) * self._inverse
 
     @staticmethod
     def mean(a):
-        """Return the mean of x."""
         return a
 
+    def draw(self, a, random):
+        return a if random is None else a + self._sigma * random.standard_normal(a.shape, dtype=np.float32)
 
-LIKELIHOODS = {"bernoulli": Bernoulli, "gaussian": Gaussian}
+
+class Categorical:
+    """Tokens x (...) with the probabilities softmax(a), a (..., tokens): cross entropy."""
+
+    @staticmethod
+    def terms(a, x):
+        """log sum exp a - a[x]."""
+        chosen = np.take_along_axis(a, x[..., None], -1)[..., 0]
+        top = a.max(-1, keepdims=True)
+        return np.log(np.exp(a - top).sum(-1)) + top[..., 0] - chosen
+
+    @staticmethod
+    def loss(a, x):
+        rows, tokens = a.reshape(-1, a.shape[-1]), x.reshape(-1)
+        slope = rows - rows.max(-1, keepdims=True)
+        chosen = slope[np.arange(len(tokens)), tokens]
+        np.exp(slope, out=slope)
+        total = slope.sum(-1, keepdims=True)
+        slope /= total
+        slope[np.arange(len(tokens)), tokens] -= 1
+        return (np.log(total[:, 0]) - chosen).sum(), slope.reshape(a.shape)
+
+    @staticmethod
+    def draw(a, random):
+        """Return tokens (n,) for a (n, tokens): the first whose cumulative probability exceeds a uniform number."""
+        if random is None:
+            return a.argmax(-1)
+        total = np.cumsum(np.exp(a - a.max(-1, keepdims=True)), axis=-1)
+        threshold = random.random((len(a), 1), dtype=np.float32) * total[:, -1:]
+        return (total <= threshold).sum(-1).clip(max=a.shape[-1] - 1)

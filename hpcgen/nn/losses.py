@@ -2,7 +2,8 @@
 
 Each function takes the discriminator's logits (n, 1), before any sigmoid, and returns the loss summed over the samples and
 its derivative in the logits. With D = sigmoid(logit), log D = -softplus(-logit) and log(1 - D) = -softplus(logit), which
-neither overflow nor lose the small values.
+neither overflow nor lose the small values. Where the discriminator has targets, `smoothing` lowers that of real samples, 1, by
+so much: one-sided label smoothing (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
 """
 
 import numpy as np
@@ -13,10 +14,14 @@ from hpcgen.nn.functions import sigmoid
 class Minimax:
     """The two-player game of Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1: D maximises, G minimises V(D, G)."""
 
-    @staticmethod
-    def real(logits):
-        """-log D(x)."""
-        return np.logaddexp(0, -logits).sum(), -sigmoid(-logits)
+    smooths = True
+
+    def __init__(self, smoothing=0.0):
+        self._smoothing = smoothing
+
+    def real(self, logits):
+        """-(1 - s) log D(x) - s log(1 - D(x)), with s the smoothing."""
+        return np.logaddexp(0, -logits).sum() + self._smoothing * logits.sum(), self._smoothing - sigmoid(-logits)
 
     @staticmethod
     def fake(logits):
@@ -32,24 +37,80 @@ class Minimax:
 class NonSaturating(Minimax):
     """The same discriminator; the generator maximises log D(G(z)) (Goodfellow et al. 2014, section 3)."""
 
-    generator = staticmethod(Minimax.real)
+    @staticmethod
+    def generator(logits):
+        """-log D(G(z))."""
+        return np.logaddexp(0, -logits).sum(), -sigmoid(-logits)
 
 
 class LeastSquares:
     """Mao et al. 2017 (arXiv:1611.04076), eq. 9: targets 1 for real, 0 for generated, 1 for the generator."""
 
-    @staticmethod
-    def real(logits):
-        """(D(x) - 1)^2 / 2."""
-        error = logits - 1
-        return 0.5 * (error * error).sum(), error
+    smooths = True
+
+    def __init__(self, smoothing=0.0):
+        self._target = 1 - smoothing
+
+    def real(self, logits):
+        """(D(x) - 1 + s)^2 / 2, with s the smoothing."""
+        return _half_square(logits - self._target)
 
     @staticmethod
     def fake(logits):
         """D(G(z))^2 / 2."""
-        return 0.5 * (logits * logits).sum(), logits.copy()
+        return _half_square(logits.copy())
 
-    generator = real
+    @staticmethod
+    def generator(logits):
+        """(D(G(z)) - 1)^2 / 2."""
+        return _half_square(logits - 1)
 
 
-LOSSES = {"minimax": Minimax, "non-saturating": NonSaturating, "least-squares": LeastSquares}
+def _half_square(error):
+    return 0.5 * (error * error).sum(), error
+
+
+class Wasserstein:
+    """Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2: the critic's mean on real samples less that on generated ones. Its slope
+    must be bounded, by clipping its parameters or by a penalty."""
+
+    smooths = False
+
+    @staticmethod
+    def real(logits):
+        """-D(x)."""
+        return -logits.sum(), np.full_like(logits, -1)
+
+    @staticmethod
+    def fake(logits):
+        """D(G(z))."""
+        return logits.sum(), np.ones_like(logits)
+
+    @staticmethod
+    def generator(logits):
+        """-D(G(z))."""
+        return -logits.sum(), np.full_like(logits, -1)
+
+
+class Hinge(Wasserstein):
+    """Lim & Ye 2017 (arXiv:1705.02894), eq. 13 and 14: as Wasserstein, of a real sample until D(x) reaches 1, of a generated
+    one until it reaches -1."""
+
+    @staticmethod
+    def real(logits):
+        """max(0, 1 - D(x))."""
+        return np.maximum(0, 1 - logits).sum(), -(logits < 1).astype(logits.dtype)
+
+    @staticmethod
+    def fake(logits):
+        """max(0, 1 + D(G(z)))."""
+        return np.maximum(0, 1 + logits).sum(), (logits > -1).astype(logits.dtype)
+
+
+LOSSES = {
+    "minimax": Minimax,
+    "non-saturating": NonSaturating,
+    "least-squares": LeastSquares,
+    "hinge": Hinge,
+    "wasserstein": Wasserstein,
+}

@@ -117,24 +117,66 @@ class LayerNorm(Layer):
         theta[self.gamma][...], theta[self.beta][...] = 1, 0
 
     def forward(self, theta, x, train=TRAIN):
-        axes = tuple(range(-len(self.shape), 0))
-        gamma, beta = theta[self.gamma], theta[self.beta]
-        normal = x - x.mean(axes, keepdims=True)
-        inverse = 1 / np.sqrt((normal * normal).mean(axes, keepdims=True) + EPSILON)
-        normal *= inverse
-        y = normal * gamma
-        y += beta
+        normal, _, jacobian = self._normalize(x)
 
         def backward(dy, grad=None, need_dx=True):
-            if grad is not None:
-                rows = tuple(range(dy.ndim - len(self.shape)))
-                np.sum(dy, axis=rows, out=grad[self.beta])
-                np.sum(dy * normal, axis=rows, out=grad[self.gamma])
-            if not need_dx:
-                return None
-            dx = dy * gamma
-            dx -= dx.mean(axes, keepdims=True) + normal * (dx * normal).mean(axes, keepdims=True)
-            dx *= inverse
-            return dx
+            self._write(grad, dy, normal)
+            return jacobian(dy * theta[self.gamma]) if need_dx else None
 
-        return y, backward
+        return self._scale(theta, normal), backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        """With n = (x - mean) / sigma over the m numbers of a sample, dn/dx is the symmetric matrix J,
+
+            J d = (d - mean(d) - n mean(n d)) / sigma,    tn = J t,    ty = gamma tn.
+
+        dx has the derivative of <a, J t>, a = gamma dty: through 1 / sigma, whose derivative is -n / (m sigma^2), and n's two
+        places, whose derivative is J:
+
+            dt = J a,    dx = J (gamma dy) - (n mean(a tn) + tn mean(n a) + dt mean(n t)) / sigma.
+        """
+        normal, inverse, jacobian = self._normalize(x)
+        tn = jacobian(t.copy())
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            dy = np.zeros_like(dty) if dy is None else dy
+            self._write(grad, dy, normal)
+            if grad is not None:
+                grad[self.gamma][...] += np.sum(dty * tn, axis=self._rows(dty))
+            if not need_dx:
+                return None, None
+            a = dty * theta[self.gamma]
+            dt, dx = jacobian(a.copy()), jacobian(dy * theta[self.gamma])
+            dx -= inverse * (normal * self._mean(a * tn) + tn * self._mean(normal * a) + dt * self._mean(normal * t))
+            return dx, dt
+
+        return self._scale(theta, normal), tn * theta[self.gamma], backward
+
+    def _normalize(self, x):
+        """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns it."""
+        normal = x - self._mean(x)
+        inverse = 1 / np.sqrt(self._mean(normal * normal) + EPSILON)
+        normal *= inverse
+
+        def jacobian(d):
+            d -= self._mean(d) + normal * self._mean(d * normal)
+            d *= inverse
+            return d
+
+        return normal, inverse, jacobian
+
+    def _scale(self, theta, normal):
+        y = normal * theta[self.gamma]
+        y += theta[self.beta]
+        return y
+
+    def _write(self, grad, dy, normal):
+        if grad is not None:
+            np.sum(dy, axis=self._rows(dy), out=grad[self.beta])
+            np.sum(dy * normal, axis=self._rows(dy), out=grad[self.gamma])
+
+    def _mean(self, a):
+        return a.mean(tuple(range(-len(self.shape), 0)), keepdims=True)
+
+    def _rows(self, a):
+        return tuple(range(a.ndim - len(self.shape)))

@@ -1,4 +1,4 @@
-"""Recurrent layers over sequences x (n, time, features), starting from zeros: the hidden states (n, time, hidden).
+"""Recurrent layers over sequences x (n, time, features): the hidden states (n, time, hidden).
 
 With G gates, weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state, each with a bias:
 PyTorch's weight_ih_l0, weight_hh_l0, transposed, bias_ih_l0 and bias_hh_l0, with the gates in PyTorch's order. The products
@@ -17,7 +17,7 @@ class Recurrent(Layer):
     """A layer whose subclass gives `gates` and `step(a, u, state)`.
 
     For a and u (n, gates hidden), the input's and the state's share of the gates, `step` returns the next state, a tuple whose
-    first array is the hidden state, and the closure back(dstate) -> (da, du, dstate before).
+    first array is the hidden state, and the closure back(dstate) -> (da, du, dstate before); `start(hidden)` is the first one.
     """
 
     def __init__(self, name, features, hidden):
@@ -33,12 +33,22 @@ class Recurrent(Layer):
             fill(theta[name], random, self.hidden)
 
     def forward(self, theta, x, train=TRAIN):
+        y, backward = self.run(theta, x, np.zeros_like(x, shape=(len(x), self.hidden)))
+        return y, lambda dy, grad=None, need_dx=True: backward(dy, grad, need_dx)[0]
+
+    def advance(self, theta, x, state):
+        """Return the state after one time step x (n, features), of which the first array is the hidden state."""
+        weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
+        return self.step(x @ weight + bias, state[0] @ recurrent + recurrent_bias, state)[0]
+
+    def run(self, theta, x, hidden_start):
+        """As `forward`, from the hidden states (n, hidden); backward returns (dx, dhidden_start)."""
         weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
         # Time first, so that a time step lies in one piece.
         x = contiguous(x.swapaxes(0, 1))
         a = (x.reshape(-1, self.features) @ weight).reshape(*x.shape[:2], -1)
         a += bias
-        state = self.start(np.zeros_like(a, shape=(x.shape[1], self.hidden)))
+        state = self.start(hidden_start)
         hidden, backs = np.empty_like(a, shape=(len(x) + 1, *state[0].shape)), []
         hidden[0] = state[0]
         for t in range(len(x)):
@@ -61,7 +71,7 @@ class Recurrent(Layer):
                 np.matmul(x.reshape(-1, self.features).T, rows, out=grad[self.names[0]])
                 np.matmul(hidden[:-1].reshape(-1, self.hidden).T, state_rows, out=grad[self.names[1]])
                 grad[self.names[2]][...], grad[self.names[3]][...] = sums(rows), sums(state_rows)
-            return (rows @ weight.T).reshape(x.shape).swapaxes(0, 1) if need_dx else None
+            return (rows @ weight.T).reshape(x.shape).swapaxes(0, 1) if need_dx else None, dstate[0]
 
         return contiguous(hidden[1:].swapaxes(0, 1)), backward
 
@@ -75,8 +85,8 @@ class GRU(Recurrent):
     gates = 3
 
     @staticmethod
-    def start(zeros):
-        return (zeros,)
+    def start(hidden):
+        return (hidden,)
 
     def step(self, a, u, state):
         (h,), two = state, 2 * self.hidden
@@ -103,8 +113,8 @@ class LSTM(Recurrent):
     gates = 4
 
     @staticmethod
-    def start(zeros):
-        return zeros, zeros
+    def start(hidden):
+        return hidden, np.zeros_like(hidden)
 
     def step(self, a, u, state):
         _, c = state

@@ -5,7 +5,19 @@ import numpy as np
 from hpcgen.nn.layer import TRAIN, Layer
 
 
-class Reshape(Layer):
+class Shaping(Layer):
+    """A linear map without parameters: the tangent passes like x."""
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        (y, y_backward), (ty, ty_backward) = self.forward(theta, x, train), self.forward(theta, t, train)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            return None if dy is None else y_backward(dy, grad, need_dx), ty_backward(dty, grad, need_dx)
+
+        return y, ty, backward
+
+
+class Reshape(Shaping):
     """Each sample in another shape, in the same order; Reshape((size,)) flattens (n, height, width, channels) in that order.
 
     PyTorch flattens (channels, height, width): a Dense layer's rows then stand in another order there.
@@ -21,7 +33,7 @@ class Reshape(Layer):
         return x.reshape(len(x), *self.shape), backward
 
 
-class Upsample(Layer):
+class Upsample(Shaping):
     """Nearest neighbour: each place of x (n, *sizes, channels) becomes `factor` places on each axis.
 
     PyTorch's Upsample(scale_factor, mode="nearest").

@@ -3,10 +3,12 @@
 import gzip
 import os
 import shutil
+import wave
 
 import h5py
 import numpy as np
 import pytest
+from PIL import Image
 
 
 def bad_rows(path, value):
@@ -100,6 +102,40 @@ def test_idx(hpcgen, tmp_path, ranks):
         ended = hpcgen(ranks, "prepare", "idx", tmp_path / name, tmp_path / "out.h5")
         assert ended.status == 2 and messages[name] in ended.one_line()
     assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bad.txt").write_bytes(b"enough characters" + b"\xff")
+    for name, rate in ("a.wav", 8000), ("b.wav", 44100), ("float.wav", 8000):
+        with wave.open(str(tmp_path / name), "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(bytes(200))
+    content = (tmp_path / "float.wav").read_bytes()
+    (tmp_path / "float.wav").write_bytes(content[:20] + b"\x03" + content[21:])
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "bad.png").write_bytes(b"not a picture")
+    cases = [
+        (["text", "bad.txt", "--length", "4"], "bad.txt: byte 17 is not UTF-8; convert the file, or give --units bytes"),
+        (["audio", "a.wav", "b.wav", "--length", "4"], "b.wav: 44100 samples a second, where a.wav has 8000; give --rate R"),
+        (["audio", "a.wav", "float.wav", "--length", "4"], "float.wav: not a WAV file of 8, 16, 24 or 32 bit PCM"),
+        (["images", "pictures", "--size", "4"], "bad.png: not a readable picture"),
+    ]
+    for (source, *arguments), message in cases:
+        ended = hpcgen(ranks, "prepare", source, *arguments, "out.h5")
+        assert ended.status == 2 and message in ended.one_line()
+    assert not (tmp_path / "out.h5").exists()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_bad_pictures_are_named_and_left_out(hpcgen, tmp_path, ranks):
+    for i in range(4):
+        Image.new("L", (4, 4)).save(tmp_path / f"{i}.png")
+    (tmp_path / "2.png").write_bytes(b"not a picture")
+    ended = hpcgen(ranks, "prepare", "images", tmp_path, tmp_path / "out.h5", "--size", "4", "--skip-bad")
+    assert ended.status == 0 and "out.h5: 3 samples of 4 x 4 x 3" in ended.out
+    assert "2.png: not a readable picture" in ended.one_line() and "left out" in ended.err
 
 
 @pytest.mark.parametrize("ranks", [1, 3])

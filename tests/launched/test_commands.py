@@ -64,7 +64,7 @@ def test_any_data_trains_samples_and_is_drawn(hpcgen, originals, tmp_path, data)
     assert lines[-3:] == [
         f"run         {tmp_path / 'run'}",
         f"checkpoint  {tmp_path / 'run' / 'checkpoints' / 'step-00000003.h5'}",
-        f"picture     {tmp_path / 'run' / 'samples' / 'step-00000003.png'}",
+        f"samples     {tmp_path / 'run' / 'samples' / 'step-00000003.png'}",
     ]
     with Image.open(tmp_path / "run" / "samples" / "step-00000003.png") as image:
         assert min(image.size) > 50

@@ -18,7 +18,11 @@ def floats(*shape):
 
 def small_gan(loss="non-saturating", output="tanh"):
     options = PerceptronGAN(
-        latent=3, loss=loss, generator=PerceptronGenerator([4], "tanh", output), discriminator=Perceptron([5, 4], "leaky-relu")
+        latent=3,
+        loss=loss,
+        clip=float(loss == "wasserstein"),
+        generator=PerceptronGenerator([4], "tanh", output),
+        discriminator=Perceptron([5, 4], "leaky-relu"),
     )
     return GAN(options, floats(2, 3, 1))
 

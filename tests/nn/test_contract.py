@@ -5,6 +5,7 @@ import pytest
 
 from hpcgen.nn.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
 from hpcgen.nn.chain import Chain
+from hpcgen.nn.check import Pair
 from hpcgen.nn.convolution import Conv, ConvTranspose
 from hpcgen.nn.dense import Dense
 from hpcgen.nn.dropout import Dropout
@@ -13,6 +14,7 @@ from hpcgen.nn.layer import Layer, Train
 from hpcgen.nn.normalization import BatchNorm, LayerNorm
 from hpcgen.nn.recurrent import GRU, LSTM, Recurrent
 from hpcgen.nn.shaping import Reshape, Upsample
+from hpcgen.nn.spectral import SpectralNorm
 from hpcgen.nn.vector import Vector
 from hpcgen.nn.winograd import Winograd
 
@@ -42,8 +44,16 @@ CASES = {
     "Upsample": (Upsample((2, 3)), (4, 2, 3, 2)),
     "Dropout": (Dropout(0.5), (4, 5)),
     "Dropout of nothing": (Dropout(0.0), (4, 5)),
+    "SpectralNorm of Dense": (SpectralNorm(Dense("layer", 3, 5)), (4, 3)),
+    "SpectralNorm of Conv": (SpectralNorm(Conv("layer", HALVED, 2, 3, slope=0.2)), (4, 6, 7, 2)),
+    "SpectralNorm of ConvTranspose": (SpectralNorm(ConvTranspose("layer", HALVED, 2, 3, (0, 0))), (4, 3, 2, 2)),
     "Chain": (Chain([Dense("layer", 3, 5), BatchNorm("norm", 5), Tanh()]), (4, 3)),
+    "Chain with a tangent": (Chain([Dense("layer", 3, 5, slope=0.2), LayerNorm("norm", (5,)), Tanh(), Dropout(0.5)]), (4, 3)),
 }
+TANGENTS = {
+    f"tangent of {name}": (Pair(layer), (2, *shape)) for name, (layer, shape) in CASES.items() if not layer.without_tangent
+}
+CASES |= TANGENTS
 EACH = pytest.mark.parametrize("layer, shape", CASES.values(), ids=CASES)
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
@@ -65,6 +75,11 @@ class Passed:
         grad.data[...] = np.nan
         return grad
 
+    def written(self, grad):
+        """Return what a backward writes: a tangent's leaves the statistics as they are."""
+        layout = self.theta.layout
+        return grad.data[: (layout.parameters if isinstance(self.layer, Pair) else layout.buffers).stop]
+
 
 @pytest.fixture
 def passed(layer, shape, filled, dtype):
@@ -79,7 +94,7 @@ def test_every_layer_is_a_case():
     mine = {
         kind for kind in subclasses(Layer) if kind.__module__.startswith("hpcgen.nn.") and not kind.__name__.startswith("_")
     }
-    abstract = {Layer, Recurrent, *(kind for kind in mine if kind.__name__ == "Elementwise")}
+    abstract = {Layer, Recurrent, *(kind for kind in mine if kind.__name__ in ("Affine", "Elementwise", "Shaping"))}
     elsewhere = {kind for kind in mine if kind.__name__ == "Embedding"}  # its x is no float
     assert mine - abstract - elsewhere == {type(layer) for layer, _ in CASES.values()}
     assert any(isinstance(form, Winograd) for form in CASES["Conv, DCGAN's"][0].forms)
@@ -122,7 +137,8 @@ def test_every_derivative_is_written_once(passed, layer, dtype):
     """Over whatever was there."""
     grad = passed.grad()
     passed.forward()[1](passed.dy.copy(), grad)
-    assert np.isfinite(grad.data).all() and all(grad[name].any() for name in layer.parameters())
+    assert np.isfinite(passed.written(grad)).all() and all(grad[name].any() for name in layer.parameters())
+    assert np.isnan(grad.data[len(passed.written(grad)) :]).all()
 
 
 @EACH
@@ -168,7 +184,7 @@ def test_another_order_in_memory_changes_nothing(passed, dtype, what):
     passed.x = turned(passed.x) if what == "x" else passed.x
     z, backward = passed.forward()
     other = backward(turned(passed.dy) if what == "dy" else passed.dy.copy(), grads[1])
-    for a, b in ((z, y), (other, dx), (grads[1].data, grads[0].data)):
+    for a, b in ((z, y), (other, dx), [*map(passed.written, grads)]):
         assert np.abs(a - b).max(initial=0) <= 1e-5 * np.abs(b).max(initial=0)
 
 
@@ -176,3 +192,43 @@ def test_another_order_in_memory_changes_nothing(passed, dtype, what):
 def test_parameters_and_buffers_are_told_in_shapes(layer, shape):
     for name, size in {**layer.parameters(), **layer.buffers()}.items():
         assert isinstance(name, str) and all(isinstance(part, int) and part > 0 for part in size)
+
+
+@pytest.mark.parametrize("pair, shape", TANGENTS.values(), ids=TANGENTS)
+@DTYPES
+class TestTangent:
+    @pytest.fixture
+    def numbers(self, pair, shape, filled, dtype):
+        random = np.random.default_rng(78)
+        return filled(pair, random, dtype), *random.standard_normal(shape).astype(dtype)
+
+    def train(self):
+        return Train(random=np.random.default_rng(5))
+
+    def test_y_is_forwards(self, pair, numbers):
+        theta, x, t = numbers
+        y, _, _ = pair.layer.tangent(theta, x, t, self.train())
+        assert y.tobytes() == pair.layer.forward(theta, x, self.train())[0].tobytes()
+
+    def test_the_adjoint_in_t_is_forwards_backward(self, pair, numbers, dtype):
+        """<J t, dty> = <t, J^T dty>."""
+        theta, x, t = numbers
+        y, ty, backward = pair.layer.tangent(theta, x, t, self.train())
+        dty = np.random.default_rng(79).standard_normal(y.shape).astype(dtype)
+        _, dt = backward(None, dty.copy())
+        tolerance = 1e-5 if dtype == np.float32 else 1e-12
+        assert np.vdot(ty, dty) == pytest.approx(np.vdot(t, dt), abs=tolerance * float(np.abs(ty * dty).sum()))
+        _, back = pair.layer.forward(theta, x, self.train())
+        assert np.abs(back(dty.copy()) - dt).max() <= tolerance * np.abs(dt).max()
+
+    def test_none_stands_for_zero(self, pair, numbers, dtype):
+        theta, x, t = numbers
+        y, ty, _ = pair.layer.tangent(theta, x, t, self.train())
+        dty = np.random.default_rng(79).standard_normal(y.shape).astype(dtype)
+        found = []
+        for dy in (None, np.zeros_like(y)):
+            grad = Vector(theta.layout, np.full_like(theta.data, np.nan))
+            dx, dt = pair.layer.tangent(theta, x, t, self.train())[2](dy, dty.copy(), grad)
+            found.append([np.zeros_like(x) if dx is None else dx, dt, grad.data[grad.layout.parameters]])
+        for without, zero in zip(*found):
+            assert without.dtype == dtype and np.abs(without - zero).max(initial=0) <= 1e-6 * np.abs(zero).max(initial=1)

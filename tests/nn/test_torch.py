@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 
 from hpcgen.nn.activations import ELU, LeakyReLU, Sigmoid, Softplus, Tanh
+from hpcgen.nn.chain import Chain
 from hpcgen.nn.convolution import Conv, ConvTranspose
 from hpcgen.nn.dense import Dense
 from hpcgen.nn.embedding import Embedding
 from hpcgen.nn.geometry import Geometry
 from hpcgen.nn.layer import TRAIN
 from hpcgen.nn.normalization import MOMENTUM, BatchNorm, LayerNorm
+from hpcgen.nn.penalty import gradient_penalty
 from hpcgen.nn.recurrent import GRU, LSTM
-from hpcgen.nn.shaping import Upsample
+from hpcgen.nn.shaping import Reshape, Upsample
+from hpcgen.nn.spectral import SpectralNorm
 from hpcgen.nn.vector import Vector
 from hpcgen.nn.winograd import Winograd
 
@@ -271,3 +274,178 @@ def test_recurrent(random, compare, kind, time):
         "layer/recurrent_bias": ("0.bias_hh_l0", same),
     }
     compare({"GRU": GRU, "LSTM": LSTM}[kind]("layer", 6, 8), numbers(random, 4, time, 6), theirs, names)
+
+
+def unit(a):
+    return a / np.linalg.norm(a)
+
+
+def normed(module):
+    return torch.nn.utils.parametrizations.spectral_norm(module)
+
+
+def give_vectors(module, theta, name, axis, train):
+    """Give PyTorch's normalisation of a weight, which iterates in another order, the u and v of ours; it keeps them."""
+    weight = module.parametrizations.weight.original.detach().numpy()
+    matrix, u = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1), unit(theta[f"{name}/weight_u"])
+    v = unit(matrix.T @ u)
+    vectors = module.eval().parametrizations.weight[0]
+    vectors._u, vectors._v = torch.tensor(unit(matrix @ v) if train else u), torch.tensor(v)
+
+
+@pytest.mark.parametrize("train", [TRAIN, None], ids=["training", "inference"])
+@pytest.mark.parametrize(
+    "layer, shape, kind, arguments, turn, axis",
+    [
+        (Dense("layer", 30, 20, slope=0.2), (16, 30), torch.nn.Linear, (30, 20), transposed, 0),
+        (Dense("layer", 30, 1), (16, 30), torch.nn.Linear, (30, 1), transposed, 0),
+        (
+            *(Conv("layer", Geometry((4, 4), (2, 2), (1, 1)), 8, 12), (4, 8, 6, 8)),
+            *(torch.nn.Conv2d, (8, 12, 4, 2, 1), kernel_last, 0),
+        ),
+        (
+            *(ConvTranspose("layer", Geometry((4, 3), (2, 1), (1, 0)), 8, 12, (0, 0), slope=0.2), (4, 5, 6, 8)),
+            *(torch.nn.ConvTranspose2d, (8, 12, (4, 3), (2, 1), (1, 0)), kernel_last, 1),
+        ),
+    ],
+    ids=["Dense", "Dense to one", "Conv", "ConvTranspose"],
+)
+def test_spectral_norm(random, filled, compare, layer, shape, kind, arguments, turn, axis, train):
+    normalized, theirs = SpectralNorm(layer), normed(kind(*arguments))
+    theta = filled(normalized, random, np.float32)
+    theirs.parametrizations.weight.original.data = torch.tensor(turn(theta["layer/weight"]).copy())
+    give_vectors(theirs, theta, "layer", axis, train)
+    both = torch.nn.Sequential(theirs, torch.nn.LeakyReLU(layer.slope))
+    names = {"layer/weight": ("0.parametrizations.weight.original", turn), "layer/bias": ("0.bias", same)}
+    compare(normalized, numbers(random, *shape), both, names, channels_first, train=train, theta=theta)
+
+
+class Moved(torch.nn.Module):
+    """An axis of samples in another place: channels last is what our Reshape flattens."""
+
+    def __init__(self, start, end):
+        super().__init__()
+        self.axes = start, end
+
+    def forward(self, x):
+        return x.movedim(*self.axes)
+
+
+def halved(name, inputs, outputs, slope=1.0):
+    return Conv(name, Geometry((4, 4), (2, 2), (1, 1)), inputs, outputs, slope=slope)
+
+
+def their_halved(inputs, outputs):
+    return torch.nn.Conv2d(inputs, outputs, 4, 2, 1)
+
+
+def last():
+    """Return channels last, flattened."""
+    return Moved(1, -1), torch.nn.Flatten()
+
+
+LEAKY = torch.nn.LeakyReLU(0.2)
+# Our chain, the shape of x, their modules, and the places in these of the modules that stand for our layers a, b, ...
+CRITICS = {
+    "leaky convolutions": (
+        [halved("a", 3, 16, 0.2), halved("b", 16, 32, 0.2), Reshape((512,)), Dense("c", 512, 4)],
+        (6, 16, 16, 3),
+        lambda: [their_halved(3, 16), LEAKY, their_halved(16, 32), LEAKY, *last(), torch.nn.Linear(512, 4)],
+        {"a": 0, "b": 2, "c": 6},
+    ),
+    "Winograd's": (
+        [halved("a", 3, 64, 0.2), halved("b", 64, 64, 0.2), Reshape((1024,)), Dense("c", 1024, 4)],
+        (6, 16, 16, 3),
+        lambda: [their_halved(3, 64), LEAKY, their_halved(64, 64), LEAKY, *last(), torch.nn.Linear(1024, 4)],
+        {"a": 0, "b": 2, "c": 6},
+    ),
+    "dense, tanh": (
+        [Dense("a", 20, 40), Tanh(), Dense("b", 40, 30), Tanh(), Dense("c", 30, 4)],
+        (16, 20),
+        lambda: [torch.nn.Linear(20, 40), torch.nn.Tanh(), torch.nn.Linear(40, 30), torch.nn.Tanh(), torch.nn.Linear(30, 4)],
+        {"a": 0, "b": 2, "c": 4},
+    ),
+    "layer norms": (
+        [
+            *(Dense("a", 20, 40), LayerNorm("b", (40,)), LeakyReLU()),
+            *(Dense("c", 40, 30), LayerNorm("d", (30,)), ELU(), Dense("e", 30, 4)),
+        ],
+        (16, 20),
+        lambda: [
+            *(torch.nn.Linear(20, 40), torch.nn.LayerNorm(40), LEAKY),
+            *(torch.nn.Linear(40, 30), torch.nn.LayerNorm(30), torch.nn.ELU(), torch.nn.Linear(30, 4)),
+        ],
+        {"a": 0, "b": 1, "c": 3, "d": 4, "e": 6},
+    ),
+    "layer norm of pictures": (
+        [
+            *(halved("a", 3, 16), LayerNorm("b", (8, 8, 16)), Softplus(), halved("c", 16, 16), Sigmoid()),
+            *(Upsample((2, 2)), Reshape((1024,)), Dense("d", 1024, 4)),
+        ],
+        (6, 16, 16, 3),
+        lambda: [
+            *(their_halved(3, 16), Moved(1, -1), torch.nn.LayerNorm((8, 8, 16)), Moved(-1, 1), torch.nn.Softplus()),
+            *(their_halved(16, 16), torch.nn.Sigmoid(), torch.nn.Upsample(scale_factor=2), *last(), torch.nn.Linear(1024, 4)),
+        ],
+        {"a": 0, "b": 2, "c": 5, "d": 10},
+    ),
+    "transposed": (
+        [ConvTranspose("a", Geometry((4,), (2,), (1,)), 6, 8, (0,), slope=0.2), Tanh(), Reshape((80,)), Dense("b", 80, 4)],
+        (6, 5, 6),
+        lambda: [torch.nn.ConvTranspose1d(6, 8, 4, 2, 1), LEAKY, torch.nn.Tanh(), *last(), torch.nn.Linear(80, 4)],
+        {"a": 0, "b": 5},
+    ),
+    "spectral norm": (
+        [
+            *(SpectralNorm(halved("a", 3, 16, 0.2)), SpectralNorm(halved("b", 16, 32)), Tanh()),
+            *(Reshape((512,)), SpectralNorm(Dense("c", 512, 4))),
+        ],
+        (6, 16, 16, 3),
+        lambda: [
+            *(normed(their_halved(3, 16)), LEAKY, normed(their_halved(16, 32)), torch.nn.Tanh()),
+            *(*last(), normed(torch.nn.Linear(512, 4))),
+        ],
+        {"a": 0, "b": 2, "c": 6},
+    ),
+}
+
+
+def pairs(modules, places):
+    """Yield the name of each of our parameters, theirs, and how ours is turned into theirs."""
+    turns = {torch.nn.Linear: transposed, torch.nn.LayerNorm: same}
+    for name, i in places.items():
+        kind = torch.nn.utils.parametrize.type_before_parametrizations(modules[i])
+        norm = kind is torch.nn.LayerNorm
+        for part, parameter in modules[i].named_parameters():
+            if part == "bias":
+                yield f"{name}/{'beta' if norm else 'bias'}", parameter, same
+            else:
+                yield f"{name}/{'gamma' if norm else 'weight'}", parameter, turns.get(kind, kernel_last)
+
+
+@pytest.mark.parametrize("layers, shape, theirs, places", CRITICS.values(), ids=CRITICS)
+@pytest.mark.parametrize("conditional", [False, True])
+def test_gradient_penalty(random, filled, layers, shape, theirs, places, conditional):
+    """Theirs differentiates its own derivative."""
+    chain, modules = Chain(layers), torch.nn.Sequential(*theirs())
+    theta, x = filled(chain, random, np.float32), numbers(random, *shape)
+    theta.data[...] *= 0.3
+    for name, parameter, turn in pairs(modules, places):
+        parameter.data = torch.tensor(turn(theta[name]).copy())
+    for name in chain.buffers():
+        owner = name.removesuffix("/weight_u")
+        give_vectors(modules[places[owner]], theta, owner, 0, TRAIN)
+    dy = np.eye(4, dtype=np.float32)[random.integers(0, 4, len(x))] if conditional else np.ones((len(x), 4), np.float32)
+
+    their_x = torch.tensor(channels_first(x).copy(), requires_grad=True)
+    (g,) = torch.autograd.grad((modules(their_x) * torch.tensor(dy)).sum(), their_x, create_graph=True)
+    norms = g.flatten(1).norm(dim=1)
+    penalty = 10 * ((norms - 1) ** 2).sum()
+    penalty.backward()
+
+    grad = Vector(theta.layout)
+    ours, slopes = gradient_penalty(chain, theta, x, dy, 10.0, TRAIN, grad)
+    assert (ours, slopes) == pytest.approx((penalty.item(), norms.sum().item()), rel=1e-5)
+    for name, parameter, turn in pairs(modules, places):
+        expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        agree(turn(grad[name]), expected, name)

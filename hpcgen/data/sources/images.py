@@ -1,9 +1,9 @@
-"""A folder of pictures in any format that Pillow reads: cropped to the central square, resized."""
+"""A folder of pictures in any format that Pillow reads: cropped to the central square, resized, white where transparent."""
 
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, ImageOps
 
 from hpcgen.data.file import Rows
 from hpcgen.data.sources import Source
@@ -13,7 +13,10 @@ MODES = {1: "L", 3: "RGB"}
 
 
 class Images(Source):
-    """The pictures below `folder` in the order of their paths, as (size, size, channels)."""
+    """The pictures below `folder` in the order of their paths, as (size, size, channels).
+
+    One that cannot be read is refused, or with `skip_bad` left out after a line to `warn`.
+    """
 
     kind = "image"
 
@@ -21,7 +24,7 @@ class Images(Source):
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of pictures")
-        endings = set(Image.registered_extensions())
+        endings = _endings()
         self._paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
         if not self._paths:
             raise InputError(f"{folder}: holds no picture (file names end in .png, .jpg, ...)")
@@ -36,30 +39,43 @@ class Images(Source):
                 count += 1
             except InputError as error:
                 if not self._skip_bad:
-                    raise
-                self._warn(f"skipped: {error}")
+                    raise InputError(f"{error}; repair or remove it, or give --skip-bad") from None
+                self._warn(f"{error}; left out")
         return Rows(pictures[:count])
 
     def _picture(self, path):
         try:
             with Image.open(path) as image:
-                pixels = np.asarray(_eight_bits(ImageOps.exif_transpose(image), path).convert(MODES[self.shape[2]]))
-        except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise InputError(f"{path}: not a readable picture ({error}); repair or remove it, or give --skip-bad") from None
+                pixels = np.asarray(_opaque(_eight_bits(ImageOps.exif_transpose(image))).convert(MODES[self.shape[2]]))
+        except Exception as error:  # Pillow's many readers raise anything on a damaged file
+            raise InputError(f"{path}: not a readable picture ({error})") from None
         side = min(pixels.shape[:2])
         top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
         return resized(pixels[top : top + side, left : left + side], self.shape[0]).reshape(self.shape)
 
 
-def _eight_bits(image, path):
+def _endings():
+    """Return the endings of files that Pillow reads; HDF5's are among those that it knows but leaves to others."""
+    endings = Image.registered_extensions()
+    foreign = {reader.format for reader in ImageFile.StubImageFile.__subclasses__()}
+    return {ending for ending, format in endings.items() if format not in foreign}
+
+
+def _eight_bits(image):
     """Return a picture of 16 bits a pixel with 8: Pillow's own conversion would cut off all above 255."""
     if image.mode == "F":
-        raise InputError(
-            f"{path}: a picture of floating-point numbers; use 'hpcgen prepare array' for such data, or --skip-bad"
-        )
+        raise InputError("floating-point numbers, which are for 'hpcgen prepare array'")
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
     return image
+
+
+def _opaque(image):
+    """Return an RGB picture, on white where `image` is transparent."""
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
 
 
 def resized(pixels, size):

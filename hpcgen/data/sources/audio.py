@@ -1,0 +1,143 @@
+"""Recordings in WAV files (PCM): frames of samples of one channel."""
+
+import wave
+from contextlib import contextmanager
+from math import gcd
+from pathlib import Path
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source, names_of, pieces
+from hpcgen.errors import InputError
+from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.partition import Partition
+
+BLOCK = 1 << 20
+# Periods of `down` samples that SciPy's filter, of 10 max(up, down) / up samples to each side, reaches at most.
+REACH = 11
+
+
+class Audio(Source):
+    """Frames of `length` samples, one every `hop` (default: length) samples of each file; the tail that fills none is dropped.
+
+    All files have the rate of the first, or are resampled to `rate`, in samples a second. A rank reads the headers of its share
+    of the files, then what holds its rows.
+    """
+
+    kind, dtype, range = "audio", np.float32, (-1.0, 1.0)
+
+    def __init__(self, paths, length, rate=None, hop=None):
+        self._paths, self._length, self._rate, self._hop = paths, length, rate, hop or length
+        self.name, self.shape = names_of(paths), (length,)
+
+    def survey(self, comm):
+        mine = Partition.even(len(self._paths), comm.size).slice(comm.rank)
+        with agree(comm):
+            found = [Recording(path) for path in self._paths[mine]]
+        recordings = [recording for rank in comm.allgather(found) for recording in rank]
+        rate = self._rate or _common_rate(recordings)
+        self._sounds = [Resampled(recording, rate) for recording in recordings]
+        self._frames = Partition(max(0, (sound.count - self._length) // self._hop + 1) for sound in self._sounds)
+        self.rows, self.attributes = self._frames.total, {"rate": rate}
+        if self.rows == 0:
+            longest = max(sound.count for sound in self._sounds)
+            raise InputError(f"{self.name}: no frame of --length {self._length}; the longest file has {longest} samples")
+
+    def read(self, start, stop):
+        frames = np.empty((stop - start, self._length), np.float32)
+        for part, inside, target in pieces(self._frames, start, stop):
+            first, last = inside.start * self._hop, (inside.stop - 1) * self._hop
+            samples = self._sounds[part].read(first, last + self._length)
+            frames[target] = sliding_window_view(samples, self._length)[:: self._hop]
+        return Rows(frames)
+
+
+def _common_rate(recordings):
+    first = recordings[0]
+    for recording in recordings:
+        if recording.rate != first.rate:
+            raise InputError(
+                f"{recording.path}: {recording.rate} samples a second, where {first.path} has {first.rate}; "
+                "give --rate R to resample all files to R"
+            )
+    return first.rate
+
+
+class Recording:
+    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits; what a rank learns of it, others can be sent."""
+
+    def __init__(self, path):
+        self.path = path
+        with self._open() as file:
+            self.rate, self.count = file.getframerate(), file.getnframes()
+            if file.getsampwidth() > 4 or self.rate == 0:
+                raise wave.Error(f"{8 * file.getsampwidth()} bits, {self.rate} samples a second")
+            file.setpos(max(0, self.count - 1))
+            if self.count and len(file.readframes(1)) < file.getsampwidth() * file.getnchannels():
+                raise InputError(f"{path}: truncated: fewer than the {self.count} samples of its header; copy it again")
+
+    def read(self, start, stop):
+        """Return the samples [start, stop), in -1 to 1, as the mean of the channels: (n,) float64."""
+        with self._open() as file:
+            file.setpos(start)
+            width, channels = file.getsampwidth(), file.getnchannels()
+            data = np.frombuffer(file.readframes(stop - start), np.uint8).reshape(-1, channels, width)
+        # Any width is the upper bytes of 32 bits.
+        words = np.zeros((*data.shape[:2], 4), np.uint8)
+        words[..., 4 - width :] = data
+        if width == 1:  # alone has no sign
+            words[..., 3] ^= 0x80
+        return words.view("<i4")[..., 0].mean(axis=1) / 2**31
+
+    @contextmanager
+    def _open(self):
+        try:
+            with wave.open(str(self.path), "rb") as file:
+                yield file
+        except (wave.Error, EOFError) as error:
+            raise InputError(
+                f"{self.path}: not a WAV file of 8, 16, 24 or 32 bit PCM ({str(error) or 'truncated'}); "
+                f"convert it: ffmpeg -i {Path(self.path).name} -c:a pcm_s16le NEW.wav"
+            ) from None
+        except OSError as error:
+            raise InputError(f"{self.path}: {error.strerror or error}") from None
+
+
+class Resampled:
+    """A recording at another rate, or its own: `count` samples.
+
+    They are made in blocks of about BLOCK that lie where no rank moves them, so that the bits do not depend on who asks.
+    """
+
+    def __init__(self, recording, rate):
+        self._recording, common = recording, gcd(rate, recording.rate)
+        self._up, self._down = rate // common, recording.rate // common
+        self._periods = max(1, BLOCK // max(self._up, self._down))
+        self.count = -(-recording.count * self._up // self._down)
+        block = self._periods * self._up
+        self._blocks = Partition([block] * -(-self.count // block))
+
+    def read(self, start, stop):
+        """Return the samples [start, stop), in -1 to 1: (n,) float32."""
+        samples = np.empty(stop - start, np.float32)
+        for block, inside, target in pieces(self._blocks, start, stop):
+            samples[target] = self._block(block)[inside]
+        return samples
+
+    def _block(self, block):
+        first = block * self._periods
+        start, stop = max(0, first - REACH), first + self._periods + REACH
+        samples = self._recording.read(start * self._down, min(stop * self._down, self._recording.count))
+        return _resampled(samples, self._up, self._down)[(first - start) * self._up :].clip(-1, 1)  # the filter overshoots
+
+
+def _resampled(samples, up, down):
+    if up == down:
+        return samples
+    try:
+        from scipy.signal import resample_poly
+    except ImportError:
+        raise InputError("prepare audio --rate needs scipy: pip install 'hpcgen[audio]'") from None
+    return resample_poly(samples, up, down)

@@ -1,0 +1,25 @@
+"""The 442 diabetes patients that scikit-learn ships (Efron et al. 2004, doi:10.1214/009053604000000067)."""
+
+import numpy as np
+
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source
+from hpcgen.errors import InputError
+
+
+class Diabetes(Source):
+    """Age, sex, body mass index, blood pressure and six serums, as measured; the disease's progression after one year."""
+
+    kind, dtype, columns, name, shape = "array", np.float32, ("inputs", "samples"), "scikit-learn diabetes", (1,)
+
+    def __init__(self):
+        try:
+            from sklearn.datasets import load_diabetes
+        except ImportError:
+            raise InputError("prepare diabetes needs scikit-learn: pip install 'hpcgen[examples]'") from None
+        patients = load_diabetes(scaled=False)
+        self._inputs, self._samples = patients.data.astype(np.float32), patients.target.astype(np.float32)[:, None]
+        self.rows = len(self._samples)
+
+    def read(self, start, stop):
+        return Rows(self._samples[start:stop], inputs=self._inputs[start:stop])

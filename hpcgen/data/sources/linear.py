@@ -1,0 +1,44 @@
+"""Rows drawn from a linear model whose theta is known, for checks."""
+
+import numpy as np
+
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source, pieces
+from hpcgen.parallel.partition import Partition
+from hpcgen.runtime import one_blas_thread
+from hpcgen.streams import Purpose, stream
+
+# Numbers of x and y in a block.
+BLOCK = 1 << 18
+
+
+class Linear(Source):
+    """y = x theta + noise epsilon: /inputs x (n, inputs), /samples y (n, outputs), /theta (inputs, outputs).
+
+    x, theta and epsilon are standard normal. Rows are drawn, and multiplied in float64, in whole blocks of one shape: their bits
+    do not depend on who asks for which.
+    """
+
+    kind, dtype, columns, name = "array", np.float32, ("inputs", "samples"), "linear"
+
+    def __init__(self, rows, inputs, outputs, noise, seed):
+        self.rows, self.shape, self._noise, self._seed = rows, (outputs,), noise, seed
+        self._theta = stream(seed, Purpose.THETA).standard_normal((inputs, outputs)).astype(np.float32)
+        self.attributes, self.constants = {"noise": noise}, {"theta": self._theta}
+        block = max(1, BLOCK // (inputs + outputs))
+        self._blocks = Partition([block] * -(-rows // block))
+
+    def read(self, start, stop):
+        inputs, samples = (np.empty((stop - start, width), np.float32) for width in self._theta.shape)
+        with one_blas_thread():
+            for block, inside, target in pieces(self._blocks, start, stop):
+                x, y = self._block(block)
+                inputs[target], samples[target] = x[inside], y[inside]
+        return Rows(samples, inputs=inputs)
+
+    def _block(self, block):
+        """Return a block's x (rows, inputs) and y (rows, outputs), which is that of x and theta as the file has them, in float32."""
+        random, rows = stream(self._seed, Purpose.LINEAR, block), self._blocks.counts[block]
+        x, epsilon = (random.standard_normal((rows, width)) for width in self._theta.shape)
+        x = x.astype(np.float32)
+        return x, x.astype(np.float64) @ self._theta.astype(np.float64) + self._noise * epsilon

@@ -1,0 +1,108 @@
+"""Text as tokens: files, one after the other, cut into windows of characters or bytes."""
+
+import os
+from typing import NamedTuple
+
+import numpy as np
+from mpi4py import MPI
+
+from hpcgen.data.file import Rows
+from hpcgen.data.sources import Source, names_of, pieces
+from hpcgen.errors import InputError
+from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.partition import Partition
+
+CHUNK = 1 << 20
+CODES, MOST = 0x110000, 1 << 16
+
+
+class Unit(NamedTuple):
+    """What a token stands for: a code point of `encoding`, none of which begins with a byte of `inner`.
+
+    The codes below `certain` are in the vocabulary whether they occur or not.
+    """
+
+    encoding: str
+    inner: bytes
+    certain: int
+
+
+UNITS = {
+    "characters": Unit("utf-8", inner=bytes(range(0x80, 0xC0)), certain=0),
+    "bytes": Unit("latin-1", inner=b"", certain=256),
+}
+
+
+class Text(Source):
+    """Windows of `length` tokens, without overlap; what remains at the end is dropped.
+
+    A rank reads the files in chunks of `chunk` bytes and holds, besides its own rows, one of them.
+    """
+
+    kind = "text"
+
+    def __init__(self, paths, length, units="characters", chunk=CHUNK):
+        self._length, self._unit, self._chunk = length, UNITS[units], chunk
+        self.name, self.shape, self.attributes = names_of(paths), (length,), {"units": units}
+        self._chunks = [(path, start) for path in paths for start in range(0, _size(path), chunk)]
+
+    def survey(self, comm):
+        mine, counts = Partition.even(len(self._chunks), comm.size).slice(comm.rank), []
+        occurs = np.arange(CODES) < self._unit.certain
+        with agree(comm):
+            for path, start in self._chunks[mine]:
+                codes = self._codes(path, start)
+                occurs[codes] = True
+                counts.append(len(codes))
+        comm.Allreduce(MPI.IN_PLACE, occurs, op=MPI.LOR)
+        self._tokens = Partition(count for rank in comm.allgather(counts) for count in rank)
+        vocabulary = np.flatnonzero(occurs).astype(np.uint32)
+        self._require_use(vocabulary)
+        self.rows = self._tokens.total // self._length
+        self.dtype = np.uint8 if len(vocabulary) <= 256 else np.uint16
+        self.constants, self.range = {"vocabulary": vocabulary}, (0.0, len(vocabulary) - 1.0)
+        self._token_of = (np.cumsum(occurs) - 1).astype(self.dtype)
+
+    def _require_use(self, vocabulary):
+        units = self.attributes["units"]
+        if self._tokens.total < self._length:
+            raise InputError(f"{self.name}: {self._tokens.total} {units} are fewer than --length {self._length}")
+        if len(vocabulary) == 1:
+            raise InputError(f"{self.name}: all {units} are {chr(vocabulary[0])!r}; there is nothing to learn")
+        if len(vocabulary) > MOST:
+            raise InputError(f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST:,}; give --units bytes")
+
+    def read(self, start, stop):
+        tokens = np.empty((stop - start) * self._length, self.dtype)
+        for chunk, inside, target in pieces(self._tokens, start * self._length, stop * self._length):
+            tokens[target] = self._token_of[self._codes(*self._chunks[chunk])[inside]]
+        return Rows(tokens.reshape(-1, self._length))
+
+    def _codes(self, path, start):
+        """Return the codes (n,) uint32 that begin in the chunk of the file from byte `start` on. Raises InputError."""
+        with open(path, "rb") as file:
+            first, last = (_beginning(file, position, self._unit.inner) for position in (start, start + self._chunk))
+            file.seek(first)
+            data = file.read(last - first)
+        try:
+            text = data.decode(self._unit.encoding)
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"{path}: byte {first + error.start} is not UTF-8; convert the file, or give --units bytes to take it as it is"
+            ) from None
+        return np.frombuffer(text.encode("utf-32-le"), "<u4")
+
+
+def _beginning(file, position, inner):
+    """Return where the first character from `position` on begins: in UTF-8 at most three bytes further."""
+    file.seek(position)
+    ahead = file.read(3) if position else b""
+    return position + len(ahead) - len(ahead.lstrip(inner))
+
+
+def _size(path):
+    try:
+        with open(path, "rb") as file:
+            return file.seek(0, os.SEEK_END)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None

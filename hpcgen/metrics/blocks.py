@@ -1,0 +1,22 @@
+"""The fixed blocks of rows in which metrics are computed, and the numbers they are computed in."""
+
+import numpy as np
+
+# Rows in a block: small beside any set worth measuring, large enough for BLAS. Part of what the kernel distance means.
+BLOCK = 256
+
+
+def blocks(n):
+    """Return the blocks of n rows in order, as slices; the last may be shorter."""
+    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+
+
+def finite(x):
+    """Return x as float64, contiguous so that its products have the same bits wherever it was cut from; no copy if it is so.
+
+    Raises ValueError if x holds a NaN or an infinity.
+    """
+    x = np.ascontiguousarray(x, np.float64)
+    if not np.isfinite(x).all():
+        raise ValueError("samples hold NaN or infinity")
+    return x

@@ -1,0 +1,63 @@
+"""Means and covariances of features, merged from blocks."""
+
+from functools import reduce
+from typing import NamedTuple
+
+import numpy as np
+
+from hpcgen.metrics.blocks import finite
+
+
+class Moments(NamedTuple):
+    """The first two moments of `count` samples: `mean` (d,) and `scatter` (d, d), the sum of (x - mean)(x - mean)^T."""
+
+    count: int
+    mean: np.ndarray
+    scatter: np.ndarray
+
+    @classmethod
+    def of(cls, x):
+        """Return the moments of the block x (n, d)."""
+        mean, rows = centred(x)
+        return cls(len(rows), mean, rows.T @ rows)
+
+    @property
+    def covariance(self):
+        """The unbiased covariance (d, d). Raises ValueError for one sample."""
+        if self.count < 2:
+            raise ValueError("a covariance needs two samples or more")
+        return self.scatter / (self.count - 1)
+
+
+def merge(parts):
+    """Return the moments of all samples from those of their blocks in order (Chan, Golub & LeVeque 1979, STAN-CS-79-773)."""
+    return reduce(_join, parts)
+
+
+def _join(a, b):
+    count, delta = a.count + b.count, b.mean - a.mean
+    scatter = np.outer(delta, delta)
+    scatter *= a.count * b.count / count
+    scatter += a.scatter
+    scatter += b.scatter
+    return Moments(count, a.mean + delta * (b.count / count), scatter)
+
+
+def centred(x):
+    """Return the mean (d,) of x (n, d), and x less its mean; exactly zero where all samples are equal."""
+    x = finite(x)
+    # Taken from the first sample: the mean of n equal numbers may be rounded, that of n zeros is not.
+    rows = x - x[0]
+    shift = rows.mean(0)
+    rows -= shift
+    return x[0] + shift, rows
+
+
+def eigenpairs(matrix):
+    """Return the eigenvalues (r,), falling, and the eigenvectors (r, d) of a symmetric, non-negative (d, d) matrix of rank r.
+
+    Eigenvalues up to d eps times the largest are rounding, and left out.
+    """
+    values, vectors = np.linalg.eigh(matrix)
+    above = values > len(values) * np.finfo(values.dtype).eps * values[-1]
+    return values[above][::-1], vectors.T[above][::-1]

@@ -1,0 +1,58 @@
+"""Principal components: the linear features in which samples of many numbers are compared."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hpcgen.metrics.blocks import blocks, finite
+from hpcgen.metrics.moments import Moments, centred, eigenpairs, merge
+
+# Rows of the largest matrix that is decomposed: 8 MiB, and a second.
+LARGEST = 1024
+
+
+class PrincipalComponents(NamedTuple):
+    """The mean (d,), orthonormal axes (k, d), and the variances (k,) along them, falling.
+
+    Of each axis the coordinate that is largest in magnitude is positive.
+    """
+
+    mean: np.ndarray
+    axes: np.ndarray
+    variances: np.ndarray
+
+    def project(self, x):
+        """Return the coordinates (n, k) of the block x (n, d) on the axes, in units of x (no whitening)."""
+        return (finite(x) - self.mean) @ self.axes.T
+
+
+def principal_components(x, k):
+    """Return the k leading `PrincipalComponents` of x (n, d), or as many as the samples span.
+
+    With d <= 1024 these are `from_moments` of all samples. With larger d, whose covariances are too large, they are those of
+    the first 1024 samples (no others need be given), by the samples' Gram matrix (Turk & Pentland 1991,
+    doi:10.1162/jocn.1991.3.1.71). Raises ValueError if samples are all equal.
+    """
+    if x.shape[1] <= LARGEST:
+        return from_moments(merge(Moments.of(x[block]) for block in blocks(len(x))), k)
+    mean, rows = centred(x[:LARGEST])
+    values, vectors = eigenpairs(rows @ rows.T)
+    # These axes are orthogonal but for rounding, which is large where variances are small.
+    axes = np.linalg.qr((vectors[:k] @ rows).T)[0].T
+    return _oriented(mean, axes, values[:k] / (len(rows) - 1))
+
+
+def from_moments(moments, k):
+    """Return the k leading `PrincipalComponents`, or as many as there are, of the samples whose `Moments` these are.
+
+    Raises ValueError if samples are all equal.
+    """
+    values, vectors = eigenpairs(moments.scatter)
+    return _oriented(moments.mean, vectors[:k], values[:k] / (moments.count - 1))
+
+
+def _oriented(mean, axes, variances):
+    if not len(axes):
+        raise ValueError("samples that are all equal have no principal components")
+    largest = np.abs(axes).argmax(1, keepdims=True)
+    return PrincipalComponents(mean, axes * np.sign(np.take_along_axis(axes, largest, 1)), variances)

@@ -1,0 +1,113 @@
+"""What variational autoencoders share: a normal posterior of latent numbers, and the evidence lower bound."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcgen.models.model import Model
+from hpcgen.settings import setting
+from hpcgen.streams import normal
+
+
+@dataclass(frozen=True)
+class LatentOptions:
+    """Keys of the [model] table that all autoencoders have."""
+
+    kind: str
+    network: str
+    latent: int = setting(20, ge=1, le=1_000_000)
+    beta: float = setting(1.0, ge=0)
+    kl_warmup: int = setting(0, ge=0)
+    free_bits: float = setting(0.0, ge=0)
+
+
+class Posterior:
+    """q(z | x), normal with the mean and log variance that an encoder gives, against the standard normal p(z).
+
+    The Kullback-Leibler divergence weighs `beta` (Higgins et al. 2017), growing from 0 over the first `kl_warmup` steps (Bowman
+    et al. 2015, arXiv:1511.06349, section 3.1). A latent number whose mean divergence over the lane is below `free_bits` nats
+    counts as so many, and is not pressed further (Kingma et al. 2016, arXiv:1606.04934, eq. 15).
+    """
+
+    def __init__(self, options):
+        self.size, self._beta, self._warmup, self._free = options.latent, options.beta, options.kl_warmup, options.free_bits
+
+    def split(self, codes):
+        """Return mean and log variance, each (n, size), of an encoder's numbers (n, 2 size)."""
+        return codes[:, : self.size], codes[:, self.size :]
+
+    @staticmethod
+    def divergence(mean, log_variance):
+        """Return KL(q || p) of each latent number, (n, size): (mean^2 + variance - log variance - 1) / 2 (Kingma & Welling
+        2013, arXiv:1312.6114, appendix B)."""
+        return 0.5 * (mean * mean + np.exp(log_variance) - log_variance - 1)
+
+    def beta(self, step):
+        """Return the divergence's weight after `step` steps."""
+        return self._beta * min(1.0, (step + 1) / self._warmup) if self._warmup else self._beta
+
+    def draw(self, codes, noise, step):
+        """Return z = mean + exp(log variance / 2) noise, the divergence, its share of the loss, and the closure
+        backward(dz) -> dcodes of the loss. noise: (n, size)."""
+        mean, log_variance = self.split(codes)
+        spread = np.exp(0.5 * log_variance)
+        z = spread * noise
+        z += mean
+        terms, beta = self.divergence(mean, log_variance).sum(0), self.beta(step)
+        floor = self._free * len(codes) if self._free else -np.inf
+        pressed = np.where(terms >= floor, beta, 0).astype(codes.dtype)
+
+        def backward(dz):
+            halves = [dz + pressed * mean, 0.5 * (dz * noise * spread + pressed * (spread * spread - 1))]
+            return np.concatenate(halves, axis=1, dtype=codes.dtype)
+
+        return z, terms.sum(), beta * np.maximum(terms, floor).sum(), backward
+
+
+class Autoencoder(Model):
+    """A model with a `posterior`, whose subclass gives
+
+    encode(theta, x, random) -> codes (n, 2 latent), backward(dcodes, grad)      the encoder
+    decode(theta, z, x, random) -> -log p(x | z) summed, backward(grad) -> dz    the decoder and its likelihood
+    log_likelihood(theta, z, x) -> log p(x | z), (n,)                            the same of each sample, for evaluation
+
+    where x (n, *sample_shape) are samples in the model's units. The loss is the negative evidence lower bound (Kingma &
+    Welling 2013, eq. 10), with one draw of the latent numbers a sample.
+    """
+
+    statistics = {name: () for name in ("loss", "elbo", "reconstruction", "kl", "count")}
+
+    def noise(self, random, size):
+        return normal(random, (size, self.posterior.size))
+
+    def gradient(self, player, theta, batch, grad):
+        """Write the sums over one lane into `grad`: derivatives of the loss, the loss, the bound and its two parts."""
+        theta, x = theta[player], batch.samples
+        codes, encoder_backward = self.encode(theta, x, batch.random)
+        z, kl, weighed, latent_backward = self.posterior.draw(codes, batch.noise, batch.step)
+        reconstruction, decoder_backward = self.decode(theta, z, x, batch.random)
+        encoder_backward(latent_backward(decoder_backward(grad)), grad)
+        grad["loss"][...] = reconstruction + weighed
+        grad["elbo"][...] = -reconstruction - kl
+        grad["reconstruction"][...] = reconstruction
+        grad["kl"][...] = kl
+        grad["count"][...] = batch.size
+
+    def codes(self, theta, x):
+        """Return the posterior's mean and log variance (n, latent) of samples x."""
+        return self.posterior.split(self.encode(theta[self.players[0]], x, None)[0])
+
+    def bounds(self, theta, x, draws):
+        """Return two lower bounds of log p(x), (n,) each, from the noise (n, latent) of each of `draws`.
+
+        The evidence lower bound with its expectation over z as a mean over the draws, and the importance weighted one, the
+        logarithm of the mean of p(x, z) / q(z | x), which is tighter (Burda et al. 2015, arXiv:1509.00519, eq. 8).
+        """
+        mean, log_variance = self.codes(theta, x)
+        likelihoods, weights = [], []
+        for noise in draws:
+            z = mean + np.exp(0.5 * log_variance) * noise
+            likelihoods.append(self.log_likelihood(theta, z, x).astype(np.float64))
+            weights.append(likelihoods[-1] + 0.5 * (noise * noise - z * z + log_variance).sum(1))
+        elbo = np.mean(likelihoods, axis=0) - self.posterior.divergence(mean, log_variance).sum(1)
+        return elbo, np.logaddexp.reduce(weights, axis=0) - np.log(len(weights))

@@ -1,0 +1,195 @@
+"""Recurrent variational autoencoder of sequences (Bowman et al. 2015, arXiv:1511.06349)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hpcgen.errors import InputError
+from hpcgen.models.latent import Autoencoder, LatentOptions, Posterior
+from hpcgen.models.units import Interval, Tokens
+from hpcgen.nn.activations import Tanh
+from hpcgen.nn.chain import Chain
+from hpcgen.nn.dense import Dense
+from hpcgen.nn.embedding import Embedding
+from hpcgen.nn.likelihoods import Categorical, Gaussian
+from hpcgen.nn.recurrent import GRU, LSTM
+from hpcgen.nn.vector import Layout
+from hpcgen.settings import setting
+
+CELLS = {"gru": GRU, "lstm": LSTM}
+
+
+@dataclass(frozen=True)
+class RVAEOptions(LatentOptions):
+    """The run file's [model] table for kind = "rvae"."""
+
+    kind: str = setting("rvae", choices=("rvae",))
+    network: str = "text"
+    cell: str = setting("gru", choices=CELLS)
+    hidden: int = setting(256, ge=1, le=65_536)
+    word_dropout: float = setting(0.0, ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class TextRVAE(RVAEOptions):
+    embedding: int = setting(64, ge=1, le=65_536)
+
+
+@dataclass(frozen=True)
+class SequenceRVAE(RVAEOptions):
+    sigma: float = setting(1.0, gt=0)
+
+
+class RVAE(Autoencoder):
+    """A recurrent encoder, whose last hidden state gives the posterior, and a recurrent decoder.
+
+    The decoder's hidden state starts from the latent numbers, z; at each time step it is given z and the element before. In
+    training that is the sample's own (teacher forcing), blanked with the probability `word_dropout` (section 3.2).
+    """
+
+    # The first is the default: text, of length 64 in the paper's spirit, any length will do; and sequences of numbers.
+    NETWORKS = {
+        "text": (TextRVAE, {"latent": 32, "hidden": 256, "embedding": 64, "word_dropout": 0.25, "kl_warmup": 1000}),
+        "sequence": (SequenceRVAE, {"latent": 16, "hidden": 128, "sigma": 0.1}),
+    }
+    players = ("rvae",)
+    turns = (("rvae", 0),)
+
+    def __init__(self, options, schema):
+        self._elements = elements = ELEMENTS[type(options)](options, schema)
+        self.units, self.likelihood, self.posterior = elements.units, elements.likelihood, Posterior(options)
+        self._shape, self._dropout = tuple(schema.shape), options.word_dropout
+        latent, hidden, cell = options.latent, options.hidden, CELLS[options.cell]
+        self._encoder = cell("encoder/recurrent", elements.width, hidden)
+        self._codes = Dense("encoder/codes", hidden, 2 * latent)
+        self._start = Chain([Dense("decoder/start", latent, hidden), Tanh()])
+        self._decoder = cell("decoder/recurrent", elements.width + latent, hidden)
+        self._output = Dense("decoder/output", hidden, elements.outputs)
+        self._network = Chain([*elements.layers, self._encoder, self._codes, self._start, self._decoder, self._output])
+        self.layouts = {"rvae": Layout(self._network.parameters(), {}, self.statistics)}
+
+    def initialize(self, player, theta, random):
+        self._network.initialize(theta, random)
+
+    def encode(self, theta, x, random):
+        elements, elements_backward = self._elements.read(theta, x)
+        hidden, recurrent_backward = self._encoder.forward(theta, elements)
+        codes, codes_backward = self._codes.forward(theta, hidden[:, -1])
+
+        def backward(dcodes, grad):
+            dhidden = np.zeros_like(hidden)
+            dhidden[:, -1] = codes_backward(dcodes, grad)
+            elements_backward(recurrent_backward(dhidden, grad), grad)
+
+        return codes, backward
+
+    def decode(self, theta, z, x, random):
+        a, backward = self._decoded(theta, z, x, random)
+        loss, slope = self.likelihood.loss(a, self._elements.targets(x))
+        return loss, lambda grad: backward(slope, grad)
+
+    def log_likelihood(self, theta, z, x):
+        a, _ = self._decoded(theta["rvae"], z, x, None)
+        return -self.likelihood.terms(a, self._elements.targets(x)).reshape(len(x), -1).sum(1)
+
+    def _decoded(self, theta, z, x, random):
+        """Return the numbers (n, time, outputs) that the likelihood takes, with x for the elements before, and backward(da,
+        grad) -> dz."""
+        blank = random(0).random(x.shape[:2], dtype=np.float32) < self._dropout if random and self._dropout else None
+        before, before_backward = self._elements.before(theta, x, blank)
+        n, time, width = before.shape
+        given = np.concatenate([before, np.broadcast_to(z[:, None], (n, time, z.shape[1]))], axis=2)
+        start, start_backward = self._start.forward(theta, z)
+        hidden, recurrent_backward = self._decoder.run(theta, given, start)
+        a, output_backward = self._output.forward(theta, hidden.reshape(n * time, -1))
+
+        def backward(da, grad):
+            dhidden = output_backward(da.reshape(n * time, -1), grad).reshape(hidden.shape)
+            dgiven, dstart = recurrent_backward(dhidden, grad, True)
+            before_backward(dgiven[..., :width], grad)
+            return dgiven[..., width:].sum(1) + start_backward(dstart, grad)
+
+        return a.reshape(n, time, -1), backward
+
+    def sample(self, theta, batch):
+        """Return samples (size, *sample_shape) in `units`, element by element from the latent numbers (size, latent), each
+        drawn from the decoder's distribution, or the most likely one where the batch has no stream."""
+        theta, z = theta["rvae"], batch.noise
+        random = batch.random and batch.random(0)
+        state = self._decoder.start(self._start.forward(theta, z)[0])
+        before, drawn = self._elements.blanks(theta, len(z)), []
+        for _ in range(self._shape[0]):
+            state = self._decoder.advance(theta, np.concatenate([before, z], axis=1), state)
+            drawn.append(self.likelihood.draw(self._output.forward(theta, state[0])[0], random))
+            before = self._elements.embedded(theta, drawn[-1])
+        return np.stack(drawn, axis=1).reshape(len(z), *self._shape)
+
+
+class _Words:
+    """Tokens (n, time), embedded for the encoder and for the decoder, whose last token is the blank."""
+
+    def __init__(self, options, schema):
+        if schema.kind != "text":
+            raise InputError('model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for numbers')
+        self.units, self.likelihood = Tokens(schema), Categorical()
+        self._blank, self.width = len(schema.vocabulary), options.embedding
+        self.outputs = self._blank
+        self._read = Embedding("encoder/embedding", self._blank, self.width)
+        self._written = Embedding("decoder/embedding", self._blank + 1, self.width)
+        self.layers = [self._read, self._written]
+
+    @staticmethod
+    def targets(x):
+        return x
+
+    def read(self, theta, x):
+        return self._read.forward(theta, x)
+
+    def before(self, theta, x, blank):
+        tokens = np.full_like(x, self._blank)
+        tokens[:, 1:] = x[:, :-1]
+        if blank is not None:
+            tokens[blank] = self._blank
+        return self._written.forward(theta, tokens)
+
+    def blanks(self, theta, n):
+        return self.embedded(theta, np.full(n, self._blank))
+
+    def embedded(self, theta, tokens):
+        return self._written.forward(theta, tokens)[0]
+
+
+class _Numbers:
+    """Real numbers (n, time) or (n, time, features), given as they are; the blank is zeros."""
+
+    layers = ()
+
+    def __init__(self, options, schema):
+        self.likelihood = Gaussian(options.sigma)
+        self.units = Interval(schema, *self.likelihood.range)
+        if len(schema.shape) > 2:
+            raise InputError(f"model.network: samples of {' x '.join(map(str, schema.shape))} are no sequences of numbers")
+        self._time, *features = schema.shape
+        self.width = self.outputs = (*features, 1)[0]
+
+    def targets(self, x):
+        return x.reshape(len(x), self._time, self.width)
+
+    def read(self, theta, x):
+        return self.targets(x), lambda dx, grad: None
+
+    def before(self, theta, x, blank):
+        values = np.zeros_like(x, shape=(len(x), self._time, self.width))
+        values[:, 1:] = self.targets(x)[:, :-1]
+        if blank is not None:
+            values[blank] = 0
+        return values, lambda dx, grad: None
+
+    def blanks(self, theta, n):
+        return np.zeros((n, self.width), np.float32)
+
+    def embedded(self, theta, values):
+        return values
+
+
+ELEMENTS = {TextRVAE: _Words, SequenceRVAE: _Numbers}

@@ -1,0 +1,36 @@
+"""The gradient penalty of Wasserstein GANs, with second derivatives by hand."""
+
+from copy import deepcopy
+
+import numpy as np
+
+from hpcgen.errors import InputError
+
+
+def require_second_derivatives(network):
+    """Raise InputError unless every layer of the network has the `tangent` that a gradient penalty needs."""
+    if network.without_tangent:
+        raise InputError(
+            f"a gradient penalty needs second derivatives, which {', '.join(network.without_tangent)} have not here; "
+            "a layer norm can take the place of a batch norm"
+        )
+
+
+def gradient_penalty(network, theta, x, dy, weight, train, grad):
+    """Write the derivatives of weight sum_i (|g_i| - 1)^2 in the parameters to `grad`; return that sum and sum_i |g_i|.
+
+    g_i is the gradient in the sample x_i of the output <dy_i, network(x_i)>: dy (n, k) is ones for a network of one output, or
+    one-hot where one of several counts. Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3; every layer must have a `tangent`.
+
+    The penalty's derivative is that of sum_i <v_i, g_i> with v_i = 2 weight (|g_i| - 1) g_i / |g_i| held constant, 0 where
+    g_i = 0: it is <dy, ty>, of the tangent t = v (Pearlmutter 1994).
+    """
+    # Two passes, in which dropout draws the same.
+    _, backward = network.forward(theta, x, deepcopy(train))
+    g = backward(dy.copy())
+    norms = np.sqrt(np.square(g, dtype=np.float64).sum(axis=tuple(range(1, g.ndim)), keepdims=True))
+    excess = norms - 1
+    slopes = np.divide(2 * weight * excess, norms, out=np.zeros_like(norms), where=norms > 0)
+    _, _, backward = network.tangent(theta, x, (slopes * g).astype(g.dtype), train)
+    backward(None, dy.copy(), grad, need_dx=False)
+    return weight * np.square(excess).sum(), norms.sum()

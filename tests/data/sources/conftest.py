@@ -1,0 +1,63 @@
+"""What the tests of sources share: a source read in pieces, and prepared by all ranks as by one."""
+
+import h5py
+import pytest
+from mpi4py import MPI
+
+from hpcgen.data.file import Rows
+from hpcgen.data.prepare import prepare
+from hpcgen.storage import verify
+
+
+@pytest.fixture(scope="session")
+def in_pieces():
+    """in_pieces(source): the `Rows` of a source, read in three pieces, one of them empty."""
+
+    def in_pieces(source):
+        source.survey(MPI.COMM_SELF)
+        bounds = [0, source.rows // 3, source.rows // 3, source.rows]
+        rows = Rows.joined([source.read(start, stop) for start, stop in zip(bounds, bounds[1:])])
+        assert rows.samples.shape == (source.rows, *source.shape) and rows.samples.dtype == source.dtype
+        assert [name for name in Rows._fields if getattr(rows, name) is not None] == sorted(
+            source.columns, key=Rows._fields.index
+        )
+        return rows
+
+    return in_pieces
+
+
+@pytest.fixture
+def prepared(comm, folder):
+    """prepared(make_source, **options): (datasets, attributes) of the file that all ranks make, the same that one makes."""
+
+    def content(path):
+        with h5py.File(path) as file:
+            names = {name for name in file if name != "checksums"}
+            return {name: file[name][...] for name in names}, dict(file.attrs)
+
+    def prepared(make_source, **options):
+        prepare(make_source, folder / "all.h5", comm, **options)
+        verify(folder / "all.h5", comm)
+        if comm.rank == 0:
+            prepare(make_source, folder / "one.h5", MPI.COMM_SELF, **options)
+        comm.Barrier()
+        (datasets, attributes), (expected, same) = content(folder / "all.h5"), content(folder / "one.h5")
+        assert attributes == same and datasets.keys() == expected.keys()
+        for name, array in expected.items():
+            assert datasets[name].dtype == array.dtype and datasets[name].tobytes() == array.tobytes()
+        return datasets, attributes
+
+    return prepared
+
+
+@pytest.fixture
+def put(comm, folder):
+    """put(name, content): the path of a file of these bytes, which all ranks see."""
+
+    def put(name, content):
+        if comm.rank == 0:
+            (folder / name).write_bytes(content)
+        comm.Barrier()
+        return folder / name
+
+    return put
