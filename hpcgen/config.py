@@ -64,6 +64,17 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class Evaluate:
+    """Figures in metrics.csv `every` so many steps and at the last (0: none): `count` samples (0: half of the rows, at most
+    5,000) beside the data file `data` (empty: the training data); `features` as of `hpcgen evaluate`."""
+
+    every: int = setting(0, ge=0)
+    count: int = setting(0, ge=0)
+    data: str = ""
+    features: str = ""
+
+
+@dataclass(frozen=True)
 class Parallel:
     """How lane gradients are summed, and the ranks' relative speeds, by which lanes are dealt out (none: evenly)."""
 
@@ -83,6 +94,7 @@ class Config:
     checkpoint: Checkpoint
     samples: Samples
     metrics: Metrics
+    evaluate: Evaluate
     parallel: Parallel
 
     def table(self):
@@ -112,11 +124,12 @@ SECTIONS = {
     "checkpoint": Checkpoint,
     "samples": Samples,
     "metrics": Metrics,
+    "evaluate": Evaluate,
     "parallel": Parallel,
 }
 SEED = {"default": 0, "ge": 0, "le": 2**63 - 1}
 # What may change when a run resumes: none of it changes the mathematics.
-FREE = ("data.path", "train.steps", "train.recompute", "checkpoint.", "samples.", "metrics.", "parallel.")
+FREE = ("data.path", "train.steps", "train.recompute", "checkpoint.", "samples.", "metrics.", "evaluate.", "parallel.")
 
 
 def load_config(path, settings=()):

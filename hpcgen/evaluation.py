@@ -5,7 +5,7 @@ figures are the same bits at any number of ranks.
 """
 
 import json
-from functools import partial, reduce
+from functools import reduce
 from operator import add
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from hpcgen.data.file import DataFiles, paths_of, require_suitable
 from hpcgen.errors import InputError
 from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
 from hpcgen.metrics.blocks import blocks
-from hpcgen.metrics.least_squares import Normal, fit
+from hpcgen.metrics.least_squares import fit
 from hpcgen.metrics.moments import Moments, merge
 from hpcgen.metrics.pca import LARGEST, principal_components
+from hpcgen.models.batch import Batch
 from hpcgen.models.classifier import Classifier
 from hpcgen.models.latent import Autoencoder
 from hpcgen.models.linear import Linear
@@ -42,7 +43,7 @@ MOST = 5000
 class Evaluation:
     """What a model is compared with: `count` rows of the data `files` as reference and as many held out, by turns.
 
-    `figures(theta)` returns {name: (value, value of the other)}; `names` are those, `columns` what the two values are of. Made
+    `figures(theta)` returns {name: (value, value of the other)} of the `names`; `columns` says what the two values are of. Made
     once, called for as many theta as wanted. Collective over `comm`. Raises InputError where the data do not serve.
     """
 
@@ -50,10 +51,18 @@ class Evaluation:
         self.model, self.schema, self.files, self.comm, self.seed = model, schema, files, comm, seed
         most = files.rows // 2
         self.count = min(most, MOST) if count is None else count
+        if classifier:
+            classifier.require(schema)
         if not 4 <= self.count <= most:
             raise InputError(f"{files.rows} rows of data give 4 to {most} to compare and as many held out, not {self.count}")
         self._parts = [make(self, classifier) for applies, make in GROUPS if applies(self)]
         self.columns, self.about = self._parts[0].columns, self._parts[0].about
+        self.names = [name for part in self._parts for name in part.names]
+
+    @property
+    def keys(self):
+        """The columns as identifiers."""
+        return [column.replace("-", "_").replace(" ", "_") for column in self.columns]
 
     def figures(self, theta):
         with one_blas_thread():
@@ -67,14 +76,14 @@ class Evaluation:
             found = [function(block) for block in cut[mine]]
         return [part for parts in self.comm.allgather(found) for part in parts]
 
-    def total(self, n, function):
-        """Return the sum of function(block) over the blocks of n rows, in runs of blocks that the ranks divide."""
+    def total(self, n, function, join=add):
+        """Return function(block) of all blocks of n rows, joined in their order: first in runs, which the ranks divide."""
         cut = blocks(n)
         runs = [cut[i : i + RUN] for i in range(0, len(cut), RUN)]
         mine = Partition.even(len(runs), self.comm.size).slice(self.comm.rank)
         with agree(self.comm):
-            found = [reduce(add, map(function, run)) for run in runs[mine]]
-        return reduce(add, [part for parts in self.comm.allgather(found) for part in parts])
+            found = [reduce(join, map(function, run)) for run in runs[mine]]
+        return reduce(join, [part for parts in self.comm.allgather(found) for part in parts])
 
     def rows(self, block, held_out, names=("samples",)):
         """Return the Rows of a block of the reference, or of what is held out."""
@@ -98,6 +107,10 @@ class Distances:
         self._of, n = evaluation, evaluation.count
         space = f"features of {classifier.state.path}" if classifier else f"{COMPONENTS} principal components of the pixels"
         self.about = f"{n:,} samples, {space}"
+        self.names = [
+            *("frechet_distance", "kernel_distance", "precision", "recall", "sliced_wasserstein"),
+            *(["log_spectral_distance"] if _fields(evaluation.schema) else []),
+        ]
         with one_blas_thread():
             self._features = classifier.features if classifier else self._pixels(n)
             self._directions = None
@@ -147,16 +160,16 @@ class Distances:
         estimates = [estimate for part in of.comm.allgather(found) for estimate in part]
         precision = neighbours.share(of.each(n, lambda block: neighbours.covered(y[block], x, real["radii"])))
         recall = neighbours.share(of.each(n, lambda block: neighbours.covered(x[block], y, mine["radii"])))
-        figures = {
-            "frechet_distance": frechet.distance(mine["moments"], real["moments"]),
-            "kernel_distance": kernel.distance(estimates)[0],
-            "precision": precision,
-            "recall": recall,
-            "sliced_wasserstein": sliced.distance(real["projected"], mine["projected"]),
-        }
+        figures = [
+            frechet.distance(mine["moments"], real["moments"]),
+            kernel.distance(estimates)[0],
+            precision,
+            recall,
+            sliced.distance(real["projected"], mine["projected"]),
+        ]
         if _fields(of.schema):
-            figures["log_spectral_distance"] = spectrum.distance(mine["power"], real["power"])
-        return figures
+            figures.append(spectrum.distance(mine["power"], real["power"]))
+        return dict(zip(self.names, figures))
 
 
 def _fields(schema):
@@ -172,13 +185,14 @@ class Bounds:
 
     def __init__(self, evaluation, classifier):
         self._of, self.about = evaluation, f"{evaluation.count:,} samples, {DRAWS} draws of the latent numbers"
+        self.names = ["elbo", "iwae", *(["bits_a_character"] if evaluation.schema.kind == "text" else [])]
 
     def figures(self, theta):
-        of, text = self._of, self._of.schema.kind == "text"
+        of = self._of
         sets = (lambda block: of.generated(theta, block), lambda block: of.rows(block, True).samples)
         pairs = [self._bounds(theta, samples) for samples in sets]
         figures = {name: tuple(pair[i] for pair in pairs) for i, name in enumerate(("elbo", "iwae"))}
-        if text:
+        if "bits_a_character" in self.names:
             per_character = -1 / (np.log(2) * np.prod(of.schema.shape))
             figures["bits_a_character"] = tuple(per_character * value for value in figures["iwae"])
         return figures
@@ -203,21 +217,18 @@ class Coefficients:
     def __init__(self, evaluation, classifier):
         of = self._of = evaluation
         self.about = f"{of.files.rows:,} rows"
-        self._normal = of.total(of.files.rows, partial(_normal, of))
-        self._slope, self._noise = fit(self._normal, of.model.intercept)
+        *self._fitted, self._noise = fit(_moments(of), of.files.width("inputs"), of.model.intercept)
         self._true = of.files.constant("theta")
+        known = [] if self._true is None else ["theta_error"]
+        self.names = ["theta_error_to_least_squares", "noise_deviation", *known]
 
     def figures(self, theta):
-        slope, intercept, noise = self._of.model.coefficients(theta)
-        mine = np.vstack([slope, intercept]) if self._of.model.intercept else slope
-        figures = {
-            "theta_error_to_least_squares": (float(np.abs(mine - self._slope).max()), 0.0),
-            "noise_deviation": (float(noise.mean()), float(self._noise.mean())),
-        }
+        slope, constants, noise = self._of.model.coefficients(theta)
+        apart = max(float(np.abs(a - b).max()) for a, b in zip((slope, constants), self._fitted))
+        figures = [(apart, 0.0), (float(noise.mean()), float(self._noise.mean()))]
         if self._true is not None:
-            errors = [float(np.abs(each[: len(self._true)] - self._true).max()) for each in (mine, self._slope)]
-            figures["theta_error"] = tuple(errors)
-        return figures
+            figures.append(tuple(float(np.abs(each - self._true).max()) for each in (slope, self._fitted[0])))
+        return dict(zip(self.names, figures))
 
 
 class Regression:
@@ -228,27 +239,24 @@ class Regression:
     def __init__(self, evaluation, classifier):
         of = self._of = evaluation
         self.about = f"{of.files.rows:,} rows"
-        self._normal = of.total(of.files.rows, partial(_normal, of))
-        self._slope, _ = fit(self._normal, intercept=True)
+        moments, inputs = _moments(of), of.files.width("inputs")
+        self._mean = moments.mean[inputs:]
+        self._slope, self._constants, _ = fit(moments, inputs, intercept=True)
+        self.names = ["rmse", "r2"]
 
     def figures(self, theta):
         of, n = self._of, self._of.files.rows
-        mean = self._normal.mean
 
         def squares(block):
             rows = of.files.read(block.start, block.stop)
             x, y = rows.inputs.astype(np.float64), rows.samples.reshape(len(rows), -1).astype(np.float64)
-            network = of.model.network.forward(theta["regressor"], of.model.input_units.encode(rows.inputs), None)[0]
-            mine = of.model.units.decode(network).reshape(y.shape)
-            linear = x @ self._slope[:-1] + self._slope[-1]
-            return np.array([np.square(y - guess).sum(0) for guess in (mine, linear, mean)])
+            predicted = of.model.sample(theta, Batch(len(rows), inputs=of.model.input_units.encode(rows.inputs)))
+            mine = of.model.units.decode(predicted).reshape(y.shape)
+            return np.array([np.square(y - guess).sum(0) for guess in (mine, x @ self._slope + self._constants, self._mean)])
 
-        mine, linear, total = of.total(n, squares)
-        pairs = [mine, linear]
-        return {
-            "rmse": tuple(float(np.sqrt(found.mean() / n)) for found in pairs),
-            "r2": tuple(float((1 - found / total).mean()) for found in pairs),
-        }
+        *pair, total = of.total(n, squares)
+        rmse = tuple(float(np.sqrt(found.mean() / n)) for found in pair)
+        return dict(zip(self.names, (rmse, tuple(float((1 - found / total).mean()) for found in pair))))
 
 
 class Classification:
@@ -258,6 +266,7 @@ class Classification:
 
     def __init__(self, evaluation, classifier):
         self._of, self.about = evaluation, f"{evaluation.files.rows:,} rows"
+        self.names = ["accuracy", "cross_entropy"]
 
     def figures(self, theta):
         of, n, model = self._of, self._of.files.rows, self._of.model
@@ -277,9 +286,14 @@ class Classification:
         }
 
 
-def _normal(of, block):
-    rows = of.files.read(block.start, block.stop)
-    return Normal.of(rows.inputs, rows.samples.reshape(len(rows), -1))
+def _moments(of):
+    """Return the moments of all rows' inputs and samples together."""
+
+    def moments(block):
+        rows = of.files.read(block.start, block.stop)
+        return Moments.of(np.hstack([rows.inputs, rows.samples.reshape(len(rows), -1)]))
+
+    return of.total(of.files.rows, moments, lambda a, b: merge([a, b]))
 
 
 GROUPS = (
@@ -311,9 +325,9 @@ class Features:
 def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=print, warn=print):
     """Tell the figures of the checkpoint `path` (or a run folder's newest) on the data file `data`; write them to `out` (JSON).
 
-    `count` samples are compared with as many rows (default: half of the rows, at most 5,000). `features` names a checkpoint of a
-    classifier whose features are compared; without it pixels are, along 64 principal components. Return {name: (value, value of
-    the other)}. Collective over `comm`. Raises InputError.
+    `count` samples are compared with as many rows (default: half of the rows, at most 5,000). `features` names a checkpoint of
+    a classifier whose features are compared; without it pixels are, along 64 principal components. Return {name: (value, value
+    of the other)}. Collective over `comm`. Raises InputError.
     """
     path = from_root(comm, newest, path, warn)
     if out:
@@ -323,8 +337,6 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
         files = DataFiles(paths_of(str(data)))
         require_suitable(data, files, state.schema, path)
         classifier = Features(features) if features else None
-        if classifier:
-            classifier.require(state.schema)
     with files:
         evaluation = Evaluation(model_of(state), state.schema, files, comm, count, seed, classifier)
         figures = evaluation.figures(state.sampled)
@@ -334,7 +346,6 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
     for name, (value, other) in figures.items():
         say(f"{name:<{width}}  {value:>14.6g}  {other:>14.6g}")
     if out:
-        keys = [column.replace("-", "_").replace(" ", "_") for column in evaluation.columns]
         report = {
             "checkpoint": str(path),
             "data": str(data),
@@ -342,7 +353,7 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
             "samples": evaluation.count,
             "seed": seed,
             "about": evaluation.about,
-            "figures": {name: dict(zip(keys, pair)) for name, pair in figures.items()},
+            "figures": {name: dict(zip(evaluation.keys, pair)) for name, pair in figures.items()},
         }
         from_root(comm, Path(out).write_text, json.dumps(report, indent=1) + "\n")
         say(f"{out}: the same as JSON")

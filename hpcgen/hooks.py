@@ -9,6 +9,9 @@ import sys
 from time import monotonic
 
 from hpcgen import checkpoint, showing
+from hpcgen.data.file import DataFiles, paths_of, require_suitable
+from hpcgen.evaluation import Evaluation, Features
+from hpcgen.parallel.agreement import agree
 from hpcgen.sampling import Prior, generate
 from hpcgen.storage import refusals
 
@@ -72,43 +75,62 @@ class Lines(Hook):
 
 
 class MetricsFile(Hook):
-    """metrics.csv: a row of statistics every `config.metrics.every` steps. Rank 0 writes.
+    """metrics.csv: a row of statistics every `config.metrics.every` steps, and of an evaluation's figures whenever they are
+    due. Rank 0 writes.
 
     A run that resumes drops the rows after the step that it resumes from.
     """
 
-    def __init__(self, path, training):
-        self._path, self._file = path, None
+    def __init__(self, path, training, evaluation=None):
+        self._path, self._evaluation, self._file = path, evaluation, None
+        layouts = training.model.layouts.items()
+        columns = [f"{name}/{part}" for name, layout in layouts for part in layout.names(layout.statistics) if part != "count"]
+        if evaluation:
+            columns += [f"evaluate/{name}/{key}" for name in evaluation.names for key in evaluation.keys]
         if training.comm.rank == 0:
             with refusals(path):
                 part = path.with_name(f".{path.name}.part")
                 with open(part, "w", newline="") as file:
-                    csv.writer(file, lineterminator="\n").writerows(self._rows_until(training.step))
+                    writer = csv.DictWriter(file, ["step", *columns], "", "ignore", lineterminator="\n")
+                    writer.writeheader()
+                    writer.writerows(self._rows_until(training.step))
                 part.replace(path)
                 self._file = open(path, "a", newline="")
-                self._writer = csv.writer(self._file, lineterminator="\n")
+                self._writer = csv.DictWriter(self._file, ["step", *columns], "", "ignore", lineterminator="\n")
 
     def _rows_until(self, step):
         if step == 0 or not self._path.exists():
             return []
         with open(self._path, newline="") as file:
-            rows = list(csv.reader(file))
-        return rows[:1] + [row for row in rows[1:] if row and row[0].isdecimal() and int(row[0]) <= step]
+            return [row for row in csv.DictReader(file) if (row.get("step") or "").isdecimal() and int(row["step"]) <= step]
 
     def __call__(self, training, statistics, last):
-        if self._file is None:
-            return
-        with refusals(self._path):
-            if training.step % training.config.metrics.every == 0:
-                row = {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
-                if self._file.tell() == 0:
-                    self._writer.writerow(["step", *row])
-                self._writer.writerow([training.step, *row.values()])
+        config, row = training.config, {}
+        if training.step % config.metrics.every == 0:
+            row |= {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
+        if self._evaluation and (last or training.step % config.evaluate.every == 0):
+            for name, pair in self._evaluation.figures(training.sampled()).items():
+                row |= {f"evaluate/{name}/{key}": value for key, value in zip(self._evaluation.keys, pair)}
+        if row and self._file is not None:
+            with refusals(self._path):
+                self._writer.writerow({"step": training.step, **row})
                 self._file.flush()
 
     def close(self):
         if self._file is not None:
             self._file.close()
+
+
+def evaluation(training, stack):
+    """Return the `Evaluation` that the run file asks for; its files are closed with `stack`. Collective over the training's
+    ranks. Raises InputError."""
+    asked, schema = training.config.evaluate, training.shards.schema
+    with agree(training.comm):
+        paths = paths_of(asked.data or training.config.data.path)
+        files = stack.enter_context(DataFiles(paths))
+        require_suitable(", ".join(paths), files, schema, "the training data")
+        classifier = Features(asked.features) if asked.features else None
+    return Evaluation(training.model, schema, files, training.comm, asked.count or None, training.config.seed, classifier)
 
 
 class Samples(Hook):

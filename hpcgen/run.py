@@ -36,9 +36,10 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
         for line in _introduction(training):
             say(line)
         if training.step < config.train.steps:
+            evaluation = hooks.evaluation(training, stack) if config.evaluate.every else None
             active = [
                 *hooks.progress(progress, training),
-                hooks.MetricsFile(folder / "metrics.csv", training),
+                hooks.MetricsFile(folder / "metrics.csv", training, evaluation),
                 hooks.Checkpoints(folder / "checkpoints"),
                 *([samples] if samples else []),
             ]

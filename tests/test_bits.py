@@ -14,7 +14,7 @@ from hpcgen.training import Training
 from hpcgen.workers import Workers
 
 LANES = 7
-SHAPES = {"image": (16, 16, 1), "colour": (8, 16, 3), "volume": (8, 8, 8), "wave": (128,), "sequence": (6, 5)}
+SHAPES = {"image": (16, 16, 1), "colour": (8, 16, 3), "volume": (8, 8, 8), "wave": (128,), "sequence": (6, 5), "columns": (2,)}
 LAYERS = """
     [[model.generator.layers]]
     kind = "dense"
@@ -65,6 +65,7 @@ RECURRENT = """
     [model.discriminator]
     layers = [{ kind = "lstm", hidden = 3 }, { kind = "flatten" }, { kind = "dense", outputs = 1 }]
     """
+NARROW = "generator.width = 16\ndiscriminator.width = 16"
 NETWORKS = {
     "seedgan": ("image", ""),
     "mlpgan": ("image", ""),
@@ -75,6 +76,19 @@ NETWORKS = {
     "layers": ("image", LAYERS),
     "recurrent": ("sequence", RECURRENT),
     "vae": ("image", 'kind = "vae"'),
+    "wgan": (
+        "image",
+        "kind = 'gan'\nnetwork = 'mlpgan'\nloss = 'wasserstein'\ngradient_penalty = 10.0\ndiscriminator_steps = 3",
+    ),
+    "clipped": ("image", "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'wasserstein'\nclip = 0.01\n" + NARROW),
+    "spectral": ("image", "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'hinge'\nspectral_norm = true\n" + NARROW),
+    "conditional": ("image", "kind = 'gan'\nnetwork = 'mlpgan'\nconditional = true\nlabel_smoothing = 0.1"),
+    "rvae": ("text", "kind = 'rvae'\nnetwork = 'text'\nhidden = 16\nembedding = 8\nlatent = 4"),
+    "rvae-lstm": ("text", "kind = 'rvae'\nnetwork = 'text'\ncell = 'lstm'\nhidden = 16\nembedding = 8\nfree_bits = 0.1"),
+    "rvae-numbers": ("sequence", "kind = 'rvae'\nnetwork = 'sequence'\nhidden = 16\nword_dropout = 0.2"),
+    "linear": ("columns", "kind = 'linear'\nnetwork = 'linear'\nintercept = true"),
+    "regressor": ("columns", "kind = 'regressor'\nnetwork = 'regressor'"),
+    "classifier": ("image", "kind = 'classifier'\nnetwork = 'convolutional'\nclassifier.width = 16"),
     "conv-vae": ("image", 'kind = "vae"\nencoder.width = 16\ndecoder.width = 16'),
 }
 
@@ -84,10 +98,17 @@ def data(comm, folder):
     """Return the path of a data file of random samples of a kind."""
 
     def make(kind):
-        path = folder / f"{kind}.h5"
+        path, random = folder / f"{kind}.h5", np.random.default_rng(2)
         if comm.rank == 0:
             with h5py.File(path, "w") as file:
-                file["samples"] = np.random.default_rng(2).random((61, *SHAPES[kind]), dtype=np.float32)
+                if kind == "text":
+                    file["samples"], file["vocabulary"] = random.integers(0, 30, (61, 12), np.uint8), np.arange(65, 95)
+                    file.attrs["kind"] = "text"
+                else:
+                    file["samples"] = random.random((61, *SHAPES[kind]), dtype=np.float32)
+                file["labels"] = random.integers(0, 10, 61)
+                if kind == "columns":
+                    file["inputs"] = random.random((61, 5), dtype=np.float32)
         comm.Barrier()
         return path
 
@@ -114,15 +135,15 @@ def same_everywhere(comm, text, steps):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks(comm, data, name):
     kind, keys = NETWORKS[name]
-    network = "layers" if name == "recurrent" else name
+    network = "" if "network" in keys else f'network = "{"layers" if name == "recurrent" else name}"'
     text = f"""
         data.path = "{data(kind)}"
         train = {{ lanes = {LANES}, lane_size = 3 }}
         [model]
-        network = "{network}"
+        {network}
         {keys}
         """
-    same_everywhere(comm, text, 4)
+    same_everywhere(comm, text, 20)
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adamw", "rmsprop", "lars", "lamb"])

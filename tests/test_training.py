@@ -278,7 +278,7 @@ def test_samples_are_the_same_at_any_number_of_ranks(comm, folder, run_file):
     if comm.rank == 0:
         sampling.sample(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", say=lambda line: None)
         assert np.array_equal(np.load(folder / "one.npy"), samples[:70])
-    other = sampling.generate(training.model, training.theta, training.shards.schema, 4, 0, 150)
+    other = sampling.generate(training.model, training.theta, training.shards.schema, sampling.Prior(training.model, 4), 0, 150)
     assert not np.array_equal(other, samples)
 
 

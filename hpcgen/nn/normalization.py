@@ -126,12 +126,12 @@ class LayerNorm(Layer):
         return self._scale(theta, normal), backward
 
     def tangent(self, theta, x, t, train=TRAIN):
-        """With n = (x - mean) / sigma over the m numbers of a sample, dn/dx is the symmetric matrix J,
+        """With n = (x - mean) / sigma, sigma^2 = variance + 1e-5, over the m numbers of a sample, dn/dx is the symmetric J:
 
             J d = (d - mean(d) - n mean(n d)) / sigma,    tn = J t,    ty = gamma tn.
 
-        dx has the derivative of <a, J t>, a = gamma dty: through 1 / sigma, whose derivative is -n / (m sigma^2), and n's two
-        places, whose derivative is J:
+        dx has the derivative of <a, J t> with a = gamma dty, through 1 / sigma, whose derivative is -n / (m sigma^2), and
+        through n, which stands there twice and has the derivative J:
 
             dt = J a,    dx = J (gamma dy) - (n mean(a tn) + tn mean(n a) + dt mean(n t)) / sigma.
         """

@@ -44,7 +44,7 @@ class SpectralNorm(Layer):
             dx = layer_backward(dy, grad, need_dx)
             through_sigma(grad)
             if grad is not None and train is not None:
-                # A running statistic moves by MOMENTUM towards what is handed on: from here that leads to u itself.
+                # The running vector moves by a share of MOMENTUM towards this, which takes it to u: undamped, as in the paper.
                 running = theta[self.vector]
                 np.multiply(running + (u - running) / MOMENTUM, len(x) / train.parts, out=grad[self.vector])
             return dx

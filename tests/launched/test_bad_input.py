@@ -117,13 +117,19 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
     (tmp_path / "pictures").mkdir()
     (tmp_path / "pictures" / "bad.png").write_bytes(b"not a picture")
     cases = [
-        (["text", "bad.txt", "--length", "4"], "bad.txt: byte 17 is not UTF-8; convert the file, or give --units bytes"),
-        (["audio", "a.wav", "b.wav", "--length", "4"], "b.wav: 44100 samples a second, where a.wav has 8000; give --rate R"),
-        (["audio", "a.wav", "float.wav", "--length", "4"], "float.wav: not a WAV file of 8, 16, 24 or 32 bit PCM"),
-        (["images", "pictures", "--size", "4"], "bad.png: not a readable picture"),
+        (
+            ["text", "bad.txt", "out.h5", "--length", "4"],
+            "bad.txt: byte 17 is not UTF-8; convert the file, or give --units bytes",
+        ),
+        (
+            ["audio", "a.wav", "b.wav", "out.h5", "--length", "4"],
+            "b.wav: 44100 samples a second, where a.wav has 8000; give --rate R",
+        ),
+        (["audio", "a.wav", "float.wav", "out.h5", "--length", "4"], "float.wav: not a WAV file of 8, 16, 24 or 32 bit PCM"),
+        (["images", "pictures", "out.h5", "--size", "4"], "bad.png: not a readable picture"),
     ]
-    for (source, *arguments), message in cases:
-        ended = hpcgen(ranks, "prepare", source, *arguments, "out.h5")
+    for arguments, message in cases:
+        ended = hpcgen(ranks, "prepare", *arguments)
         assert ended.status == 2 and message in ended.one_line()
     assert not (tmp_path / "out.h5").exists()
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.check import check_layer, numerical_gradient, relative_error
+from hpcgen.nn.check import check_layer, check_tangent, numerical_gradient, relative_error
 from hpcgen.nn.dense import Dense
 
 
@@ -21,6 +21,17 @@ def test_a_wrong_derivative_is_found(random, filled):
     layer = Wrong("dense", 3, 2)
     errors = check_layer(layer, filled(layer, random), random.standard_normal((4, 3)), random)
     assert errors["dense/weight"] > 0.1 and max(errors["x"], errors["dense/bias"]) < 1e-8
+
+
+def test_a_wrong_tangent_is_found(random, filled):
+    class Slower(Dense):
+        def tangent(self, theta, x, t, train=None):
+            y, ty, backward = super().tangent(theta, x, t)
+            return y, 0.5 * ty, backward
+
+    layer = Slower("dense", 3, 2)
+    errors = check_tangent(layer, filled(layer, random), random.standard_normal((4, 3)), random)
+    assert min(errors["ty"], errors["x"], errors["dense/weight"]) > 0.1 and errors["dense/bias"] < 1e-8
 
 
 def test_the_gradient_of_a_polynomial():

@@ -14,9 +14,10 @@ from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
+# Samples that are read at once, about.
 BLOCK = 1 << 20
-# Periods of `down` samples that SciPy's filter, of 10 max(up, down) / up samples to each side, reaches at most.
-REACH = 11
+# SciPy's filter reaches 10 max(up, down) / up samples to each side: at most 10 periods of `down`.
+REACH = 10
 
 
 class Audio(Source):
@@ -66,7 +67,7 @@ def _common_rate(recordings):
 
 
 class Recording:
-    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits; what a rank learns of it, others can be sent."""
+    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits. Ranks send each other what they learned of it."""
 
     def __init__(self, path):
         self.path = path
@@ -87,7 +88,7 @@ class Recording:
         # Any width is the upper bytes of 32 bits.
         words = np.zeros((*data.shape[:2], 4), np.uint8)
         words[..., 4 - width :] = data
-        if width == 1:  # alone has no sign
+        if width == 1:  # of all widths alone without a sign
             words[..., 3] ^= 0x80
         return words.view("<i4")[..., 0].mean(axis=1) / 2**31
 
@@ -96,9 +97,9 @@ class Recording:
         try:
             with wave.open(str(self.path), "rb") as file:
                 yield file
-        except (wave.Error, EOFError) as error:
+        except (wave.Error, EOFError, RuntimeError) as error:
             raise InputError(
-                f"{self.path}: not a WAV file of 8, 16, 24 or 32 bit PCM ({str(error) or 'truncated'}); "
+                f"{self.path}: not a WAV file of 8, 16, 24 or 32 bit PCM ({str(error) or 'damaged'}); "
                 f"convert it: ffmpeg -i {Path(self.path).name} -c:a pcm_s16le NEW.wav"
             ) from None
         except OSError as error:
@@ -106,9 +107,9 @@ class Recording:
 
 
 class Resampled:
-    """A recording at another rate, or its own: `count` samples.
+    """A recording at `rate`, which may be its own: `count` samples.
 
-    They are made in blocks of about BLOCK that lie where no rank moves them, so that the bits do not depend on who asks.
+    They are made in blocks whose places no rank moves: their bits do not depend on who asks for which.
     """
 
     def __init__(self, recording, rate):

@@ -35,7 +35,8 @@ def test_windows_follow_each_other_over_all_files(comm, put, prepared, in_pieces
 
 
 def test_a_data_file_knows_its_vocabulary(put, prepared, folder):
-    prepared(lambda: Text([put("abc.txt", b"cabbage")], 2))
+    path = put("abc.txt", b"cabbage")
+    prepared(lambda: Text([path], 2))
     with DataFiles([folder / "all.h5"]) as data:
         assert (data.schema.kind, data.schema.vocabulary, data.schema.units) == ("text", "abceg", "characters")
 
@@ -78,8 +79,8 @@ def test_all_ranks_name_the_first_bad_byte(comm, put):
 
 @pytest.mark.parametrize("different, dtype", [(256, np.uint8), (257, np.uint16), (65_536, np.uint16)])
 def test_large_vocabularies(put, prepared, different, dtype):
-    text = "".join(map(chr, range(0x10000, 0x10000 + different)))
-    datasets, attributes = prepared(lambda: Text([put("many.txt", text.encode())], 1), keep_order=True)
+    path = put("many.txt", "".join(map(chr, range(0x10000, 0x10000 + different))).encode())
+    datasets, attributes = prepared(lambda: Text([path], 1), keep_order=True)
     assert datasets["samples"].dtype == dtype and attributes["high"] == different - 1
     assert np.array_equal(datasets["samples"][:, 0], np.arange(different))
 
