@@ -27,6 +27,7 @@ NETS = {
     "mlpgan": (64, (784,), 1.8),
     "dcgan28": (64, (28, 28, 1), 1.4),
     "dcgan64": (32, (64, 64, 3), 1.3),
+    "vae": (128, (784,), 1.0),
 }
 FORMS = ("eager", "eager-cl", "compile", "compile-cl")
 
@@ -114,10 +115,12 @@ def work(net, folder):
         samples = file.create_dataset("samples", (4 * batch, *shape), "f4")
         samples[...] = np.random.default_rng(0).random(samples.shape, dtype=np.float32)
         file.attrs.update(low=0.0, high=1.0, kind="array", source="random")
-    text = f'data.path = "{path}"\nmodel.network = "{net}"\ntrain = {{ lanes = 1, lane_size = {batch}, steps = 3 }}'
+    kind = "vae" if net == "vae" else "gan"
+    text = f'data.path = "{path}"\nmodel = {{ kind = "{kind}", network = "{net}" }}\n'
+    text += f"train = {{ lanes = 1, lane_size = {batch}, steps = 3 }}"
     training = Training(parse_config(text), MPI.COMM_SELF)
     training.run([])
-    about = {"flops": flops(training.model, batch), "sgemm": sgemm(), "environment": training.environment}
+    about = {"flops": flops(training.model, shape, batch), "sgemm": sgemm(), "environment": training.environment}
 
     def run(count):
         training.config = replace(training.config, train=replace(training.config.train, steps=training.step + count))
@@ -128,24 +131,27 @@ def work(net, folder):
     race(run, about)
 
 
-def flops(model, batch):
+def flops(model, shape, batch):
     """Return the floating-point operations of a step: each layer's product, in its direct form, as often as it is due."""
     import numpy as np
 
-    products = {}
-    for player, start in (("generator", (model.latent,)), ("discriminator", model.sample_shape)):
-        chain, x = model.networks[player], np.zeros((1, *start), np.float32)
+    def products(chain, start):
         theta = {name: np.zeros(shape, np.float32) for name, shape in {**chain.parameters(), **chain.buffers()}.items()}
-        products[player] = []
+        x, found = np.zeros((1, *start), np.float32), []
         for layer in chain.layers:
             y, _ = layer.forward(theta, x, None)
             if hasattr(layer, "weight"):
                 # Every weight meets each place once: of the output, or of a transposed convolution's input.
                 weight = layer.parameters()[layer.weight]
                 places = min(x[0, ..., 0].size, y[0, ..., 0].size) if x.ndim > 2 else 1
-                products[player].append(2 * places * int(np.prod(weight)))
+                found.append(2 * places * int(np.prod(weight)))
             x = y
-    g, d = products["generator"], products["discriminator"]
+        return found
+
+    if hasattr(model, "encoder"):
+        e, d = products(model.encoder, shape), products(model.decoder, (model.posterior.size,))
+        return batch * (3 * sum(e) - e[0] + 3 * sum(d))
+    g, d = products(model.networks["generator"], (model.latent,)), products(model.networks["discriminator"], shape)
     discriminator_step = sum(g) + 2 * (3 * sum(d) - d[0])
     generator_step = 2 * sum(d) + 2 * sum(g) - g[0]
     return batch * (discriminator_step + generator_step)

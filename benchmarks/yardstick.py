@@ -1,7 +1,11 @@
-"""PyTorch's side of engine.py and layers.py, each a racer (race.py): the same networks, one thread, fused Adam.
+"""PyTorch's side of engine.py, layers.py and learning.py: the same networks, one thread, fused Adam.
 
-    python yardstick.py train NET BATCH FORM    FORM: eager, eager-cl, compile, compile-cl (cl: channels_last)
-    python yardstick.py layer LAYER FORM        LAYER: as in layers.py, JSON; FORM: plain, channels_last
+    python yardstick.py train NET BATCH FORM
+        a racer (race.py); FORM: eager, eager-cl, compile, compile-cl (cl: channels_last)
+    python yardstick.py layer LAYER FORM
+        a racer; LAYER: as in layers.py, JSON; FORM: plain, channels_last
+    python yardstick.py learn NET DATA.npy BATCH STEPS SEED OUT.npz
+        train on rows of DATA, and write the parameters under hpcgen's names
 
 Run by the interpreter that has torch.
 """
@@ -10,6 +14,7 @@ import json
 import sys
 from time import perf_counter
 
+import numpy as np
 import torch
 from race import race
 from torch import nn
@@ -54,6 +59,33 @@ def networks(net):
     return *dcgan(64, 3, 100), (100, 1, 1), (3, 64, 64)
 
 
+class VAE(nn.Module):
+    """784-256-20-256-784, Bernoulli, for P numbers."""
+
+    def __init__(self, numbers=784, latent=20):
+        super().__init__()
+        self.encoder = dense(nn.Linear(numbers, 256), nn.ReLU(), nn.Linear(256, 2 * latent))
+        self.decoder = dense(nn.Linear(latent, 256), nn.ReLU(), nn.Linear(256, numbers))
+
+    def forward(self, x):
+        mean, log_variance = self.encoder(x).chunk(2, 1)
+        a = self.decoder(mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean))
+        kl = 0.5 * (mean * mean + log_variance.exp() - log_variance - 1).sum()
+        return nn.functional.binary_cross_entropy_with_logits(a, x, reduction="sum") + kl
+
+
+class VAEStep:
+    def __init__(self, net, batch, form):
+        self.vae, self.x, self.batch = VAE(), torch.rand(batch, 784), batch
+        self.adam = torch.optim.Adam(self.vae.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True)
+        self.loss = torch.compile(self.vae) if form.startswith("compile") else self.vae
+
+    def step(self):
+        self.adam.zero_grad()
+        (self.loss(self.x) / self.batch).backward()
+        self.adam.step()
+
+
 class GAN:
     """One step is a discriminator's and a generator's, as `hpcgen train` takes them."""
 
@@ -91,14 +123,14 @@ class GAN:
 
 
 def train(net, batch, form):
-    gan = GAN(net, int(batch), form)
+    trained = (VAEStep if net == "vae" else GAN)(net, int(batch), form)
     for _ in range(3):
-        gan.step()
+        trained.step()
 
     def run(count):
         start = perf_counter()
         for _ in range(count):
-            gan.step()
+            trained.step()
         return [perf_counter() - start]
 
     race(run, ABOUT)
@@ -134,5 +166,59 @@ def layer(text, form):
     race(run, ABOUT)
 
 
+def learn(net, data, batch, steps, seed, out):
+    torch.manual_seed(int(seed))
+    x, batch = torch.tensor(np.load(data)).flatten(1), int(batch)
+    parameters = {"vae": learn_vae, "mlpgan": learn_gan}[net](batches(x, batch, int(steps)), x.shape[1])
+    np.savez(out, **parameters)
+
+
+def batches(x, batch, steps):
+    """Yield `steps` batches of rows, epoch by epoch, each in a new order."""
+    order = torch.empty(0, dtype=torch.long)
+    for _ in range(steps):
+        if len(order) < batch:
+            order = torch.cat([order, torch.randperm(len(x))])
+        yield x[order[:batch]]
+        order = order[batch:]
+
+
+def learn_vae(batches, numbers):
+    vae = VAE(numbers)
+    adam = torch.optim.Adam(vae.parameters(), lr=1e-3, fused=True)
+    for x in batches:
+        adam.zero_grad()
+        (vae(x) / len(x)).backward()
+        adam.step()
+    return named(vae.encoder, "encoder/") | named(vae.decoder, "decoder/")
+
+
+def learn_gan(batches, numbers):
+    """mlpgan for P numbers; returns its generator."""
+    g = dense(nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, numbers), nn.Tanh())
+    d = dense(nn.Linear(numbers, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
+    adams = [torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True) for network in (d, g)]
+    for x in batches:
+        fake = g(torch.randn(len(x), 100))
+        one, zero = torch.ones(len(x), 1), torch.zeros(len(x), 1)
+        bce = nn.functional.binary_cross_entropy_with_logits
+        adams[0].zero_grad()
+        (bce(d(x), one) + bce(d(fake.detach()), zero)).backward()
+        adams[0].step()
+        adams[1].zero_grad()
+        bce(d(fake), one).backward()
+        adams[1].step()
+    return named(g, "")
+
+
+def named(network, prefix):
+    """Return the parameters of a perceptron under hpcgen's names."""
+    found = {}
+    for i, linear in enumerate((m for m in network if isinstance(m, nn.Linear)), 1):
+        found[f"{prefix}dense{i}/weight"] = linear.weight.detach().numpy().T
+        found[f"{prefix}dense{i}/bias"] = linear.bias.detach().numpy()
+    return found
+
+
 if __name__ == "__main__":
-    {"train": train, "layer": layer}[sys.argv[1]](*sys.argv[2:])
+    {"train": train, "layer": layer, "learn": learn}[sys.argv[1]](*sys.argv[2:])

@@ -14,6 +14,7 @@ _HOMES = {
     "train": "hpcgen.run",
     "Training": "hpcgen.training",
     "sample": "hpcgen.sampling",
+    "evaluate": "hpcgen.evaluation",
     "Layout": "hpcgen.nn.vector",
     "Vector": "hpcgen.nn.vector",
     "Partition": "hpcgen.parallel.partition",

@@ -15,6 +15,7 @@ from hpcgen import storage
 from hpcgen.checkpoint import load, newest
 from hpcgen.data.file import DataFiles, paths_of, require_suitable
 from hpcgen.errors import InputError
+from hpcgen.generation import Prior, generate, model_of
 from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
 from hpcgen.metrics.blocks import blocks
 from hpcgen.metrics.least_squares import fit
@@ -29,7 +30,6 @@ from hpcgen.nn.likelihoods import Categorical
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.partition import Partition
 from hpcgen.runtime import one_blas_thread
-from hpcgen.sampling import Prior, generate, model_of
 from hpcgen.streams import Purpose, normal, stream
 
 # Principal components of the pixels, directions of the sliced distance, draws of the importance weighted bound.

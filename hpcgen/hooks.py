@@ -11,8 +11,8 @@ from time import monotonic
 from hpcgen import checkpoint, showing
 from hpcgen.data.file import DataFiles, paths_of, require_suitable
 from hpcgen.evaluation import Evaluation, Features
+from hpcgen.generation import Prior, generate
 from hpcgen.parallel.agreement import agree
-from hpcgen.sampling import Prior, generate
 from hpcgen.storage import refusals
 
 SECONDS_BETWEEN_LINES = 4.0
@@ -154,7 +154,7 @@ class Samples(Hook):
         config, schema = training.config, training.shards.schema
         samples = generate(training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count)
         with refusals(self.path(training.step)):
-            showing.save(samples, self.path(training.step), schema)
+            showing.save(samples, self.path(training.step), schema, self._ending)
 
 
 class Checkpoints(Hook):

@@ -108,6 +108,8 @@ def _inspect_data(path, comm, say):
     say(f"{path}: data file, {shape[0]:,} samples of {' x '.join(map(str, shape[1:]))} {dtype}")
     for name in ("kind", "source", "low", "high"):
         say(f"  {name:<8}{attributes.get(name, 'not given')}")
+    for name in sorted(attributes.keys() & {"units", "rate", "noise"}):
+        say(f"  {name:<8}{attributes[name]}")
     for other in others:
         say(f"  {other}")
     say(

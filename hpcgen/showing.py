@@ -17,19 +17,19 @@ def natural(schema):
     return {"text": ".txt", "audio": ".wav"}.get(schema.kind, ".png")
 
 
-def check(path, schema):
-    """Raise InputError if samples of this kind cannot be shown in a file of this ending."""
+def check(path, schema, ending):
+    """Raise InputError if samples of this kind cannot be shown in a file of this kind."""
     kinds = {".txt": ("text",), ".wav": ("audio",), ".png": ("image", "array", "audio")}
-    if schema.kind not in kinds[Path(path).suffix]:
+    if schema.kind not in kinds[ending]:
         raise InputError(f"{path}: samples of kind {schema.kind} cannot be shown so; take {natural(schema)}")
 
 
-def save(samples, path, schema):
-    """Write samples, as they lie in a data file, to a .png, .txt or .wav file, whole or not at all."""
+def save(samples, path, schema, ending):
+    """Write samples, as they lie in a data file, to a file of the kind ".png", ".txt" or ".wav", whole or not at all."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}")
-    SAVERS[path.suffix](samples, part, schema)
+    SAVERS[ending](samples, part, schema)
     part.replace(path)
 
 

@@ -19,6 +19,7 @@ FLOORS = [
     ("hooks.py",),
     ("training.py", "inspection.py", "evaluation.py"),
     ("player.py", "sampling.py"),
+    ("generation.py",),
     ("checkpoint.py", "showing.py"),
     ("plots.py", "config.py", "data/shards.py", "data/prepare.py", "data/sources/"),
     ("data/", "models/"),

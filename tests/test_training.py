@@ -13,6 +13,7 @@ from hpcgen.config import parse_config
 from hpcgen.data.prepare import prepare
 from hpcgen.data.sources.digits import Digits
 from hpcgen.errors import DamagedError, InputError, RunError
+from hpcgen.generation import Prior, generate
 from hpcgen.inspection import compare, inspect
 from hpcgen.training import deal_lanes
 
@@ -278,7 +279,7 @@ def test_samples_are_the_same_at_any_number_of_ranks(comm, folder, run_file):
     if comm.rank == 0:
         sampling.sample(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", say=lambda line: None)
         assert np.array_equal(np.load(folder / "one.npy"), samples[:70])
-    other = sampling.generate(training.model, training.theta, training.shards.schema, sampling.Prior(training.model, 4), 0, 150)
+    other = generate(training.model, training.theta, training.shards.schema, Prior(training.model, 4), 0, 150)
     assert not np.array_equal(other, samples)
 
 

@@ -37,6 +37,8 @@ def prepare(make_source, path, comm, seed=0, keep_order=False):
     with agree(comm):
         _require_rows(source, before.total)
     low, high = source.range or value_range(comm, rows.samples)
+    if not low < high:
+        raise InputError(f"{source.name}: all samples are {low}; there is nothing to learn")
     random = stream(seed, Purpose.PREPARE)
     order = np.arange(before.total) if keep_order else random.permutation(before.total)
 

@@ -1,6 +1,7 @@
 """The lanes' shards of the data, in memory or read in blocks ahead of their use, and the batch of a lane."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 
 import numpy as np
@@ -29,23 +30,26 @@ class Shards:
         self._lane_size = lane_size
         mine = lanes.slice(comm.rank)
         paths = paths_of(path)
-        with agree(comm):
-            self._files = files = DataFiles(paths)
-            self._check(", ".join(paths), files.rows, lanes.total)
-            shards = Partition.even(files.rows, lanes.total)
-            rows = max(lane_size, block * MIB // files.row_bytes)
-            self._reader = ThreadPoolExecutor(1, "data")
-            self._lanes = {
-                lane: _Lane(shards.slice(lane), rows, files.read, self._reader, seed, lane)
-                for lane in range(mine.start, mine.stop)
-            }
-            for lane in self._lanes.values():
-                lane.keep_if_small()
-            found = [lane.survey(files) for lane in self._lanes.values()]
-        self.fingerprint = files.fingerprint
-        self.schema = _completed(files.schema, [lane for rank in comm.allgather(found) for lane in rank])
-        if not self.schema.low < self.schema.high and not self.schema.inputs:
-            raise InputError(f"{', '.join(paths)}: all samples are {self.schema.low}; there is nothing to learn")
+        with ExitStack() as stack:
+            with agree(comm):
+                files = stack.enter_context(DataFiles(paths))
+                self._check(", ".join(paths), files.rows, lanes.total)
+                shards = Partition.even(files.rows, lanes.total)
+                rows = max(lane_size, int(block * MIB) // files.row_bytes)
+                reader = ThreadPoolExecutor(1, "data")
+                stack.callback(reader.shutdown, cancel_futures=True)
+                self._lanes = {
+                    lane: _Lane(shards.slice(lane), rows, files.read, reader, seed, lane)
+                    for lane in range(mine.start, mine.stop)
+                }
+                found = [lane.survey(files) for lane in self._lanes.values()]
+            self.fingerprint = files.fingerprint
+            self.schema = _completed(files.schema, [lane for rank in comm.allgather(found) for lane in rank])
+            if not self.schema.low < self.schema.high and not self.schema.inputs:
+                raise InputError(f"{', '.join(paths)}: all samples are {self.schema.low}; there is nothing to learn")
+            self._open = stack.pop_all()
+        if all(lane.in_memory for lane in self._lanes.values()):
+            self.close()
 
     def _check(self, path, rows, lanes):
         if rows < lanes:
@@ -61,8 +65,7 @@ class Shards:
         return self._lanes[lane].batch(draw * self._lane_size, self._lane_size)
 
     def close(self):
-        self._reader.shutdown(cancel_futures=True)
-        self._files.close()
+        self._open.close()
 
 
 class _Lane:
@@ -75,10 +78,9 @@ class _Lane:
         self._read, self._reader = read, reader
         self._random = lambda epoch, part: stream(seed, Purpose.SHUFFLE, epoch, lane, part)
         self._epochs, self._loaded, self._waiting = {}, {}, {}
-
-    def keep_if_small(self):
-        if len(self._blocks) == 1:
-            self._loaded[0] = self._read(self._blocks[0].start, self._blocks[0].stop)
+        self.in_memory = len(self._blocks) == 1
+        if self.in_memory:
+            self._loaded[0] = read(rows.start, rows.stop)
 
     def survey(self, files):
         """Return what the shard tells of the whole data: (extremes, classes, moments of inputs, moments of samples)."""
@@ -136,7 +138,7 @@ class _Lane:
 
     def _move_on(self, epoch, k):
         """Drop the blocks before the k-th of the epoch, and have the next one read."""
-        if len(self._blocks) == 1:
+        if self.in_memory:
             return
         sequence, _ = self._epoch(epoch)
         following = sequence[k + 1] if k + 1 < len(sequence) else self._epoch(epoch + 1)[0][0]

@@ -65,7 +65,7 @@ def test_a_row_that_is_not_finite_is_named(comm, folder, value, row):
 
 def test_fewer_rows_than_ranks(comm, folder):
     if comm.rank == 0:
-        np.save(folder / "one.npy", np.ones((1, 2)))
+        np.save(folder / "one.npy", np.array([[0.0, 1.0]]))
         np.save(folder / "none.npy", np.ones((0, 2)))
     comm.Barrier()
     assert prepare(lambda: Array(folder / "one.npy"), folder / "one.h5", comm)[0] == 1

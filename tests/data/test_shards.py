@@ -73,3 +73,103 @@ def test_scales_go_there_and_back(dtype, interval):
     assert x.dtype == np.float32 and (x[0, 0], x[0, -1]) == pytest.approx(interval)
     back = units.decode(x)
     assert back.dtype == dtype and back == pytest.approx(samples, abs=1e-4)
+
+
+def lane_of(comm, lanes=5):
+    return Partition.even(lanes, comm.size).starts[comm.rank]
+
+
+# Of 50 rows of 12 bytes over 5 lanes: blocks of 3, of 4 and of 10 rows, the last a whole shard.
+BLOCKS = [36 / (1 << 20), 48 / (1 << 20), 1]
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_a_shard_larger_than_a_block_is_read_in_blocks(comm, data, block):
+    shards = Shards(str(data), comm, Partition.even(5, comm.size), 3, 0, block)
+    alone = Shards(str(data), MPI.COMM_SELF, Partition([5]), 3, 0, block)
+    lane = lane_of(comm)
+    read, held = [], []
+    for draw in range(40):
+        read.append(shards.batch(draw, lane).samples[:, 0])
+        held.append(sum(len(rows) for rows in shards._lanes[lane]._loaded.values()))
+    epochs = np.concatenate(read).reshape(12, 10)
+    assert all(set(epoch) == set(range(10 * lane, 10 * lane + 10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) > 1
+    assert max(held) <= max(10 if block == 1 else 0, 8)
+    for draw in [39, 0, 20, 21, 3]:
+        assert np.array_equal(alone.batch(draw, lane).samples[:, 0], read[draw])
+    shards.close()
+    alone.close()
+
+
+def test_blocks_are_shuffled_apart_and_among_each_other(comm, data):
+    shards = Shards(str(data), comm, Partition.even(comm.size, comm.size), 1, 0, 48 / (1 << 20))
+    rows = [int(shards.batch(draw, comm.rank).samples[0, 0]) for draw in range(100 // comm.size)]
+    first = 50 * comm.rank // comm.size
+    blocks = [(row - first) // 4 for row in rows]
+    runs = [block for i, block in enumerate(blocks) if i == 0 or block != blocks[i - 1]]
+    assert runs != sorted(runs) and len(runs) <= 2 * (-(-(50 // comm.size + 1) // 4)) + 1
+    shards.close()
+
+
+def made(comm, path, attributes=None, **columns):
+    if comm.rank == 0:
+        with h5py.File(path, "w") as file:
+            for name, values in columns.items():
+                file[name] = values
+            file.attrs.update(attributes or {})
+    comm.Barrier()
+    return str(path)
+
+
+def test_several_files_are_one(comm, folder):
+    numbers = np.arange(50, dtype=np.float32)[:, None]
+    parts = [made(comm, folder / f"{i}.h5", samples=numbers[a:b]) for i, (a, b) in enumerate([(0, 7), (7, 8), (8, 50)])]
+    whole = made(comm, folder / "whole.h5", samples=numbers)
+    lanes = Partition.even(5, comm.size)
+    several, one = Shards(parts, comm, lanes, 3, 0), Shards(whole, comm, lanes, 3, 0)
+    assert several.schema == one.schema and several.fingerprint != one.fingerprint
+    for draw in range(5):
+        assert np.array_equal(several.batch(draw, lane_of(comm)).samples, one.batch(draw, lane_of(comm)).samples)
+    other = made(comm, folder / "other.h5", samples=np.zeros((5, 2), np.float32))
+    with pytest.raises(InputError, match="other.h5: not the same kind of rows as .*0.h5"):
+        Shards([*parts, other], comm, lanes, 3, 0)
+    labelled = made(comm, folder / "labelled.h5", samples=numbers, labels=np.zeros(50, int))
+    with pytest.raises(InputError, match="labelled.h5: not the same kind of rows"):
+        Shards([*parts, labelled], comm, lanes, 3, 0)
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+def test_inputs_and_labels_come_with_their_samples(comm, folder, random, block):
+    numbers = random.standard_normal((50, 2)).astype(np.float32)
+    inputs, labels = np.hstack([numbers + 1, numbers * 3]), (numbers[:, 0] > 0) * 4
+    path = made(comm, folder / "columns.h5", samples=numbers, inputs=inputs, labels=labels.astype(np.int16))
+    shards = Shards(path, comm, Partition.even(5, comm.size), 3, 0, block)
+    alone = Shards(path, MPI.COMM_SELF, Partition([5]), 3, 0, block)
+    assert shards.schema == alone.schema and shards.schema.classes == 5
+    assert shards.schema.inputs.mean == pytest.approx(inputs.mean(0), abs=1e-6)
+    assert shards.schema.outputs.deviation == pytest.approx(numbers.std(0), rel=1e-6)
+    for draw in range(8):
+        rows = shards.batch(draw, lane_of(comm))
+        assert np.array_equal(rows.inputs[:, :2], rows.samples + 1)
+        assert np.array_equal(rows.labels, (rows.samples[:, 0] > 0) * 4) and rows.labels.dtype == np.int64
+
+
+def test_columns_that_cannot_be_used(comm, folder):
+    names = (f"bad{i}.h5" for i in range(9))
+
+    def refused(message, attributes=None, **columns):
+        path = made(comm, folder / next(names), attributes, **columns)
+        with pytest.raises(InputError, match=message):
+            Shards(path, comm, Partition.even(4, comm.size), 2, 0)
+
+    samples, tokens = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(20, dtype=np.uint8).reshape(10, 2)
+    bad = np.ones((10, 3), np.float32)
+    bad[6, 1] = np.nan
+    refused("row 6 of the inputs holds NaN", samples=samples, inputs=bad)
+    refused(r"/inputs is float64 of shape \(10, 3\), not float32", samples=samples, inputs=np.ones((10, 3)))
+    refused(r"/labels is float64 of shape \(10,\), not integers", samples=samples, labels=np.ones(10))
+    refused("row 3 has label -1; labels count from 0", samples=samples, labels=np.array([0, 1, 2, -1, 0, 1, 2, 3, 4, 5]))
+    text = {"kind": "text"}
+    refused("text without /vocabulary", text, samples=tokens)
+    refused("row 7 holds token 15, outside the vocabulary of 15", text, samples=tokens, vocabulary=np.arange(65, 80))

@@ -67,7 +67,7 @@ def _common_rate(recordings):
 
 
 class Recording:
-    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits. Ranks send each other what they learned of it."""
+    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits. Ranks tell each other of it."""
 
     def __init__(self, path):
         self.path = path

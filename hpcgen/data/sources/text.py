@@ -13,6 +13,7 @@ from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
 CHUNK = 1 << 20
+# Unicode's code points, and the tokens that 16 bits tell apart.
 CODES, MOST = 0x110000, 1 << 16
 
 

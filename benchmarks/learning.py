@@ -1,0 +1,229 @@
+"""What the models learn, on real data, in minutes on two cores: figures of each, beside PyTorch's or a simpler model's.
+
+    python benchmarks/learning.py --torch PYTHON          PYTHON: an interpreter that has torch (pip install torch==2.13.0)
+    python benchmarks/learning.py --only rvae linear      those that need no torch
+
+vae     the digits, 28 x 28: the evidence lower bound of held-out digits, of hpcgen's and PyTorch's network, five seeds each
+gan     the digits, 8 x 8: the Frechet distance of mlpgan, of hpcgen's and PyTorch's, five seeds each
+rvae    English text: bits a character of licences held out, beside a unigram and a bigram model of the others
+linear  theta beside the true one and least squares
+
+PyTorch's networks train with their own order of the data and are measured by `hpcgen evaluate`, as hpcgen's are. Writes
+results/learning.json and learning.png.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from contextlib import closing
+from pathlib import Path
+from time import perf_counter, strftime
+
+from hpcgen import runtime
+
+runtime.prepare_process()
+
+import h5py  # noqa: E402
+import numpy as np  # noqa: E402
+from mpi4py import MPI  # noqa: E402
+
+from hpcgen.config import parse_config  # noqa: E402
+from hpcgen.data.file import DataFiles  # noqa: E402
+from hpcgen.data.prepare import prepare  # noqa: E402
+from hpcgen.data.sources.digits import Digits  # noqa: E402
+from hpcgen.data.sources.linear import Linear  # noqa: E402
+from hpcgen.data.sources.text import Text  # noqa: E402
+from hpcgen.evaluation import Evaluation  # noqa: E402
+from hpcgen.nn.vector import Vector  # noqa: E402
+from hpcgen.training import Training  # noqa: E402
+
+HERE = Path(__file__).resolve().parent
+LICENCES = Path("/usr/share/common-licenses")
+HELD_OUT = ("MPL-2.0", "CC0-1.0")
+SEEDS = range(5)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch; vae and gan need it")
+    parser.add_argument("--only", nargs="+", choices=STUDIES, default=list(STUDIES))
+    parser.add_argument("--out", type=Path, default=HERE / "results")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = {"time": strftime("%Y-%m-%d %H:%M")}
+    with tempfile.TemporaryDirectory() as folder:
+        for name in options.only:
+            start = perf_counter()
+            results[name] = STUDIES[name](Path(folder), options.torch)
+            results[name]["seconds"] = round(perf_counter() - start)
+            print(f"{name}: {json.dumps(results[name])}", flush=True)
+    (options.out / "learning.json").write_text(json.dumps(results, indent=1) + "\n")
+    plot(results, options.out / "learning.png")
+    print(f"{options.out / 'learning.json'}, learning.png")
+
+
+def trained(text, curve=lambda training, statistics, last: None):
+    """Train a run file's text on one rank; return the Training, closed."""
+    with closing(Training(parse_config(text), MPI.COMM_SELF)) as training:
+        training.run([curve])
+    return training
+
+
+def figures(training, path, theta=None, **keys):
+    """Return the figures of a training's model, with its own theta or another, on the data file `path`."""
+    with DataFiles([str(path)]) as files:
+        return Evaluation(training.model, training.shards.schema, files, MPI.COMM_SELF, **keys).figures(theta or training.theta)
+
+
+def halves(source, folder, name):
+    """Prepare a source and write its first four fifths and the rest as data files; return their paths."""
+    whole = folder / f"{name}.h5"
+    prepare(lambda: source, whole, MPI.COMM_SELF)
+    paths = folder / f"{name}-train.h5", folder / f"{name}-test.h5"
+    with h5py.File(whole) as file:
+        cut = len(file["samples"]) * 4 // 5
+        for path, rows in zip(paths, (slice(0, cut), slice(cut, None))):
+            with h5py.File(path, "w") as part:
+                part["samples"] = file["samples"][rows]
+                part.attrs.update({key: file.attrs[key] for key in ("kind", "low", "high")})
+    return paths
+
+
+def beside_torch(torch, folder, train, test, player, net, steps, text, figure, **keys):
+    """Train five seeds with hpcgen and with PyTorch; return both sides' figures."""
+    if not torch:
+        raise SystemExit(f"{net}: give --torch PYTHON, or --only rvae linear")
+    ours, theirs = [], []
+    for seed in SEEDS:
+        training = trained(f"{text}\nseed = {seed}\ntrain = {{ steps = {steps}, lanes = 8, lane_size = 16 }}")
+        ours.append(figures(training, test, **keys)[figure])
+        with h5py.File(train) as file:
+            np.save(folder / "data.npy", training.model.units.encode(file["samples"][...]))
+        command = [torch, HERE / "yardstick.py", "learn", net, folder / "data.npy", 128, steps, seed, folder / "theta.npz"]
+        subprocess.run([str(word) for word in command], check=True)
+        theta = {name: Vector(vector.layout, vector.data.copy()) for name, vector in training.theta.items()}
+        with np.load(folder / "theta.npz") as found:
+            for name in found.files:
+                theta[player][name][...] = found[name]
+        theirs.append(figures(training, test, theta, **keys)[figure])
+    return {"hpcgen": [a for a, _ in ours], "torch": [a for a, _ in theirs], "held out": ours[0][1]}, ours, theirs
+
+
+def vae(folder, torch):
+    train, test = halves(Digits(28), folder, "digits28")
+    adam = 'optimizer = { name = "adam", learning_rate = 0.001, beta1 = 0.9 }'
+    text = f'data.path = "{train}"\nmodel.kind = "vae"\n{adam}'
+    _, ours, theirs = beside_torch(torch, folder, train, test, "vae", "vae", 3000, text, "elbo")
+    # The second of each pair is the bound of held-out data.
+    mine, yardstick = [b for _, b in ours], [b for _, b in theirs]
+    gap = statistics.mean(mine) / statistics.mean(yardstick) - 1
+    return {"hpcgen": mine, "torch": yardstick, "relative gap of the means": gap, "within 1 %": abs(gap) <= 0.01}
+
+
+def gan(folder, torch):
+    prepare(Digits, folder / "digits.h5", MPI.COMM_SELF)
+    path = folder / "digits.h5"
+    text = f'data.path = "{path}"\nmodel.network = "mlpgan"'
+    result, _, _ = beside_torch(torch, folder, path, path, "generator", "mlpgan", 5000, text, "frechet_distance")
+    low, high = min(result["torch"]), max(result["torch"])
+    return result | {"median within torch's": low <= statistics.median(result["hpcgen"]) <= high}
+
+
+def rvae(folder, torch):
+    """Bytes, so that both files have one vocabulary."""
+    files = [path for path in sorted(LICENCES.iterdir()) if path.is_file() and not path.is_symlink()]
+    sets = {"train": [p for p in files if p.name not in HELD_OUT], "test": [p for p in files if p.name in HELD_OUT]}
+    for name, chosen in sets.items():
+        prepare(lambda: Text(chosen, 64, "bytes"), folder / f"{name}.h5", MPI.COMM_SELF)
+    curve = []
+
+    def note(training, statistics, last):
+        if training.step % 50 == 0:
+            curve.append((training.step, -statistics["rvae"]["elbo"] / 64 / np.log(2)))
+
+    text = f"""
+        data.path = "{folder / "train.h5"}"
+        model = {{ kind = "rvae", network = "text", hidden = 192, kl_warmup = 500 }}
+        train = {{ steps = 1500, lanes = 2, lane_size = 32 }}
+        optimizer = {{ name = "adam", learning_rate = 0.003, beta1 = 0.9, schedule = "cosine", clip_norm = 5.0 }}
+        """
+    training = trained(text, note)
+    found = figures(training, folder / "test.h5")
+    tokens = {}
+    for name in sets:
+        with h5py.File(folder / f"{name}.h5") as file:
+            tokens[name] = file["samples"][...]
+    unigram, bigram = ngrams(tokens["train"], tokens["test"])
+    bits = found["bits_a_character"][1]
+    beats = bits < bigram < unigram
+    return {"bits a character": bits, "unigram": unigram, "bigram": bigram, "beats both": beats, "curve": curve}
+
+
+def ngrams(train, test, vocabulary=256):
+    """Return the bits a character of held-out text (n, length) under a unigram and a bigram model with add-one smoothing."""
+    one = np.bincount(train.ravel(), minlength=vocabulary) + 1.0
+    one /= one.sum()
+    pairs = train[:, :-1].astype(int) * vocabulary + train[:, 1:]
+    seen = np.bincount(pairs.ravel(), minlength=vocabulary**2).reshape(vocabulary, vocabulary)
+    # Smoothed towards the unigram model, by as much as serves the bigram model best of a few.
+    best = np.inf
+    for weight in (1, 3, 10, 30, 100):
+        two = (seen + weight * one) / (seen.sum(1, keepdims=True) + weight)
+        bits = -np.log2(one[test[:, 0]]).sum() - np.log2(two[test[:, :-1], test[:, 1:]]).sum()
+        best = min(best, bits / test.size)
+    return float(-np.log2(one[test]).mean()), float(best)
+
+
+def linear(folder, torch):
+    path = folder / "linear.h5"
+    prepare(lambda: Linear(100_000, 20, 5, 0.1, 0), path, MPI.COMM_SELF)
+    text = f"""
+        data.path = "{path}"
+        model.kind = "linear"
+        train = {{ steps = 2000, lanes = 8, lane_size = 256 }}
+        optimizer = {{ name = "adam", learning_rate = 0.02, beta1 = 0.9, schedule = "cosine" }}
+        """
+    found = figures(trained(text), path)
+    mine, closed = found["theta_error"]
+    return {
+        "theta's largest error": mine,
+        "least squares'": closed,
+        "to least squares": found["theta_error_to_least_squares"][0],
+        "noise": found["noise_deviation"][0],
+        "to 1e-3 of least squares": found["theta_error_to_least_squares"][0] <= 1e-3,
+    }
+
+
+STUDIES = {"vae": vae, "gan": gan, "rvae": rvae, "linear": linear}
+
+
+def plot(results, path):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    left, middle, right = figure.subplots(1, 3)
+    for axes, name, title in ((left, "vae", "VAE: bound of held-out digits, nats"), (middle, "gan", "GAN: Frechet distance")):
+        axes.set_title(title)
+        if name in results:
+            for x, side in enumerate(("hpcgen", "torch")):
+                axes.plot([x] * len(SEEDS), results[name][side], "o", label=side)
+            axes.set_xticks([0, 1], ["hpcgen", "PyTorch"])
+            axes.set_xlim(-0.5, 1.5)
+    right.set_title("RVAE: bits a character")
+    if "rvae" in results:
+        found = results["rvae"]
+        right.plot(*zip(*found["curve"]), label="bound in training")
+        for name, style in (("bits a character", "-"), ("bigram", "--"), ("unigram", ":")):
+            right.axhline(found[name], color="black", linestyle=style, label="held out" if style == "-" else name)
+        right.set_xlabel("step")
+        right.legend()
+    figure.savefig(path, dpi=100)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""Samples of a trained model in blocks: sample i of a seed is the same whoever makes it, and however many others are made.
+
+An origin says what samples are made from: `batch(block)` is the Batch of a block, `columns()` what a data file holds beside the
+samples, {name: rows(start, stop)}.
+"""
+
+import numpy as np
+
+from hpcgen.models import MODELS
+from hpcgen.models.batch import Batch
+from hpcgen.runtime import one_blas_thread
+from hpcgen.streams import Purpose, stream
+
+# Samples are made in blocks, each from a stream of its own and in arrays of one shape.
+BLOCK = 64
+
+
+def model_of(checkpoint):
+    """Return the model that a loaded checkpoint's parameters belong to."""
+    options = checkpoint.config.model
+    return MODELS[options.kind](options, checkpoint.schema)
+
+
+class Prior:
+    """Samples from the noise of `seed`; those of a conditional model for `label`, or for all labels in turn."""
+
+    def __init__(self, model, seed, label=None):
+        self._model, self._seed, self._label = model, seed, label
+
+    def batch(self, block):
+        labels = self._labels(block * BLOCK, (block + 1) * BLOCK) if self._model.classes else None
+        return Batch(BLOCK, noise=self.codes(block), labels=labels, random=self._random(block))
+
+    def columns(self):
+        return {"labels": self._labels} if self._model.classes else {}
+
+    def _labels(self, start, stop):
+        rows = np.arange(start, stop)
+        return rows % self._model.classes if self._label is None else np.full_like(rows, self._label)
+
+    def codes(self, block):
+        """Return the numbers that the block's samples are made from."""
+        return self._model.noise(stream(self._seed, Purpose.SAMPLE, block), BLOCK)
+
+    def _random(self, block):
+        return lambda i: stream(self._seed, Purpose.SAMPLE, block, part=1 + i)
+
+
+class Conditioned(Prior):
+    """Samples for given inputs, row by row."""
+
+    def __init__(self, model, seed, source):
+        super().__init__(model, seed)
+        self._source = source
+
+    def batch(self, block):
+        inputs = _padded(self._source.read(*_inside(block, self._source.rows)).samples)
+        noise = self.codes(block)
+        return Batch(BLOCK, noise=noise, inputs=self._model.input_units.encode(inputs), random=self._random(block))
+
+    def columns(self):
+        return {"inputs": lambda start, stop: self._source.read(start, stop).samples}
+
+
+class Decoded:
+    """Samples of codes that were not drawn: the most likely ones."""
+
+    def batch(self, block):
+        return Batch(BLOCK, noise=self.codes(block), random=None)
+
+    def columns(self):
+        return {}
+
+
+class Reconstruction(Decoded):
+    """The most likely samples for the posterior's means of a data file's rows."""
+
+    def __init__(self, model, theta, files):
+        self._model, self._theta, self._files = model, theta, files
+
+    def codes(self, block):
+        return self._model.codes(self._theta, self._model.units.encode(self.originals(block)))[0]
+
+    def originals(self, block):
+        return _padded(self._files.read(*_inside(block, self._files.rows), ("samples",)).samples)
+
+
+class Interpolation(Decoded):
+    """`steps` samples from each code of `ends` to the next, both included, along the great circle (White 2016,
+    arXiv:1609.04468)."""
+
+    def __init__(self, ends, steps):
+        self._ends, self._steps = ends, steps
+
+    def codes(self, block):
+        rows = np.arange(block * BLOCK, (block + 1) * BLOCK)
+        first, share = rows // self._steps, rows % self._steps / (self._steps - 1)
+        blocks = range(first[0] // BLOCK, (first[-1] + 1) // BLOCK + 1)
+        codes = np.concatenate([self._ends.codes(b) for b in blocks])
+        start = first - blocks[0] * BLOCK
+        return _between(codes[start], codes[start + 1], share[:, None])
+
+
+def _between(a, b, share):
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    cosine = (a * b).sum(1, keepdims=True) / np.sqrt((a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True))
+    angle = np.arccos(cosine.clip(-1, 1))
+    straight = np.sin(angle) < 1e-6
+    sine = np.where(straight, 1, np.sin(angle))
+    left = np.where(straight, 1 - share, np.sin((1 - share) * angle) / sine)
+    right = np.where(straight, share, np.sin(share * angle) / sine)
+    return (left * a + right * b).astype(np.float32)
+
+
+def _inside(block, rows):
+    return min(block * BLOCK, rows), min((block + 1) * BLOCK, rows)
+
+
+def _padded(rows):
+    """Return BLOCK rows, zeros at the end."""
+    return np.concatenate([rows, np.zeros((BLOCK - len(rows), *rows.shape[1:]), rows.dtype)])
+
+
+def generate(model, theta, schema, origin, start, stop):
+    """Return samples [start, stop) of `origin` (a `Prior`, ...), in the data's own interval and type (stop - start, *shape)."""
+    first, last = start // BLOCK, -(-stop // BLOCK)
+    with one_blas_thread():
+        blocks = [model.units.decode(model.sample(theta, origin.batch(block))) for block in range(first, last)]
+    samples = np.concatenate(blocks) if blocks else np.empty((0, *schema.shape), schema.dtype)
+    return samples[start - first * BLOCK : stop - first * BLOCK]

@@ -1,0 +1,236 @@
+"""`hpcgen sample` for each kind of model: what it draws, from what, and the same at any number of ranks."""
+
+import json
+import wave
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from hpcgen import run
+from hpcgen.data.prepare import prepare
+from hpcgen.data.sources.digits import Digits
+from hpcgen.data.sources.linear import Linear
+from hpcgen.data.sources.text import Text
+from hpcgen.errors import InputError
+from hpcgen.evaluation import evaluate
+from hpcgen.sampling import sample
+from hpcgen.showing import LINE
+
+SENTENCE = "the quick brown fox jumps over the lazy dog; "
+
+
+@pytest.fixture
+def trained(comm, folder):
+    """trained(kind): a run folder of a few steps of a model and its data file."""
+
+    def make(kind):
+        name, model = MODELS[kind]
+        DATA[name](comm, folder)
+        path = folder / f"{kind}.toml"
+        if comm.rank == 0:
+            train = "train = { steps = 3, lanes = 4, lane_size = 4 }"
+            path.write_text(f'data.path = "{folder / name}.h5"\nmodel = {model}\n{train}\n')
+        comm.Barrier()
+        run.train(path, folder / kind, comm, progress="off", say=quiet, warn=quiet)
+        return folder / kind, folder / f"{name}.h5"
+
+    return make
+
+
+def quiet(line):
+    pass
+
+
+def text(comm, folder):
+    if comm.rank == 0:
+        (folder / "text.txt").write_text(SENTENCE * 40)
+    comm.Barrier()
+    prepare(lambda: Text([folder / "text.txt"], 12), folder / "text.h5", comm)
+
+
+def audio(comm, folder):
+    if comm.rank == 0:
+        with h5py.File(folder / "audio.h5", "w") as file:
+            file["samples"] = np.sin(np.arange(100 * 64, dtype=np.float32)).reshape(100, 64)
+            file.attrs.update(kind="audio", rate=8000, low=-1.0, high=1.0)
+    comm.Barrier()
+
+
+DATA = {
+    "digits": lambda comm, folder: prepare(Digits, folder / "digits.h5", comm),
+    "columns": lambda comm, folder: prepare(lambda: Linear(300, 3, 2, 0.1, 0), folder / "columns.h5", comm),
+    "text": text,
+    "audio": audio,
+}
+MODELS = {
+    "gan": ("digits", '{ kind = "gan" }'),
+    "conditional": ("digits", '{ kind = "gan", conditional = true }'),
+    "vae": ("digits", '{ kind = "vae" }'),
+    "classifier": ("digits", '{ kind = "classifier" }'),
+    "rvae": ("text", '{ kind = "rvae", hidden = 8, embedding = 4, latent = 3 }'),
+    "sound": ("audio", '{ kind = "rvae", network = "sequence", hidden = 8 }'),
+    "linear": ("columns", '{ kind = "linear" }'),
+    "regressor": ("columns", '{ kind = "regressor" }'),
+}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MODELS if kind != "classifier"])
+def test_samples_are_the_same_at_any_number_of_ranks_and_count(comm, folder, trained, kind):
+    path, data = trained(kind)
+    given = {"inputs": data} if kind in ("linear", "regressor") else {}
+    sample(path, comm, 150, 3, folder / "all.h5", say=quiet, **given)
+    comm.Barrier()
+    if comm.rank == 0:
+        sample(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", say=quiet, **given)
+        with h5py.File(folder / "all.h5") as file, h5py.File(data) as original:
+            assert file["samples"].shape == (150, *original["samples"].shape[1:])
+            assert file["samples"].dtype == original["samples"].dtype
+            assert np.array_equal(np.load(folder / "one.npy"), file["samples"][:70])
+            if given:
+                assert np.array_equal(file["inputs"], original["inputs"][:150])
+            if kind == "conditional":
+                assert np.array_equal(file["labels"], np.arange(150) % 10)
+            assert kind == "regressor" or len(np.unique(file["samples"][...], axis=0)) > 75
+    # What is drawn is a data file: it can be evaluated against.
+    if kind == "gan":
+        evaluate(path, folder / "all.h5", comm, say=quiet)
+
+
+def test_a_label(comm, folder, trained):
+    path, _ = trained("conditional")
+    sample(path, comm, 20, 0, folder / "seven.h5", label=7, say=quiet)
+    sample(path, comm, 20, 0, folder / "turns.h5", say=quiet)
+    with h5py.File(folder / "seven.h5") as seven, h5py.File(folder / "turns.h5") as turns:
+        assert np.all(seven["labels"][...] == 7)
+        same = [np.array_equal(a, b) for a, b in zip(seven["samples"], turns["samples"])]
+        assert same == [i % 10 == 7 for i in range(20)]
+
+
+def test_reconstructions_stand_after_their_originals(comm, folder, trained):
+    path, data = trained("rvae")
+    said = []
+    sample(path, comm, 5, out=folder / "r.npy", reconstruct=data, say=quiet)
+    sample(path, comm, 5, reconstruct=data, say=said.append)
+    pieces = said[1].split(f"\n{LINE}\n")
+    with h5py.File(data) as file:
+        letters = file["vocabulary"][...]
+        originals = ["".join(map(chr, letters[row])) for row in file["samples"][:5]]
+    reconstructed = ["".join(map(chr, letters[row])) for row in np.load(folder / "r.npy")]
+    assert pieces[::2] == originals and pieces[1::2] == reconstructed
+
+
+def test_interpolation_leads_from_code_to_code(comm, folder, trained):
+    """The ends of each path are the samples of the codes themselves."""
+    path, data = trained("vae")
+    sample(path, comm, 3, 5, folder / "codes.npy", say=quiet)
+    sample(path, comm, 18, 5, folder / "path.npy", interpolate=9, say=quiet)
+    codes, steps = np.load(folder / "codes.npy"), np.load(folder / "path.npy")
+    for end, code in ((0, 0), (8, 1), (9, 1), (17, 2)):
+        assert np.abs(steps[end].astype(int) - codes[code]).max() <= 1
+    sample(path, comm, None, 5, folder / "between.npy", reconstruct=data, interpolate=2, say=quiet)
+    assert len(np.load(folder / "between.npy")) == 2 * 1796
+
+
+def test_text_and_sound(comm, folder, trained):
+    path, _ = trained("rvae")
+    sample(path, comm, 70, out=folder / "t.txt", say=quiet)
+    assert len((folder / "t.txt").read_text().split(f"\n{LINE}\n")) == 70
+    assert (path / "samples" / "step-00000003.txt").exists()
+    path, _ = trained("sound")
+    sample(path, comm, 10, out=folder / "s.wav", png=folder / "s.png", say=quiet)
+    with wave.open(str(folder / "s.wav")) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (8000, 1, 2)
+        assert sound.getnframes() == 10 * (64 + 1600)
+    assert (folder / "s.png").exists() and (path / "samples" / "step-00000003.wav").exists()
+
+
+@pytest.mark.parametrize(
+    "kind, keys, message",
+    [
+        ("gan", {"inputs": "x.npy"}, "model.kind = gan takes no --inputs"),
+        ("gan", {"reconstruct": "digits.h5"}, "gan encodes nothing; --reconstruct and --interpolate need vae or rvae"),
+        ("gan", {"interpolate": 3}, "gan encodes nothing"),
+        ("gan", {"label": 3}, "--label 3: the model is not conditional"),
+        ("gan", {"out": "x.txt"}, "samples of kind image cannot be shown so; take .png"),
+        ("gan", {"out": "x.wav"}, "samples of kind image cannot be shown so"),
+        ("conditional", {"label": 10}, "--label 10: the model has labels 0 to 9"),
+        ("linear", {}, "model.kind = linear needs --inputs FILE"),
+        ("linear", {"inputs": "digits.npy"}, r"rows of \(2,\) numbers, not 3 as the model takes"),
+        ("linear", {"inputs": "columns.h5", "count": 301}, "--count 301: the file has 300 rows"),
+        ("classifier", {}, "a classifier draws no samples"),
+        ("rvae", {"png": "x.png"}, "samples of kind text cannot be shown so; take .txt"),
+        ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), not \(8, 8, 1\)"),
+    ],
+)
+def test_what_does_not_fit(comm, folder, trained, kind, keys, message):
+    path, _ = trained(kind)
+    text(comm, folder)
+    if comm.rank == 0:
+        np.save(folder / "digits.npy", np.zeros((5, 2)))
+    comm.Barrier()
+    files = ("inputs", "reconstruct", "out", "png")
+    keys = {name: folder / value if name in files else value for name, value in keys.items()}
+    with pytest.raises(InputError, match=message):
+        sample(path, comm, **{"out": folder / "x.h5", "say": quiet, **keys})
+
+
+FIGURES = {
+    "gan": ("frechet_distance", "kernel_distance", "precision", "recall", "sliced_wasserstein", "log_spectral_distance"),
+    "rvae": ("elbo", "iwae", "bits_a_character"),
+    "linear": ("theta_error_to_least_squares", "noise_deviation", "theta_error"),
+    "regressor": ("rmse", "r2"),
+    "classifier": ("accuracy", "cross_entropy"),
+}
+FIGURES["vae"] = FIGURES["sound"] = (*FIGURES["gan"], *FIGURES["rvae"][:2])
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, kind):
+    path, data = trained(kind)
+    said = []
+    figures = evaluate(path, data, comm, out=folder / "f.json", say=said.append)
+    assert tuple(figures) == FIGURES[kind] and all(np.isfinite(figures[name]).all() for name in figures)
+    assert [line.split()[0] for line in said[2:-1]] == list(figures)
+    alone = evaluate(path, data, MPI.COMM_SELF, say=quiet)
+    assert alone == figures
+    report = json.loads((folder / "f.json").read_text())
+    assert [list(pair.values()) for pair in report["figures"].values()] == [list(pair) for pair in figures.values()]
+
+
+def test_what_an_evaluation_says(comm, folder, trained):
+    """Held-out data is close to the data, samples of a model that has learnt nothing are not."""
+    path, data = trained("gan")
+    figures = evaluate(path, data, comm, say=quiet)
+    for name in ("frechet_distance", "kernel_distance", "sliced_wasserstein", "log_spectral_distance"):
+        assert figures[name][0] > 5 * figures[name][1]
+    assert min(figures["precision"][1], figures["recall"][1]) > 0.8
+    classifier, _ = trained("classifier")
+    learned = evaluate(path, data, comm, 300, features=classifier, say=quiet)
+    assert learned["frechet_distance"] != figures["frechet_distance"]
+    with pytest.raises(InputError, match='--features needs a checkpoint of model.kind = "classifier"'):
+        evaluate(path, data, comm, features=path, say=quiet)
+    with pytest.raises(InputError, match="1797 rows of data give 4 to 898 to compare"):
+        evaluate(path, data, comm, 899, say=quiet)
+    with pytest.raises(InputError, match="kind of samples|shape of samples"):
+        evaluate(path, (text(comm, folder), folder / "text.h5")[1], comm, say=quiet)
+
+
+def test_figures_during_training(comm, folder, trained):
+    path, data = trained("vae")
+    settings = ["train.steps=7", "metrics.every=4", "evaluate.every=3", "evaluate.count=100"]
+    run.train(folder / "vae.toml", path, comm, settings, progress="off", say=quiet, warn=quiet)
+    comm.Barrier()
+    header, *rows = [line.split(",") for line in (path / "metrics.csv").read_text().splitlines()]
+    by_step = {int(row[0]): dict(zip(header, row)) for row in rows}
+    assert {step: (row["vae/loss"] != "", row["evaluate/elbo/generated"] != "") for step, row in by_step.items()} == {
+        4: (True, False),
+        6: (False, True),
+        7: (False, True),
+    }
+    figures = evaluate(path, data, comm, 100, say=quiet)
+    last = by_step[7]
+    assert {name: float(last[f"evaluate/{name}/held_out_data"]) for name in figures} == pytest.approx(
+        {name: pair[1] for name, pair in figures.items()}, rel=1e-12
+    )
