@@ -24,12 +24,12 @@ COLUMNS = Schema(
 )
 LABELLED = Schema((4, 4, 1), "float32", "image", -1.0, 1.0, classes=3)
 
-RVAE = "kind = 'vae'\nlatent = 3\nencoder = { hidden = [5], activation = 'tanh' }\n"
-VAE += "decoder = { hidden = [5], activation = 'elu' }\n"
+RVAE = "kind = 'rvae'\nlatent = 3\nhidden = 4\nword_dropout = 0.3\n"
 GAN = "kind = 'gan'\nlatent = 3\ngenerator = { hidden = [4], activation = 'tanh' }\n"
 SMOOTH = "discriminator = { hidden = [5, 4], activation = 'tanh' }\n"
 LEAKY = "discriminator = { hidden = [5, 4], activation = 'leaky-relu' }\n"
-VAE = "kind = 'vae'\nlatent = 3\nencoder = { hidden = [5], activation = 'tanh' }\ndecoder = { hidden = [5], activation = 'elu' }\n"
+VAE = "kind = 'vae'\nlatent = 3\nencoder = { hidden = [5], activation = 'tanh' }\n"
+VAE += "decoder = { hidden = [5], activation = 'elu' }\n"
 CASES = {
     "text-gru": (RVAE + "embedding = 3\nkl_warmup = 7\nbeta = 0.8", TEXT),
     "text-lstm": (RVAE + "embedding = 3\ncell = 'lstm'", TEXT),
