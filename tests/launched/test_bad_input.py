@@ -63,6 +63,9 @@ SETTINGS = {
     "optimizer.beta1=2": "optimizer.beta1 = 2: must be a number >= 0 and < 1",
     "model.network=dcgan3d": "samples of 8 x 8 x 1 cannot be divided by 2 on each axis into 4 or more",
     "model.network=layers": "model.generator.layers is missing",
+    "model.kind=linear": "the data have no /inputs, from which model.kind = \"linear\" makes samples",
+    "model.kind=rvae": "model.network = \"text\" needs text",
+    "model.loss=wasserstein": "needs a bound of the discriminator",
     "train.lanes=1798": "1797 rows are fewer than train.lanes = 1798",
     "train.lane_size=225": "train.lane_size = 225 is larger than a lane's shard, 224 rows",
 }

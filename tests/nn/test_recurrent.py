@@ -100,3 +100,35 @@ def test_large_inputs_saturate(filled, random, kind):
     theta = filled(layer, random, np.float32)
     y, backward = layer.forward(theta, np.full((1, 3, 2), 1e4, np.float32))
     assert np.isfinite(y).all() and np.isfinite(backward(np.ones_like(y))).all()
+
+
+@LAYERS
+def test_the_unrolled_gradient_against_a_loop_over_steps(random, filled, kind):
+    """One time step after the other, forwards and backwards, with a product a step."""
+    n, time, features, hidden = 3, 6, 4, 5
+    layer = kind("rnn", features, hidden)
+    theta, x, start = filled(layer, random), random.standard_normal((n, time, features)), random.standard_normal((n, hidden))
+    y, backward = layer.run(theta, x, start)
+    dy = random.standard_normal(y.shape)
+    grad = type(theta)(theta.layout, dtype=np.float64)
+    dx, dstart = backward(dy.copy(), grad)
+
+    weight, recurrent, bias, recurrent_bias = (theta[name] for name in layer.names)
+    state, states, backs = layer.start(start), [], []
+    for t in range(time):
+        states.append(state)
+        state, back = layer.step(x[:, t] @ weight + bias, state[0] @ recurrent + recurrent_bias, state)
+        backs.append(back)
+        assert y[:, t] == pytest.approx(state[0], abs=1e-14)
+        assert np.array_equal(layer.advance(theta, x[:, t], states[-1])[0], state[0])
+    expected = {name: np.zeros_like(theta[name]) for name in layer.names}
+    dstate = tuple(np.zeros_like(part) for part in state)
+    for t in reversed(range(time)):
+        da, du, before = backs[t]((dstate[0] + dy[:, t], *dstate[1:]))
+        for name, derivative in zip(layer.names, (x[:, t].T @ da, states[t][0].T @ du, da.sum(0), du.sum(0))):
+            expected[name] += derivative
+        assert dx[:, t] == pytest.approx(da @ weight.T, abs=1e-12)
+        dstate = (before[0] + du @ recurrent.T, *before[1:])
+    assert dstart == pytest.approx(dstate[0], abs=1e-12)
+    for name in layer.names:
+        assert grad[name] == pytest.approx(expected[name], abs=1e-11)
