@@ -28,7 +28,10 @@ NETS = {
     "dcgan28": (64, (28, 28, 1), 1.4),
     "dcgan64": (32, (64, 64, 3), 1.3),
     "vae": (128, (784,), 1.0),
+    "rvae": (32, (64,), 1.0),
 }
+KINDS = {"vae": ("vae", "vae"), "rvae": ("rvae", "text")}
+VOCABULARY = 76
 FORMS = ("eager", "eager-cl", "compile", "compile-cl")
 
 
@@ -111,12 +114,16 @@ def work(net, folder):
 
     batch, shape, _ = NETS[net]
     path = Path(folder, "data.h5")
+    random, (kind, network) = np.random.default_rng(0), KINDS.get(net, ("gan", net))
     with h5py.File(path, "w") as file:
-        samples = file.create_dataset("samples", (4 * batch, *shape), "f4")
-        samples[...] = np.random.default_rng(0).random(samples.shape, dtype=np.float32)
-        file.attrs.update(low=0.0, high=1.0, kind="array", source="random")
-    kind = "vae" if net == "vae" else "gan"
-    text = f'data.path = "{path}"\nmodel = {{ kind = "{kind}", network = "{net}" }}\n'
+        if kind == "rvae":
+            file["samples"] = random.integers(0, VOCABULARY, (4 * batch, *shape), np.uint8)
+            file["vocabulary"] = np.arange(32, 32 + VOCABULARY)
+            file.attrs["kind"] = "text"
+        else:
+            file["samples"] = random.random((4 * batch, *shape), dtype=np.float32)
+            file.attrs.update(low=0.0, high=1.0)
+    text = f'data.path = "{path}"\nmodel = {{ kind = "{kind}", network = "{network}" }}\n'
     text += f"train = {{ lanes = 1, lane_size = {batch}, steps = 3 }}"
     training = Training(parse_config(text), MPI.COMM_SELF)
     training.run([])
@@ -148,6 +155,15 @@ def flops(model, shape, batch):
             x = y
         return found
 
+    if "rvae" in model.layouts:
+        weights = {name: shape for name, shape in model.layouts["rvae"].shapes.items() if len(shape) == 2}
+        # Embeddings are looked up, codes and start are there once a sample, all else at every time step.
+        times = {"embedding/weight": 0, "codes/weight": 1, "start/weight": 1}
+        return (
+            3
+            * batch
+            * sum(2 * int(np.prod(weight)) * times.get(name.partition("/")[2], shape[0]) for name, weight in weights.items())
+        )
     if hasattr(model, "encoder"):
         e, d = products(model.encoder, shape), products(model.decoder, (model.posterior.size,))
         return batch * (3 * sum(e) - e[0] + 3 * sum(d))
