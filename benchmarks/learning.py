@@ -179,7 +179,7 @@ def ngrams(train, test, vocabulary=256):
 
 def linear(folder, torch):
     path = folder / "linear.h5"
-    prepare(lambda: Linear(100_000, 20, 5, 0.1, 0), path, MPI.COMM_SELF)
+    prepare(lambda: Linear(200_000, 20, 5, 0.1, 0), path, MPI.COMM_SELF)
     text = f"""
         data.path = "{path}"
         model.kind = "linear"
@@ -193,7 +193,7 @@ def linear(folder, torch):
         "least squares'": closed,
         "to least squares": found["theta_error_to_least_squares"][0],
         "noise": found["noise_deviation"][0],
-        "to 1e-3 of least squares": found["theta_error_to_least_squares"][0] <= 1e-3,
+        "to 1e-3": mine <= 1e-3,
     }
 
 

@@ -211,6 +211,7 @@ def _number(least, most):
 
 _SEED, _COUNT, _SIZE = _number(0, 2**63 - 1), _number(1, 10**12), _number(1, 4096)
 _RATE = _WIDTH = _number(1, 10**6)
+_LABEL, _STEPS = _number(0, 2**31), _number(2, 1000)
 
 
 def _deviation(text):
@@ -219,9 +220,6 @@ def _deviation(text):
         if 0 <= float(text) <= 1e30:
             return float(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1e30")
-
-
-_LABEL, _STEPS = _number(0, 2**31), _number(2, 1000)
 
 
 def _prepare(options, comm):

@@ -93,15 +93,13 @@ class DataFiles:
 
     def read(self, start, stop, names=Rows._fields):
         """Return rows [start, stop), verified where the files have checksums, finite in any case, of the columns `names`."""
-        parts = []
-        for file, first, count in zip(self._files, self._parts.starts, self._parts.counts):
-            inside = slice(max(start - first, 0), min(stop - first, count))
-            if inside.start < inside.stop:
-                columns = [
-                    _column(file, name, inside, self.schema) if name in self.names and name in names else None
-                    for name in Rows._fields
-                ]
-                parts.append(Rows(*columns))
+        wanted = [name if name in self.names and name in names else None for name in Rows._fields]
+        # Rows that are none have a shape too.
+        pieces = list(self._parts.pieces(start, stop)) or [(0, slice(0, 0), None)]
+        parts = [
+            Rows(*(name and _column(self._files[part], name, inside, self.schema) for name in wanted))
+            for part, inside, _ in pieces
+        ]
         return Rows.joined(parts)
 
 
@@ -195,9 +193,11 @@ CHECKS = {
 
 
 def fingerprint(file):
-    """Return what tells the samples of one file from those of another: shape, type, and checksums where it has them."""
-    samples, known = file["samples"], storage.has_checksums(file)
-    crc = zlib.crc32(file[f"{storage.CHECKSUMS}/samples"][...]) if known else 0
+    """Return what tells the rows of one file from those of another: shape, type, and checksums where it has them."""
+    samples, known, crc = file["samples"], storage.has_checksums(file), 0
+    for name in (*Rows._fields, "vocabulary"):
+        if known and name in file:
+            crc = zlib.crc32(file[f"{storage.CHECKSUMS}/{name}"][...], crc)
     return f"{samples.shape} {samples.dtype} {crc:08x}"
 
 

@@ -43,6 +43,13 @@ class Partition:
         """Return the items of `part` as a slice of the whole."""
         return slice(self.starts[part], self.starts[part] + self.counts[part])
 
+    def pieces(self, start, stop):
+        """Yield (part, slice within it, slice within [start, stop)) of the items [start, stop) in each part."""
+        for part, (first, count) in enumerate(zip(self.starts, self.counts)):
+            low, high = max(start, first), min(stop, first + count)
+            if low < high:
+                yield part, slice(low - first, high - first), slice(low - start, high - start)
+
     def __len__(self):
         return len(self.counts)
 

@@ -1,4 +1,4 @@
-"""What the models learn, on real data, in minutes: `pytest -m slow tests/launched/test_learning.py` (benchmarks/learning.py)."""
+"""What the models learn, on real data, in minutes (benchmarks/learning.py): `pytest -m slow tests/launched`."""
 
 import json
 import os

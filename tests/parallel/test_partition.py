@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from hpcgen.parallel.partition import Partition
@@ -36,3 +37,15 @@ def test_weighted(n, weights, counts):
 def test_weighted_gives_everyone_something():
     with pytest.raises(ValueError):
         Partition.weighted(2, [1, 1, 1])
+
+
+@pytest.mark.parametrize("counts", [[5], [3, 0, 4, 1], [0, 0, 2]])
+def test_pieces_are_the_items(counts):
+    parts = Partition(counts)
+    whole = np.arange(parts.total)
+    for start in range(parts.total + 1):
+        for stop in range(start, parts.total + 1):
+            target = np.full(stop - start, -1)
+            for part, inside, where in parts.pieces(start, stop):
+                target[where] = whole[parts.slice(part)][inside]
+            assert np.array_equal(target, whole[start:stop])

@@ -28,11 +28,3 @@ def names_of(paths):
     """Return the names of files as one, for messages and the attribute `source`; of many the first three and how many more."""
     names = [Path(path).name for path in paths]
     return ", ".join(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])
-
-
-def pieces(parts, start, stop):
-    """Yield (part, slice within it, slice within [start, stop)) of the items [start, stop) in each part of a `Partition`."""
-    for part, (first, count) in enumerate(zip(parts.starts, parts.counts)):
-        low, high = max(start, first), min(stop, first + count)
-        if low < high:
-            yield part, slice(low - first, high - first), slice(low - start, high - start)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from hpcgen.data.file import Rows
-from hpcgen.data.sources import Source, names_of, pieces
+from hpcgen.data.sources import Source, names_of
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
@@ -48,7 +48,7 @@ class Audio(Source):
 
     def read(self, start, stop):
         frames = np.empty((stop - start, self._length), np.float32)
-        for part, inside, target in pieces(self._frames, start, stop):
+        for part, inside, target in self._frames.pieces(start, stop):
             first, last = inside.start * self._hop, (inside.stop - 1) * self._hop
             samples = self._sounds[part].read(first, last + self._length)
             frames[target] = sliding_window_view(samples, self._length)[:: self._hop]
@@ -123,7 +123,7 @@ class Resampled:
     def read(self, start, stop):
         """Return the samples [start, stop), in -1 to 1: (n,) float32."""
         samples = np.empty(stop - start, np.float32)
-        for block, inside, target in pieces(self._blocks, start, stop):
+        for block, inside, target in self._blocks.pieces(start, stop):
             samples[target] = self._block(block)[inside]
         return samples
 

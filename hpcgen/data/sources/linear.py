@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpcgen.data.file import Rows
-from hpcgen.data.sources import Source, pieces
+from hpcgen.data.sources import Source
 from hpcgen.parallel.partition import Partition
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
@@ -31,7 +31,7 @@ class Linear(Source):
     def read(self, start, stop):
         inputs, samples = (np.empty((stop - start, width), np.float32) for width in self._theta.shape)
         with one_blas_thread():
-            for block, inside, target in pieces(self._blocks, start, stop):
+            for block, inside, target in self._blocks.pieces(start, stop):
                 x, y = self._block(block)
                 inputs[target], samples[target] = x[inside], y[inside]
         return Rows(samples, inputs=inputs)

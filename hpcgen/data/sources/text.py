@@ -7,7 +7,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcgen.data.file import Rows
-from hpcgen.data.sources import Source, names_of, pieces
+from hpcgen.data.sources import Source, names_of
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
@@ -75,7 +75,7 @@ class Text(Source):
 
     def read(self, start, stop):
         tokens = np.empty((stop - start) * self._length, self.dtype)
-        for chunk, inside, target in pieces(self._tokens, start * self._length, stop * self._length):
+        for chunk, inside, target in self._tokens.pieces(start * self._length, stop * self._length):
             tokens[target] = self._token_of[self._codes(*self._chunks[chunk])[inside]]
         return Rows(tokens.reshape(-1, self._length))
 
