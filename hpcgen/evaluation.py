@@ -6,6 +6,7 @@ figures are the same bits at any number of ranks.
 
 import json
 from functools import reduce
+from math import prod
 from operator import add
 from pathlib import Path
 
@@ -34,6 +35,8 @@ from hpcgen.streams import Purpose, normal, stream
 
 # Principal components of the pixels, directions of the sliced distance, draws of the importance weighted bound.
 COMPONENTS, DIRECTIONS, DRAWS = 64, 256, 32
+# Numbers that principal components are taken from, in float64: 512 MiB.
+MOST_NUMBERS = 1 << 26
 # Blocks that are added up before ranks tell each other.
 RUN = 8
 # The most samples that are compared unless more are asked for.
@@ -123,9 +126,9 @@ class Distances:
 
     def _pixels(self, n):
         """Return the coordinates along the principal components of the reference."""
-        of = self._of
+        of, size = self._of, prod(self._of.schema.shape)
         with agree(of.comm):
-            some = of.unit(of.rows(slice(0, min(n, LARGEST)), False).samples)
+            some = of.unit(of.rows(slice(0, min(n, LARGEST, max(COMPONENTS + 1, MOST_NUMBERS // size))), False).samples)
             components = principal_components(some.reshape(len(some), -1), COMPONENTS)
         return lambda samples: components.project(of.unit(samples).reshape(len(samples), -1))
 
@@ -193,7 +196,7 @@ class Bounds:
         pairs = [self._bounds(theta, samples) for samples in sets]
         figures = {name: tuple(pair[i] for pair in pairs) for i, name in enumerate(("elbo", "iwae"))}
         if "bits_a_character" in self.names:
-            per_character = -1 / (np.log(2) * np.prod(of.schema.shape))
+            per_character = -1 / (np.log(2) * prod(of.schema.shape))
             figures["bits_a_character"] = tuple(per_character * value for value in figures["iwae"])
         return figures
 

@@ -161,6 +161,7 @@ def test_text_and_sound(comm, folder, trained):
         ("gan", {"reconstruct": "digits.h5"}, "gan encodes nothing; --reconstruct and --interpolate need vae or rvae"),
         ("gan", {"interpolate": 3}, "gan encodes nothing"),
         ("gan", {"label": 3}, "--label 3: the model is not conditional"),
+        ("gan", {"out": None}, "nothing to write; give --out F.h5"),
         ("gan", {"out": "x.txt"}, "samples of kind image cannot be shown so; take .png"),
         ("gan", {"out": "x.wav"}, "samples of kind image cannot be shown so"),
         ("conditional", {"label": 10}, "--label 10: the model has labels 0 to 9"),
@@ -180,7 +181,7 @@ def test_what_does_not_fit(comm, folder, trained, kind, keys, message):
         np.save(folder / "digits.npy", np.zeros((5, 2)))
     comm.Barrier()
     files = ("inputs", "reconstruct", "out", "png")
-    keys = {name: folder / value if name in files else value for name, value in keys.items()}
+    keys = {name: folder / value if name in files and value else value for name, value in keys.items()}
     with pytest.raises(InputError, match=message):
         sample(path, comm, **{"out": folder / "x.h5", "say": quiet, **keys})
 

@@ -198,8 +198,9 @@ def test_what_cannot_be_written_is_refused_before_the_work(hpcgen, run_file, tmp
         (["inspect", "missing.h5"], "missing.h5: no such file"),
         (["compare", "missing.h5", "missing.h5"], "missing.h5: no such file"),
         (["sample", "missing.h5", "--out", "x.h5"], "missing.h5: no such file"),
-        (["sample", "missing.h5", "--out", "x.wav"], "must end in .h5 or .npy"),
-        (["sample", "missing.h5"], "nothing to write"),
+        (["sample", "missing.h5", "--out", "x.bin"], "must end in .h5, .npy, .txt (text) or .wav (audio)"),
+        (["sample", "missing.h5"], "missing.h5: no such file"),
+        (["evaluate", "missing.h5", "data.h5"], "missing.h5: no such file"),
     ],
 )
 def test_command_line(hpcgen, ranks, arguments, message):
