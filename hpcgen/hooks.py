@@ -10,7 +10,8 @@ from time import monotonic
 
 from hpcgen import checkpoint, showing
 from hpcgen.data.file import DataFiles, paths_of, require_suitable
-from hpcgen.evaluation import Evaluation, Features
+from hpcgen.evaluation import Evaluation
+from hpcgen.figures import Features
 from hpcgen.generation import Prior, generate
 from hpcgen.parallel.agreement import agree
 from hpcgen.storage import refusals

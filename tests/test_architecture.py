@@ -18,7 +18,7 @@ FLOORS = [
     ("run.py",),
     ("hooks.py",),
     ("training.py", "inspection.py", "evaluation.py"),
-    ("player.py", "sampling.py"),
+    ("player.py", "sampling.py", "figures.py"),
     ("generation.py",),
     ("checkpoint.py", "showing.py"),
     ("plots.py", "config.py", "data/shards.py", "data/prepare.py", "data/sources/"),

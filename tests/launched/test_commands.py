@@ -80,3 +80,21 @@ def test_the_default_run_folder_is_named_after_the_run_file(start, run_file, tmp
     monkeypatch.chdir(tmp_path)
     assert hpcgen(1, "train", run_file, "--set", "train.steps=1").status == 0
     assert (tmp_path / "runs" / "run" / "checkpoints" / "step-00000001.h5").exists()
+
+
+def test_text_from_files_to_figures(hpcgen, tmp_path):
+    for i in range(3):
+        (tmp_path / f"{i}.txt").write_text("Größe und Übermaß; " * (40 + i))
+    files = [tmp_path / f"{i}.txt" for i in range(3)]
+    assert hpcgen(3, "prepare", "text", *files, tmp_path / "text.h5", "--length", "10").status == 0
+    (tmp_path / "run.toml").write_text(
+        f'data.path = "{tmp_path / "text.h5"}"\nmodel = {{ kind = "rvae", hidden = 8 }}\n'
+        "train = { steps = 3, lanes = 3, lane_size = 4 }\n"
+    )
+    assert hpcgen(3, "train", tmp_path / "run.toml", "--run", tmp_path / "run", "--progress", "off").status == 0
+    said = [hpcgen(ranks, "sample", tmp_path / "run", "--count", "3").out for ranks in (0, 2)]
+    assert said[0] == said[1] and said[0].count("----------------") == 2
+    for ranks in (1, 3):
+        ended = hpcgen(ranks, "evaluate", tmp_path / "run", tmp_path / "text.h5", "--json", tmp_path / f"{ranks}.json")
+        assert ended.status == 0 and "bits_a_character" in ended.out and ended.err == ""
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "3.json").read_bytes()

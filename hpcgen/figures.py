@@ -1,0 +1,271 @@
+"""The figures of each kind of model, and what each stands beside.
+
+A group is made for an `Evaluation`, and has `columns` (what its two values are of), `names`, `about`, and `figures(theta)`,
+{name: (value, value of the other)}. `serves(evaluation)` tells which models have it.
+"""
+
+from math import prod
+
+import numpy as np
+
+from hpcgen.checkpoint import load
+from hpcgen.errors import InputError
+from hpcgen.generation import model_of
+from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
+from hpcgen.metrics.blocks import blocks
+from hpcgen.metrics.least_squares import fit
+from hpcgen.metrics.moments import Moments, merge
+from hpcgen.metrics.pca import LARGEST, principal_components
+from hpcgen.models.batch import Batch
+from hpcgen.models.classifier import Classifier
+from hpcgen.models.latent import Autoencoder
+from hpcgen.models.linear import Linear
+from hpcgen.models.regressor import Regressor
+from hpcgen.nn.likelihoods import Categorical
+from hpcgen.parallel.agreement import agree
+from hpcgen.runtime import one_blas_thread
+from hpcgen.streams import Purpose, normal, stream
+
+# Principal components of the pixels, directions of the sliced distance, draws of the importance weighted bound.
+COMPONENTS, DIRECTIONS, DRAWS = 64, 256, 32
+# Numbers that principal components are taken from, in float64: 512 MiB.
+MOST_NUMBERS = 1 << 26
+
+
+class Features:
+    """The features of a classifier that hpcgen trained: `name`, and features(samples of a data file) -> (n, d)."""
+
+    def __init__(self, path):
+        state = load(path, optimizer=False)
+        self.model, self.state = model_of(state), state
+        if not isinstance(self.model, Classifier):
+            raise InputError(f'{state.path}: --features needs a checkpoint of model.kind = "classifier"')
+
+    def require(self, schema):
+        if (self.state.schema.shape, self.state.schema.dtype) != (schema.shape, schema.dtype):
+            raise InputError(f"{self.state.path}: classifies samples of another shape or type than these")
+
+    def features(self, samples):
+        return self.model.features(self.state.sampled, self.model.units.encode(samples))
+
+
+class Distances:
+    """Generated samples against the reference, beside held-out data against the reference."""
+
+    columns = ("generated", "held-out data")
+
+    @staticmethod
+    def serves(of):
+        return of.model.source == "noise" and of.schema.kind != "text"
+
+    def __init__(self, evaluation):
+        self._of, n, classifier = evaluation, evaluation.count, evaluation.classifier
+        space = f"features of {classifier.state.path}" if classifier else f"{COMPONENTS} principal components of the pixels"
+        self.about = f"{n:,} samples, {space}"
+        self.names = [
+            *("frechet_distance", "kernel_distance", "precision", "recall", "sliced_wasserstein"),
+            *(["log_spectral_distance"] if _fields(evaluation.schema) else []),
+        ]
+        with one_blas_thread():
+            self._features = classifier.features if classifier else self._pixels(n)
+            self._directions = None
+            self._reference = self._measured(lambda block: evaluation.rows(block, False).samples)
+            self._held_out = self._compared(self._measured(lambda block: evaluation.rows(block, True).samples))
+
+    def figures(self, theta):
+        mine = self._compared(self._measured(lambda block: self._of.generated(theta, block)))
+        return {name: (mine[name], self._held_out[name]) for name in mine}
+
+    def _pixels(self, n):
+        """Return the coordinates along the principal components of the reference."""
+        of, size = self._of, prod(self._of.schema.shape)
+        with agree(of.comm):
+            some = of.unit(of.rows(slice(0, min(n, LARGEST, max(COMPONENTS + 1, MOST_NUMBERS // size))), False).samples)
+            components = principal_components(some.reshape(len(some), -1), COMPONENTS)
+        return lambda samples: components.project(of.unit(samples).reshape(len(samples), -1))
+
+    def _measured(self, samples):
+        """Return the features (n, d) of all samples, their moments, radii, projections and spectrum."""
+        of, n, fields = self._of, self._of.count, _fields(self._of.schema)
+
+        def block_figures(block):
+            rows = samples(block)
+            return self._features(rows), spectrum.radial_power(of.unit(rows).reshape(len(rows), *fields)) if fields else 0.0
+
+        features, power = zip(*of.each(n, block_figures))
+        x = np.concatenate(features)
+        if self._directions is None:
+            self._directions = sliced.directions(stream(of.seed, Purpose.EVALUATE), DIRECTIONS, x.shape[1])
+        return {
+            "x": x,
+            "moments": merge(Moments.of(x[block]) for block in blocks(n)),
+            "radii": np.concatenate(of.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))),
+            "projected": np.concatenate([sliced.project(x[block], self._directions) for block in blocks(n)]),
+            "power": spectrum.mean(power, n),
+        }
+
+    def _compared(self, mine):
+        """Return the figures of what was measured, against the reference."""
+        of, n, real = self._of, self._of.count, self._reference
+        x, y = real["x"], mine["x"]
+        estimates = of.divided(kernel.pairs(n, n), lambda pair: kernel.squared_mmd(x[pair[0]], y[pair[1]]))
+        precision = neighbours.share(of.each(n, lambda block: neighbours.covered(y[block], x, real["radii"])))
+        recall = neighbours.share(of.each(n, lambda block: neighbours.covered(x[block], y, mine["radii"])))
+        figures = [
+            frechet.distance(mine["moments"], real["moments"]),
+            kernel.distance(estimates)[0],
+            precision,
+            recall,
+            sliced.distance(real["projected"], mine["projected"]),
+        ]
+        if _fields(of.schema):
+            figures.append(spectrum.distance(mine["power"], real["power"]))
+        return dict(zip(self.names, figures))
+
+
+def _fields(schema):
+    """Return the shape (*sizes, channels) of samples that are fields, or None."""
+    shape = schema.shape if schema.kind == "image" or len(schema.shape) > 1 and schema.shape[-1] < 8 else (*schema.shape, 1)
+    return shape if 2 <= len(shape) <= 4 and min(shape[:-1]) > 1 else None
+
+
+class Bounds:
+    """Lower bounds of log p(x) in nats a sample, of generated samples beside held-out data."""
+
+    columns = ("generated", "held-out data")
+
+    @staticmethod
+    def serves(of):
+        return isinstance(of.model, Autoencoder)
+
+    def __init__(self, evaluation):
+        self._of, self.about = evaluation, f"{evaluation.count:,} samples, {DRAWS} draws of the latent numbers"
+        self.names = ["elbo", "iwae", *(["bits_a_character"] if evaluation.schema.kind == "text" else [])]
+
+    def figures(self, theta):
+        of = self._of
+        sets = (lambda block: of.generated(theta, block), lambda block: of.rows(block, True).samples)
+        pairs = [self._bounds(theta, samples) for samples in sets]
+        figures = {name: tuple(pair[i] for pair in pairs) for i, name in enumerate(("elbo", "iwae"))}
+        if "bits_a_character" in self.names:
+            per_character = -1 / (np.log(2) * prod(of.schema.shape))
+            figures["bits_a_character"] = tuple(per_character * value for value in figures["iwae"])
+        return figures
+
+    def _bounds(self, theta, samples):
+        of = self._of
+
+        def sums(block):
+            x = of.model.units.encode(samples(block))
+            size = (len(x), of.model.posterior.size)
+            draws = (normal(stream(of.seed, Purpose.EVALUATE, block.start, part=1 + i), size) for i in range(DRAWS))
+            return np.array([bound.sum() for bound in of.model.bounds(theta, x, draws)])
+
+        return (of.total(of.count, sums) / of.count).tolist()
+
+
+class Coefficients:
+    """The linear generator's parameters beside the closed form of all rows: least squares."""
+
+    columns = ("model", "least squares")
+
+    @staticmethod
+    def serves(of):
+        return isinstance(of.model, Linear)
+
+    def __init__(self, evaluation):
+        of = self._of = evaluation
+        of.require("inputs")
+        self.about = f"{of.files.rows:,} rows"
+        *self._fitted, self._noise = fit(_moments(of), of.files.width("inputs"), of.model.intercept)
+        self._true = of.files.constant("theta")
+        known = [] if self._true is None else ["theta_error"]
+        self.names = ["theta_error_to_least_squares", "noise_deviation", *known]
+
+    def figures(self, theta):
+        slope, constants, noise = self._of.model.coefficients(theta)
+        apart = max(float(np.abs(a - b).max()) for a, b in zip((slope, constants), self._fitted))
+        figures = [(apart, 0.0), (float(noise.mean()), float(self._noise.mean()))]
+        if self._true is not None:
+            figures.append(tuple(float(np.abs(each - self._true).max()) for each in (slope, self._fitted[0])))
+        return dict(zip(self.names, figures))
+
+
+class Regression:
+    """Root mean square error in the data's units, and R^2, of the predictions beside those of least squares, on all rows."""
+
+    columns = ("model", "least squares")
+
+    @staticmethod
+    def serves(of):
+        return isinstance(of.model, Regressor)
+
+    def __init__(self, evaluation):
+        of = self._of = evaluation
+        of.require("inputs")
+        self.about = f"{of.files.rows:,} rows"
+        moments, inputs = _moments(of), of.files.width("inputs")
+        self._mean = moments.mean[inputs:]
+        self._slope, self._constants, _ = fit(moments, inputs, intercept=True)
+        self.names = ["rmse", "r2"]
+
+    def figures(self, theta):
+        of, n = self._of, self._of.files.rows
+
+        def squares(block):
+            rows = of.files.read(block.start, block.stop)
+            x, y = rows.inputs.astype(np.float64), rows.samples.reshape(len(rows), -1).astype(np.float64)
+            predicted = of.model.sample(theta, Batch(len(rows), inputs=of.model.input_units.encode(rows.inputs)))
+            mine = of.model.units.decode(predicted).reshape(y.shape)
+            return np.array([np.square(y - guess).sum(0) for guess in (mine, x @ self._slope + self._constants, self._mean)])
+
+        *pair, total = of.total(n, squares)
+        rmse = tuple(float(np.sqrt(found.mean() / n)) for found in pair)
+        return dict(zip(self.names, (rmse, tuple(float((1 - found / total).mean()) for found in pair))))
+
+
+class Classification:
+    """The share of right labels and the cross entropy in nats, beside those of guessing by frequency, on all rows."""
+
+    columns = ("model", "frequencies")
+
+    @staticmethod
+    def serves(of):
+        return isinstance(of.model, Classifier)
+
+    def __init__(self, evaluation):
+        evaluation.require("labels")
+        self._of, self.about = evaluation, f"{evaluation.files.rows:,} rows"
+        self.names = ["accuracy", "cross_entropy"]
+
+    def figures(self, theta):
+        of, n, model = self._of, self._of.files.rows, self._of.model
+
+        def sums(block):
+            rows = of.files.read(block.start, block.stop)
+            if rows.labels.max() >= model.classes:
+                raise InputError(f"label {rows.labels.max()} is not among the {model.classes} that the model has learnt")
+            logits = model.logits(theta, model.units.encode(rows.samples))
+            entropy = Categorical.terms(logits.astype(np.float64), rows.labels).sum()
+            right = np.count_nonzero(logits.argmax(1) == rows.labels)
+            return np.array([right, entropy, *np.bincount(rows.labels, minlength=model.classes)])
+
+        right, entropy, *counts = of.total(n, sums) / n
+        shares = np.array(counts)[np.array(counts) > 0]
+        return {
+            "accuracy": (float(right), float(shares.max())),
+            "cross_entropy": (float(entropy), float(-(shares * np.log(shares)).sum())),
+        }
+
+
+def _moments(of):
+    """Return the moments of all rows' inputs and samples together."""
+
+    def moments(block):
+        rows = of.files.read(block.start, block.stop)
+        return Moments.of(np.hstack([rows.inputs, rows.samples.reshape(len(rows), -1)]))
+
+    return of.total(of.files.rows, moments, lambda a, b: merge([a, b]))
+
+
+GROUPS = (Distances, Bounds, Coefficients, Regression, Classification)

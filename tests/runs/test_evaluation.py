@@ -1,0 +1,109 @@
+"""`hpcgen evaluate` for each kind of model, and its figures during training."""
+
+import json
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from hpcgen import run
+from hpcgen.errors import InputError
+from hpcgen.evaluation import evaluate
+
+
+def quiet(line):
+    pass
+
+
+FIGURES = {
+    "gan": ("frechet_distance", "kernel_distance", "precision", "recall", "sliced_wasserstein", "log_spectral_distance"),
+    "rvae": ("elbo", "iwae", "bits_a_character"),
+    "linear": ("theta_error_to_least_squares", "noise_deviation", "theta_error"),
+    "regressor": ("rmse", "r2"),
+    "classifier": ("accuracy", "cross_entropy"),
+}
+FIGURES["vae"] = FIGURES["sound"] = (*FIGURES["gan"], *FIGURES["rvae"][:2])
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, kind):
+    path, data = trained(kind)
+    said = []
+    figures = evaluate(path, data, comm, out=folder / "f.json", say=said.append)
+    assert tuple(figures) == FIGURES[kind] and all(np.isfinite(figures[name]).all() for name in figures)
+    assert [line.split()[0] for line in said[2:-1]] == list(figures)
+    alone = evaluate(path, data, MPI.COMM_SELF, say=quiet)
+    assert alone == figures
+    report = json.loads((folder / "f.json").read_text())
+    assert [list(pair.values()) for pair in report["figures"].values()] == [list(pair) for pair in figures.values()]
+
+
+def test_what_an_evaluation_says(comm, trained, data):
+    """Held-out data is close to the data, samples of a model that has learnt nothing are not."""
+    text = data("text")
+    path, data = trained("gan")
+    figures = evaluate(path, data, comm, say=quiet)
+    for name in ("frechet_distance", "kernel_distance", "sliced_wasserstein", "log_spectral_distance"):
+        assert figures[name][0] > 5 * figures[name][1]
+    assert min(figures["precision"][1], figures["recall"][1]) > 0.8
+    classifier, _ = trained("classifier")
+    learned = evaluate(path, data, comm, 300, features=classifier, say=quiet)
+    assert learned["frechet_distance"] != figures["frechet_distance"]
+    with pytest.raises(InputError, match='--features needs a checkpoint of model.kind = "classifier"'):
+        evaluate(path, data, comm, features=path, say=quiet)
+    with pytest.raises(InputError, match="1797 rows of data give 4 to 898 to compare"):
+        evaluate(path, data, comm, 899, say=quiet)
+    with pytest.raises(InputError, match="kind of samples|shape of samples"):
+        evaluate(path, text, comm, say=quiet)
+
+
+@pytest.mark.parametrize(
+    "kind, columns, message",
+    [
+        ("linear", {"samples": (20, 2)}, "the data to evaluate on have no /inputs"),
+        ("regressor", {"samples": (20, 2)}, "the data to evaluate on have no /inputs"),
+        ("classifier", {"samples": (20, 8, 8, 1)}, "the data to evaluate on have no /labels"),
+        ("classifier", {"samples": (20, 8, 8, 1), "labels": (20,)}, "label 10 is not among the 10 that the model has learnt"),
+        ("gan", {"samples": (20, 8, 8, 1)}, "cannot be evaluated: samples that are all equal have no principal components"),
+    ],
+)
+def test_data_that_cannot_be_evaluated_on(comm, folder, trained, kind, columns, message):
+    path, _ = trained(kind)
+    if comm.rank == 0:
+        with h5py.File(folder / "bad.h5", "w") as file:
+            for name, shape in columns.items():
+                dtype = np.int64 if name == "labels" else np.uint8 if len(shape) == 4 else np.float32
+                file[name] = np.full(shape, 10, dtype)
+            file.attrs.update(kind="image" if len(columns["samples"]) == 4 else "array", low=0.0, high=255.0)
+    comm.Barrier()
+    with pytest.raises(InputError, match=message):
+        evaluate(path, folder / "bad.h5", comm, say=quiet)
+
+
+def test_features_that_serve_nothing(comm, trained):
+    path, data = trained("linear")
+    classifier, _ = trained("classifier")
+    with pytest.raises(InputError, match="serve to compare"):
+        evaluate(path, data, comm, features=classifier, say=quiet)
+
+
+def test_figures_during_training(comm, folder, trained):
+    path, data = trained("vae")
+    settings = ["train.steps=7", "metrics.every=4", "evaluate.every=3", "evaluate.count=100"]
+    again = folder / "run"
+    run.train(path.with_suffix(".toml"), again, comm, settings, progress="off", say=quiet, warn=quiet)
+    comm.Barrier()
+    header, *rows = [line.split(",") for line in (again / "metrics.csv").read_text().splitlines()]
+    by_step = {int(row[0]): dict(zip(header, row)) for row in rows}
+    assert {step: (row["vae/loss"] != "", row["evaluate/elbo/generated"] != "") for step, row in by_step.items()} == {
+        3: (False, True),
+        4: (True, False),
+        6: (False, True),
+        7: (False, True),
+    }
+    figures = evaluate(again, data, comm, 100, say=quiet)
+    last = by_step[7]
+    assert {name: float(last[f"evaluate/{name}/held_out_data"]) for name in figures} == pytest.approx(
+        {name: pair[1] for name, pair in figures.items()}, rel=1e-12
+    )
