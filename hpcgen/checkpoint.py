@@ -114,19 +114,23 @@ def save(path, comm, step, config, schema, fingerprint, environment, players):
     storage.write(path, comm, attributes, slabs)
 
 
-def restore(path, comm, config, players):
+def restore(path, comm, config, fingerprint, players):
     """Fill `players` (name -> PlayerState) from the checkpoint and return its attributes. Collective over `comm`.
 
-    Each rank reads and verifies its own slices. Raises ForeignError if the checkpoint is of another configuration, DamagedError
-    on all ranks if any finds damage; `players` may then be half filled.
+    Each rank reads and verifies its own slices. Raises ForeignError if the checkpoint is of another configuration or of data
+    with another `fingerprint`, DamagedError on all ranks if any finds damage; `players` may then be half filled.
     """
     from mpi4py import MPI
 
     with agree(comm), _part_of_run(path), _open(path) as file:
         attributes = _attributes(file)
-        changed = differences(config, parse_config(attributes["config"]))
+        changed = differences(config, _config(path, attributes))
         if changed:
             raise ForeignError(f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh")
+        if attributes["data"] != fingerprint:
+            raise ForeignError(
+                f"data.path: not the data that {path} was trained on; give them again, or start over with --fresh"
+            )
         for player, state in players.items():
             layout, group = state.theta.layout, f"players/{player}"
             mine = _parameter_slices(layout, comm.size)[comm.rank]
@@ -166,7 +170,7 @@ def load(path, optimizer=True):
                 for slot in (group.get("optimizer", ()) if optimizer else ())
             }
         schema = _schema(attributes, {name: storage.read_rows(file, f"schema/{name}") for name in file.get("schema", ())})
-    config = parse_config(attributes["config"])
+    config = _config(path, attributes)
     return Checkpoint(path, attributes["step"], attributes["seed"], config, schema, attributes, players, averages, slots)
 
 
@@ -198,7 +202,14 @@ def verify(path, comm):
 
 
 class ForeignError(InputError):
-    """A checkpoint, whole, that belongs to another run."""
+    """A checkpoint, whole, that belongs to another run, or to another hpcgen."""
+
+
+def _config(path, attributes):
+    try:
+        return parse_config(attributes["config"])
+    except InputError as error:
+        raise ForeignError(f"{path}: written by an hpcgen with other keys ({error})") from None
 
 
 @contextmanager
@@ -219,7 +230,7 @@ def _open(path):
         if not storage.has_checksums(file) or file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: not a checkpoint of hpcgen")
         if file.attrs["version"] != VERSION:
-            raise InputError(f"{path}: checkpoint version {file.attrs['version']}; this hpcgen reads version {VERSION}")
+            raise ForeignError(f"{path}: checkpoint version {file.attrs['version']}; this hpcgen reads version {VERSION}")
         yield file
 
 

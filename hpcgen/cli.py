@@ -21,6 +21,7 @@ GRACE_SECONDS = 5.0
 def main(arguments=None):
     """Run one command and end the process with its exit status; one failing rank ends all ranks."""
     runtime.prepare_process()
+    sys.stdout.reconfigure(errors="replace")  # what a model writes, a terminal need not have
     from mpi4py import MPI
 
     comm = MPI.COMM_WORLD
@@ -134,7 +135,7 @@ def parser():
 
     evaluate = commands.add_parser("evaluate", help="measure a model against data, beside real data or a closed form")
     evaluate.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
-    evaluate.add_argument("data", metavar="DATA.h5", type=Path)
+    evaluate.add_argument("data", metavar="DATA.h5", type=Path, nargs="+")
     evaluate.add_argument("--json", metavar="F", type=Path, help="write the figures as JSON")
     evaluate.add_argument("--count", type=_COUNT, help="samples to compare (default: half of the rows, at most 5,000)")
     evaluate.add_argument("--features", metavar="CHECKPOINT", type=Path, help="of a classifier; without it pixels are compared")
@@ -156,6 +157,10 @@ def _prepare_parser(prepare):
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--seed", type=_SEED, default=0, help="of the order that rows are put in")
     common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
+    common.add_argument(
+        "--hold-out", metavar="F.h5", type=Path, help="write the last rows to a file of their own, to evaluate on"
+    )
+    common.add_argument("--share", type=_share, default=0.2, help="of the rows that are held out (default: 0.2)")
     sources = prepare.add_subparsers(required=True, metavar="SOURCE")
 
     def add(name, source, help):
@@ -176,9 +181,11 @@ def _prepare_parser(prepare):
     images.add_argument("--channels", type=int, choices=(1, 3), default=3)
     images.add_argument("--skip-bad", action="store_true", help="leave out, and name, pictures that cannot be read")
     images.set_defaults(warn=_warn)
-    array = add("array", "array:Array path name", ".npy, .npz or any HDF5 dataset")
+    array = add("array", "array:Array path name inputs labels", ".npy, .npz or any HDF5 dataset")
     array.add_argument("path", metavar="FILE", type=Path)
     array.add_argument("--name", metavar="X", help="of the array, where the file holds several")
+    array.add_argument("--inputs", metavar="X", help="the array of the same file from which samples follow")
+    array.add_argument("--labels", metavar="X", help="the array of the same file with the samples' labels")
     text = add("text", "text:Text files length units", "characters or bytes as tokens")
     text.add_argument("files", metavar="FILE", type=Path, nargs="+")
     text.add_argument("--length", type=_COUNT, required=True, help="tokens in a sample")
@@ -214,12 +221,19 @@ _RATE = _WIDTH = _number(1, 10**6)
 _LABEL, _STEPS = _number(0, 2**31), _number(2, 1000)
 
 
-def _deviation(text):
-    """Convert the text of an argument to a standard deviation."""
-    with contextlib.suppress(ValueError):
-        if 0 <= float(text) <= 1e30:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1e30")
+def _real(least, most):
+    """Return a type for argparse: a number from `least` to `most`."""
+
+    def real(text):
+        with contextlib.suppress(ValueError):
+            if least <= float(text) <= most:
+                return float(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
+
+    return real
+
+
+_deviation, _share = _real(0, 1e30), _real(0, 1)
 
 
 def _prepare(options, comm):
@@ -231,7 +245,13 @@ def _prepare(options, comm):
     module, kind = target.split(":")
     source = getattr(import_module(f"hpcgen.data.sources.{module}"), kind)
     rows, shape = prepare(
-        lambda: source(*(getattr(options, name) for name in names)), options.out, comm, options.seed, options.keep_order
+        lambda: source(*(getattr(options, name) for name in names)),
+        options.out,
+        comm,
+        options.seed,
+        options.keep_order,
+        options.hold_out,
+        options.share,
     )
     _say(comm)(f"{options.out}: {rows:,} samples of {' x '.join(map(str, shape))}")
     return 0
@@ -292,7 +312,8 @@ def _compare(options, comm):
 
 
 def _warn(line):
-    print(f"hpcgen: {line}", file=sys.stderr, flush=True)
+    # In one piece, since several ranks may write at a time.
+    sys.stderr.write(f"hpcgen: {line}\n")
 
 
 def _say(comm, stream=None):

@@ -70,7 +70,7 @@ class Evaluate:
 
     every: int = setting(0, ge=0)
     count: int = setting(0, ge=0)
-    data: str = ""
+    data: str | list[str] = ""
     features: str = ""
 
 
@@ -162,10 +162,16 @@ def parse_config(text, settings=()):
     path = sections["data"].path
     if not path:
         raise InputError(f"data.path = {_shown(path)}: must name a data file, or several")
-    absolute = [str(Path(each).absolute()) for each in path] if isinstance(path, list) else str(Path(path).absolute())
-    sections["data"] = replace(sections["data"], path=absolute)
+    sections["data"] = replace(sections["data"], path=_absolute(path))
+    asked = sections["evaluate"]
+    sections["evaluate"] = replace(asked, data=_absolute(asked.data), features=_absolute(asked.features))
     optimizers = _optimizers(_subtable(table, "optimizer"), MODELS[model.kind].players, sections["train"].steps)
     return Config(seed=seed, model=model, optimizer=optimizers, **sections)
+
+
+def _absolute(path):
+    """Return a path, or a list of them, from the root; an empty one as it is."""
+    return [_absolute(each) for each in path] if isinstance(path, list) else path and str(Path(path).absolute())
 
 
 def differences(config, other):

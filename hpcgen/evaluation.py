@@ -17,23 +17,23 @@ from hpcgen.checkpoint import load, newest
 from hpcgen.data.file import DataFiles, require_suitable
 from hpcgen.errors import InputError
 from hpcgen.figures import GROUPS, Distances, Features
-from hpcgen.generation import Prior, generate, model_of
+from hpcgen.generation import Matching, Prior, generate, model_of
 from hpcgen.metrics.blocks import blocks
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.partition import Partition
-from hpcgen.runtime import one_blas_thread
+from hpcgen.runtime import lane_threads, one_blas_thread
+from hpcgen.workers import Workers
 
-# Blocks that are added up before ranks tell each other.
-RUN = 8
-# The most samples that are compared unless more are asked for.
-MOST = 5000
+# The fewest samples that are compared, one more than nearest neighbours; the most unless more are asked for.
+LEAST, MOST = 4, 5000
 
 
 class Evaluation:
-    """What a model is compared with: `count` rows of the data `files` as reference and as many held out, by turns.
+    """What a model is compared with: `count` rows of the data `files` as reference, and the `count` between them.
 
     `figures(theta)` returns {name: (value, value of the other)} of the `names`; `columns` says what the two values are of. Made
-    once, called for as many theta as wanted. Collective over `comm`. Raises InputError where the data do not serve.
+    once, called for as many theta as wanted; ranks, and threads of a rank, divide the work. Collective over `comm`. Raises
+    InputError where the data do not serve.
     """
 
     def __init__(self, model, schema, files, comm, count=None, seed=0, classifier=None):
@@ -41,14 +41,20 @@ class Evaluation:
         self.classifier, most = classifier, files.rows // 2
         self.count = min(most, MOST) if count is None else count
         groups = [group for group in GROUPS if group.serves(self)]
-        if model.source == "noise" and not 4 <= self.count <= most:
-            raise InputError(f"{files.rows} rows of data give 4 to {most} to compare and as many held out, not {self.count}")
+        self.halves = model.source == "noise"
+        if self.halves and most < LEAST:
+            raise InputError(f"{files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed")
+        if self.halves and not LEAST <= self.count <= most:
+            raise InputError(f"--count {self.count}: half of the {files.rows} rows can be compared, {LEAST} to {most}")
+        if count is not None and not self.halves:
+            raise InputError("a count serves to compare drawn samples; here all rows are taken: leave it out")
         if classifier and Distances not in groups:
             raise InputError(
                 "features of a classifier serve to compare samples that are drawn; this model's figures have no use for them"
             )
         if classifier:
             classifier.require(schema)
+        self._workers = Workers(lane_threads(comm))
         with _measurable():
             self._groups = [group(self) for group in groups]
         self.columns, self.about = self._groups[0].columns, self._groups[0].about
@@ -59,6 +65,9 @@ class Evaluation:
         """The columns as identifiers."""
         return [column.replace("-", "_").replace(" ", "_") for column in self.columns]
 
+    def close(self):
+        self._workers.close()
+
     def figures(self, theta):
         with one_blas_thread(), _measurable():
             return {name: pair for group in self._groups for name, pair in group.figures(theta).items()}
@@ -67,35 +76,61 @@ class Evaluation:
         """Raise InputError unless the data have the column."""
         if column not in self.files.names:
             raise InputError(f"the data to evaluate on have no /{column}")
+        if column == "inputs" and self.files.width(column) != len(self.schema.inputs):
+            raise InputError(
+                f"the data to evaluate on have {self.files.width(column)} inputs, the model {len(self.schema.inputs)}"
+            )
+
+    def once(self, function):
+        """Return function() on every rank; the first takes it."""
+
+        def measured():
+            with _measurable():
+                return function()
+
+        return from_root(self.comm, measured)
 
     def divided(self, items, function):
         """Return function(item) of all items in order, on every rank; the ranks divide them."""
         mine = Partition.even(len(items), self.comm.size).slice(self.comm.rank)
         with agree(self.comm), _measurable():
-            found = [function(item) for item in items[mine]]
+            found = list(self._workers.each(function, items[mine]))
         return [each for rank in self.comm.allgather(found) for each in rank]
 
     def each(self, n, function):
         """Return function(block) of every block of n rows in order."""
         return self.divided(blocks(n), function)
 
-    def total(self, n, function, join=add):
-        """Return function(block) of all blocks of n rows, joined in their order: first in runs, which the ranks divide."""
+    def total(self, n, function, join=add, run=1):
+        """Return function(block) of all blocks of n rows, joined in their order: first in runs, so that less is exchanged."""
         cut = blocks(n)
-        runs = [cut[i : i + RUN] for i in range(0, len(cut), RUN)]
-        return reduce(join, self.divided(runs, lambda run: reduce(join, map(function, run))))
+        runs = [cut[i : i + run] for i in range(0, len(cut), run)]
+        return reduce(join, self.divided(runs, lambda part: reduce(join, map(function, part))))
 
-    def rows(self, block, held_out, names=("samples",)):
-        """Return the Rows of a block of the reference, or of what is held out."""
-        rows = self.files.read(2 * block.start, 2 * block.stop, names)
-        return rows.map(lambda column: column[int(held_out) :: 2])
+    def rows(self, start, stop, other=False, names=("samples",)):
+        """Return the Rows [start, stop) of the reference, every second of the file, or of the rows between them."""
+        rows = self.files.read(2 * start, 2 * stop, names)
+        return rows.map(lambda column: column[int(other) :: 2])
 
-    def generated(self, theta, block):
-        return generate(self.model, theta, self.schema, Prior(self.model, self.seed), block.start, block.stop)
+    def rows_of(self, other):
+        """Return samples(start, stop) of the reference, or of the rows between them."""
+        return lambda start, stop: self.rows(start, stop, other).samples
+
+    def generated(self, theta, start, stop):
+        """Return samples [start, stop); of a conditional model for the labels of the reference, if it has any."""
+        matching = self.model.classes and "labels" in self.files.names
+        origin = Matching(self.model, self.seed, self._labels) if matching else Prior(self.model, self.seed)
+        return generate(self.model, theta, self.schema, origin, start, stop)
+
+    def _labels(self, start, stop):
+        return self.rows(*(min(edge, self.count) for edge in (start, stop)), names=("labels",)).labels
 
     def unit(self, samples):
         """Return samples of the data's interval as float64 in 0 to 1."""
-        return (samples.astype(np.float64) - self.schema.low) / (self.schema.high - self.schema.low)
+        unit = samples.astype(np.float64)
+        unit -= self.schema.low
+        unit /= self.schema.high - self.schema.low
+        return unit
 
 
 @contextmanager
@@ -108,7 +143,8 @@ def _measurable():
 
 
 def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=print, warn=print):
-    """Tell the figures of the checkpoint `path` (or a run folder's newest) on the data file `data`; write them to `out` (JSON).
+    """Tell the figures of the checkpoint `path` (or a run folder's newest) on `data`, a data file or several; write them to
+    `out` (JSON).
 
     `count` samples are compared with as many rows (default: half of the rows, at most 5,000). `features` names a checkpoint of
     a classifier whose features are compared; without it pixels are, along 64 principal components. Return {name: (value, value
@@ -121,11 +157,16 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
         with agree(comm):
             state = load(path, optimizer=False)
             classifier = Features(features) if features else None
-            files = stack.enter_context(DataFiles([str(data)]))
-            require_suitable(data, files, state.schema, path)
+            paths = [str(each) for each in (data if isinstance(data, (list, tuple)) else [data])]
+            files = stack.enter_context(DataFiles(paths))
+            require_suitable(", ".join(paths), files, state.schema, path)
         evaluation = Evaluation(model_of(state), state.schema, files, comm, count, seed, classifier)
+        stack.callback(evaluation.close)
         figures = evaluation.figures(state.sampled)
-    say(f"{path} on {data}: {evaluation.about}")
+    say(f"{path} on {', '.join(paths)}: {evaluation.about}")
+    seen = files.fingerprint == state.attributes["data"]
+    if seen:
+        say("these are the data that it was trained on: figures of data that it has not seen may be worse")
     width = max(map(len, figures))
     say(f"{'':<{width}}  {evaluation.columns[0]:>14}  {evaluation.columns[1]:>14}")
     for name, (value, other) in figures.items():
@@ -133,9 +174,9 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
     if out:
         report = {
             "checkpoint": str(path),
-            "data": str(data),
+            "data": paths,
+            "trained on these data": seen,
             "step": state.step,
-            "samples": evaluation.count,
             "seed": seed,
             "about": evaluation.about,
             "figures": {name: dict(zip(evaluation.keys, pair)) for name, pair in figures.items()},

@@ -22,14 +22,16 @@ from hpcgen.models.latent import Autoencoder
 from hpcgen.models.linear import Linear
 from hpcgen.models.regressor import Regressor
 from hpcgen.nn.likelihoods import Categorical
-from hpcgen.parallel.agreement import agree
+from hpcgen.plots import FEW
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, normal, stream
 
 # Principal components of the pixels, directions of the sliced distance, draws of the importance weighted bound.
 COMPONENTS, DIRECTIONS, DRAWS = 64, 256, 32
-# Numbers that principal components are taken from, in float64: 512 MiB.
-MOST_NUMBERS = 1 << 26
+# Parts of the directions that ranks divide; samples that are held at a time.
+PARTS, SOME = 16, 64
+# Numbers that principal components are taken from, in float64: 256 MiB. Features that are compared as they are.
+MOST_NUMBERS, WIDEST = 1 << 25, 512
 
 
 class Features:
@@ -45,62 +47,85 @@ class Features:
         if (self.state.schema.shape, self.state.schema.dtype) != (schema.shape, schema.dtype):
             raise InputError(f"{self.state.path}: classifies samples of another shape or type than these")
 
+    @property
+    def width(self):
+        """The number of features."""
+        return self.features(np.zeros((1, *self.state.schema.shape), self.state.schema.dtype)).shape[1]
+
     def features(self, samples):
         return self.model.features(self.state.sampled, self.model.units.encode(samples))
 
 
 class Distances:
-    """Generated samples against the reference, beside held-out data against the reference."""
+    """Generated samples against the reference, beside other data against the reference."""
 
-    columns = ("generated", "held-out data")
+    columns = ("generated", "real data")
 
     @staticmethod
     def serves(of):
         return of.model.source == "noise" and of.schema.kind != "text"
 
     def __init__(self, evaluation):
-        self._of, n, classifier = evaluation, evaluation.count, evaluation.classifier
-        space = f"features of {classifier.state.path}" if classifier else f"{COMPONENTS} principal components of the pixels"
-        self.about = f"{n:,} samples, {space}"
+        of, n = evaluation, evaluation.count
+        self._of, self._fields = of, _fields(of.schema)
         self.names = [
             *("frechet_distance", "kernel_distance", "precision", "recall", "sliced_wasserstein"),
-            *(["log_spectral_distance"] if _fields(evaluation.schema) else []),
+            *(["log_spectral_distance"] if self._fields else []),
         ]
         with one_blas_thread():
-            self._features = classifier.features if classifier else self._pixels(n)
+            self._features, space = self._space(of.classifier)
+            self.about = f"{n:,} samples, {space}"
             self._directions = None
-            self._reference = self._measured(lambda block: evaluation.rows(block, False).samples)
-            self._held_out = self._compared(self._measured(lambda block: evaluation.rows(block, True).samples))
+            self._reference = self._measured(of.rows_of(other=False))
+            self._data = self._compared(self._measured(of.rows_of(other=True)))
 
     def figures(self, theta):
-        mine = self._compared(self._measured(lambda block: self._of.generated(theta, block)))
-        return {name: (mine[name], self._held_out[name]) for name in mine}
+        mine = self._compared(self._measured(lambda start, stop: self._of.generated(theta, start, stop)))
+        return {name: (mine[name], self._data[name]) for name in mine}
 
-    def _pixels(self, n):
-        """Return the coordinates along the principal components of the reference."""
-        of, size = self._of, prod(self._of.schema.shape)
-        with agree(of.comm):
-            some = of.unit(of.rows(slice(0, min(n, LARGEST, max(COMPONENTS + 1, MOST_NUMBERS // size))), False).samples)
-            components = principal_components(some.reshape(len(some), -1), COMPONENTS)
-        return lambda samples: components.project(of.unit(samples).reshape(len(samples), -1))
+    def _space(self, classifier):
+        """Return features(samples) -> (n, d), and what they are: a classifier's, or where these are many, and of pixels, their
+        coordinates along principal components of the reference, and their distance from these components' span."""
+        of = self._of
+        flat, name = lambda samples: of.unit(samples).reshape(len(samples), -1), "numbers"
+        width = prod(of.schema.shape)
+        if classifier:
+            flat, name, width = classifier.features, f"features of {classifier.state.path}", classifier.width
+            if width <= WIDEST:
+                return flat, name
+        rows = min(of.count, LARGEST, max(COMPONENTS + 1, MOST_NUMBERS // width))
+
+        def components():
+            return principal_components(flat(of.rows_of(other=False)(0, rows)), COMPONENTS)
+
+        found = of.once(components)
+
+        def project(samples):
+            x = flat(samples)
+            along = found.project(x)
+            # Pythagoras: what lies outside the span has no coordinate, but a length.
+            beside = np.square(x - found.mean).sum(1) - np.square(along).sum(1)
+            return np.column_stack([along, np.sqrt(np.maximum(beside, 0))])
+
+        return project, f"{len(found.axes)} principal components of the {name}, and the distance from these"
 
     def _measured(self, samples):
-        """Return the features (n, d) of all samples, their moments, radii, projections and spectrum."""
-        of, n, fields = self._of, self._of.count, _fields(self._of.schema)
+        """Return the features (n, d) of all samples(start, stop), their moments, radii, projections and spectrum."""
+        of, n = self._of, self._of.count
 
-        def block_figures(block):
-            rows = samples(block)
-            return self._features(rows), spectrum.radial_power(of.unit(rows).reshape(len(rows), *fields)) if fields else 0.0
+        def of_some(some):
+            rows = samples(some.start, some.stop)
+            power = spectrum.radial_power(of.unit(rows).reshape(len(rows), *self._fields)) if self._fields else 0.0
+            return self._features(rows), power
 
-        features, power = zip(*of.each(n, block_figures))
+        features, power = zip(*of.divided([slice(i, min(i + SOME, n)) for i in range(0, n, SOME)], of_some))
         x = np.concatenate(features)
         if self._directions is None:
             self._directions = sliced.directions(stream(of.seed, Purpose.EVALUATE), DIRECTIONS, x.shape[1])
         return {
             "x": x,
-            "moments": merge(Moments.of(x[block]) for block in blocks(n)),
+            "moments": of.total(n, lambda block: Moments.of(x[block]), lambda a, b: merge([a, b])),
             "radii": np.concatenate(of.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))),
-            "projected": np.concatenate([sliced.project(x[block], self._directions) for block in blocks(n)]),
             "power": spectrum.mean(power, n),
         }
 
@@ -108,31 +133,35 @@ class Distances:
         """Return the figures of what was measured, against the reference."""
         of, n, real = self._of, self._of.count, self._reference
         x, y = real["x"], mine["x"]
+
+        def along(part):
+            projected = [np.concatenate([sliced.project(z[block], part) for block in blocks(n)]) for z in (x, y)]
+            return sliced.distance(*projected)
+
         estimates = of.divided(kernel.pairs(n, n), lambda pair: kernel.squared_mmd(x[pair[0]], y[pair[1]]))
-        precision = neighbours.share(of.each(n, lambda block: neighbours.covered(y[block], x, real["radii"])))
-        recall = neighbours.share(of.each(n, lambda block: neighbours.covered(x[block], y, mine["radii"])))
         figures = [
             frechet.distance(mine["moments"], real["moments"]),
             kernel.distance(estimates)[0],
-            precision,
-            recall,
-            sliced.distance(real["projected"], mine["projected"]),
+            neighbours.share(of.each(n, lambda block: neighbours.covered(y[block], x, real["radii"]))),
+            neighbours.share(of.each(n, lambda block: neighbours.covered(x[block], y, mine["radii"]))),
+            float(np.mean(of.divided(np.split(self._directions, PARTS), along))),
         ]
-        if _fields(of.schema):
+        if self._fields:
             figures.append(spectrum.distance(mine["power"], real["power"]))
         return dict(zip(self.names, figures))
 
 
 def _fields(schema):
     """Return the shape (*sizes, channels) of samples that are fields, or None."""
-    shape = schema.shape if schema.kind == "image" or len(schema.shape) > 1 and schema.shape[-1] < 8 else (*schema.shape, 1)
+    channels = schema.kind == "image" or len(schema.shape) > 1 and schema.shape[-1] < FEW
+    shape = schema.shape if channels else (*schema.shape, 1)
     return shape if 2 <= len(shape) <= 4 and min(shape[:-1]) > 1 else None
 
 
 class Bounds:
-    """Lower bounds of log p(x) in nats a sample, of generated samples beside held-out data."""
+    """Lower bounds of log p(x) in nats a sample, of data and of the model's samples: where the model fits, these are alike."""
 
-    columns = ("generated", "held-out data")
+    columns = ("generated", "real data")
 
     @staticmethod
     def serves(of):
@@ -144,7 +173,7 @@ class Bounds:
 
     def figures(self, theta):
         of = self._of
-        sets = (lambda block: of.generated(theta, block), lambda block: of.rows(block, True).samples)
+        sets = (lambda start, stop: of.generated(theta, start, stop), of.rows_of(other=True))
         pairs = [self._bounds(theta, samples) for samples in sets]
         figures = {name: tuple(pair[i] for pair in pairs) for i, name in enumerate(("elbo", "iwae"))}
         if "bits_a_character" in self.names:
@@ -156,7 +185,7 @@ class Bounds:
         of = self._of
 
         def sums(block):
-            x = of.model.units.encode(samples(block))
+            x = of.model.units.encode(samples(block.start, block.stop))
             size = (len(x), of.model.posterior.size)
             draws = (normal(stream(of.seed, Purpose.EVALUATE, block.start, part=1 + i), size) for i in range(DRAWS))
             return np.array([bound.sum() for bound in of.model.bounds(theta, x, draws)])
@@ -165,7 +194,11 @@ class Bounds:
 
 
 class Coefficients:
-    """The linear generator's parameters beside the closed form of all rows: least squares."""
+    """The linear generator's parameters beside the closed form of all rows, least squares.
+
+    The largest errors of theta and of the noise's deviation in units of the columns' root mean squares; that of theta as it is
+    where the data hold the true one.
+    """
 
     columns = ("model", "least squares")
 
@@ -178,14 +211,17 @@ class Coefficients:
         of.require("inputs")
         self.about = f"{of.files.rows:,} rows"
         *self._fitted, self._noise = fit(_moments(of), of.files.width("inputs"), of.model.intercept)
-        self._true = of.files.constant("theta")
+        true = of.files.constant("theta")
+        self._true = true if true is not None and true.shape == self._fitted[0].shape else None
         known = [] if self._true is None else ["theta_error"]
-        self.names = ["theta_error_to_least_squares", "noise_deviation", *known]
+        self.names = ["theta_error_to_least_squares", "noise_error_to_least_squares", *known]
 
     def figures(self, theta):
         slope, constants, noise = self._of.model.coefficients(theta)
-        apart = max(float(np.abs(a - b).max()) for a, b in zip((slope, constants), self._fitted))
-        figures = [(apart, 0.0), (float(noise.mean()), float(self._noise.mean()))]
+        x, y = self._of.model.input_units.scale, self._of.model.units.scale
+        weights = (x[:, None] / y, 1 / y)
+        apart = max(float(np.abs((a - b) * w).max()) for a, b, w in zip((slope, constants), self._fitted, weights))
+        figures = [(apart, 0.0), (float(np.abs((noise - self._noise) / y).max()), 0.0)]
         if self._true is not None:
             figures.append(tuple(float(np.abs(each - self._true).max()) for each in (slope, self._fitted[0])))
         return dict(zip(self.names, figures))
@@ -265,7 +301,7 @@ def _moments(of):
         rows = of.files.read(block.start, block.stop)
         return Moments.of(np.hstack([rows.inputs, rows.samples.reshape(len(rows), -1)]))
 
-    return of.total(of.files.rows, moments, lambda a, b: merge([a, b]))
+    return of.total(of.files.rows, moments, lambda a, b: merge([a, b]), run=64)
 
 
 GROUPS = (Distances, Bounds, Coefficients, Regression, Classification)

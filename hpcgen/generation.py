@@ -1,11 +1,12 @@
 """Samples of a trained model in blocks: sample i of a seed is the same whoever makes it, and however many others are made.
 
 An origin says what samples are made from: `batch(block)` is the Batch of a block, `columns()` what a data file holds beside the
-samples, {name: rows(start, stop)}.
+samples, {name: rows(start, stop)}; pictures of them go together in runs of `group`.
 """
 
 import numpy as np
 
+from hpcgen.data.file import finite_rows
 from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
 from hpcgen.runtime import one_blas_thread
@@ -13,6 +14,8 @@ from hpcgen.streams import Purpose, stream
 
 # Samples are made in blocks, each from a stream of its own and in arrays of one shape.
 BLOCK = 64
+# Blocks whose inputs are read at once.
+BLOCKS_READ = 256
 
 
 def model_of(checkpoint):
@@ -23,6 +26,8 @@ def model_of(checkpoint):
 
 class Prior:
     """Samples from the noise of `seed`; those of a conditional model for `label`, or for all labels in turn."""
+
+    group = 1
 
     def __init__(self, model, seed, label=None):
         self._model, self._seed, self._label = model, seed, label
@@ -47,23 +52,44 @@ class Prior:
 
 
 class Conditioned(Prior):
-    """Samples for given inputs, row by row."""
+    """Samples for the inputs that `source` reads, row by row."""
 
     def __init__(self, model, seed, source):
         super().__init__(model, seed)
-        self._source = source
+        self._source, self._held = source, (None, None)
 
     def batch(self, block):
-        inputs = _padded(self._source.read(*_inside(block, self._source.rows)).samples)
-        noise = self.codes(block)
-        return Batch(BLOCK, noise=noise, inputs=self._model.input_units.encode(inputs), random=self._random(block))
+        # A source opens its file for each read: several blocks are read at once.
+        chunk, start = block // BLOCKS_READ, BLOCK * (block % BLOCKS_READ)
+        if chunk != self._held[0]:
+            rows = self._source.rows
+            first, last = (min(edge * BLOCKS_READ * BLOCK, rows) for edge in (chunk, chunk + 1))
+            self._held = chunk, self._inputs(first, last)
+        inputs = self._model.input_units.encode(_padded(self._held[1][start : start + BLOCK]))
+        return Batch(BLOCK, noise=self.codes(block), inputs=inputs, random=self._random(block))
+
+    def _inputs(self, start, stop):
+        return finite_rows(self._source.name, self._source.read(start, stop).samples, start, "inputs")
 
     def columns(self):
-        return {"inputs": lambda start, stop: self._source.read(start, stop).samples}
+        return {"inputs": self._inputs}
+
+
+class Matching(Prior):
+    """Samples for the labels of a data file's rows, labels(start, stop): as frequent as there."""
+
+    def __init__(self, model, seed, labels):
+        super().__init__(model, seed)
+        self._given = labels
+
+    def _labels(self, start, stop):
+        return _padded(self._given(start, stop))
 
 
 class Decoded:
     """Samples of codes that were not drawn: the most likely ones."""
+
+    group = 2
 
     def batch(self, block):
         return Batch(BLOCK, noise=self.codes(block), random=None)
@@ -90,7 +116,7 @@ class Interpolation(Decoded):
     arXiv:1609.04468)."""
 
     def __init__(self, ends, steps):
-        self._ends, self._steps = ends, steps
+        self._ends, self._steps, self.group = ends, steps, steps
 
     def codes(self, block):
         rows = np.arange(block * BLOCK, (block + 1) * BLOCK)

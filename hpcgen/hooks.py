@@ -90,26 +90,31 @@ class MetricsFile(Hook):
             columns += [f"evaluate/{name}/{key}" for name in evaluation.names for key in evaluation.keys]
         if training.comm.rank == 0:
             with refusals(path):
+                known, rows = self._rows_until(training.step)
+                columns = list(dict.fromkeys(["step", *columns, *known]))
                 part = path.with_name(f".{path.name}.part")
                 with open(part, "w", newline="") as file:
-                    writer = csv.DictWriter(file, ["step", *columns], "", "ignore", lineterminator="\n")
+                    writer = csv.DictWriter(file, columns, lineterminator="\n")
                     writer.writeheader()
-                    writer.writerows(self._rows_until(training.step))
+                    writer.writerows(rows)
                 part.replace(path)
                 self._file = open(path, "a", newline="")
-                self._writer = csv.DictWriter(self._file, ["step", *columns], "", "ignore", lineterminator="\n")
+                self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
 
     def _rows_until(self, step):
+        """Return the columns and the rows of the file until `step`."""
         if step == 0 or not self._path.exists():
-            return []
+            return [], []
         with open(self._path, newline="") as file:
-            return [row for row in csv.DictReader(file) if (row.get("step") or "").isdecimal() and int(row["step"]) <= step]
+            reader = csv.DictReader(file, restkey="")
+            rows = [row for row in reader if (row["step"] or "").isdecimal() and int(row["step"]) <= step and "" not in row]
+            return reader.fieldnames, rows
 
     def __call__(self, training, statistics, last):
         config, row = training.config, {}
         if training.step % config.metrics.every == 0:
             row |= {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
-        if self._evaluation and (last or training.step % config.evaluate.every == 0):
+        if self._evaluation and (training.step % config.evaluate.every == 0 or training.step == config.train.steps):
             for name, pair in self._evaluation.figures(training.sampled()).items():
                 row |= {f"evaluate/{name}/{key}": value for key, value in zip(self._evaluation.keys, pair)}
         if row and self._file is not None:
@@ -131,7 +136,9 @@ def evaluation(training, stack):
         files = stack.enter_context(DataFiles(paths))
         require_suitable(", ".join(paths), files, schema, "the training data")
         classifier = Features(asked.features) if asked.features else None
-    return Evaluation(training.model, schema, files, training.comm, asked.count or None, training.config.seed, classifier)
+    made = Evaluation(training.model, schema, files, training.comm, asked.count or None, classifier=classifier)
+    stack.callback(made.close)
+    return made
 
 
 class Samples(Hook):

@@ -11,28 +11,29 @@ CELL, GAP = 56, 4
 FEW = 8
 
 
-def save_picture(samples, path, low, high):
-    """Write a square grid of samples in [low, high] as PNG, whatever the path's ending.
+def save_picture(samples, path, low, high, group=1):
+    """Write a grid of samples in [low, high] as PNG, whatever the path's ending: about square, with whole groups in a row.
 
     Pictures are shown as such, of volumes the slice in the middle of the first axis, all else as curves; of channels all where
     they are one or three, else the first.
     """
+    columns = group * math.ceil(math.sqrt(len(samples)) / group)
     samples = samples if samples.shape[-1] < FEW else samples[..., None]
     if samples.ndim == 5:
         samples = samples[:, samples.shape[1] // 2]
     if samples.ndim == 4:
-        _grid(samples if samples.shape[3] in (1, 3) else samples[..., :1], path, low, high)
+        _grid(samples if samples.shape[3] in (1, 3) else samples[..., :1], path, low, high, columns)
     else:
-        _curves(samples, path, low, high)
+        _curves(samples, path, low, high, columns)
 
 
-def _grid(samples, path, low, high):
+def _grid(samples, path, low, high, columns):
     """Pictures side by side on grey, enlarged smoothly by a whole factor where they are small."""
     unit = (samples.astype(np.float64) - low) / (high - low)
     images = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8)
     images = images.squeeze(3) if images.shape[3] == 1 else images
     n, height, width = images.shape[:3]
-    factor, columns = max(1, CELL // max(height, width)), math.ceil(math.sqrt(n))
+    factor = max(1, CELL // max(height, width))
     step = np.array([width, height]) * factor + GAP
     size = step * [columns, math.ceil(n / columns)] + GAP
     grid = Image.new("L" if images.ndim == 3 else "RGB", tuple(map(int, size)), color="gray")
@@ -42,12 +43,11 @@ def _grid(samples, path, low, high):
     grid.save(path, "PNG")
 
 
-def _curves(samples, path, low, high):
+def _curves(samples, path, low, high, columns):
     """Each sample in axes of its own, (n, length, channels) as a curve a channel, of more axes all numbers in order."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    columns = math.ceil(math.sqrt(len(samples)))
     figure = Figure(figsize=(10, 10))
     FigureCanvasAgg(figure)
     for i, sample in enumerate(samples):
@@ -55,4 +55,5 @@ def _curves(samples, path, low, high):
         axes.plot(sample if sample.ndim == 2 else sample.reshape(-1), linewidth=0.8)
         axes.set_ylim(low, high)
         axes.set_axis_off()
+    figure.subplots_adjust(0.01, 0.01, 0.99, 0.99)
     figure.savefig(path, format="png", dpi=80)

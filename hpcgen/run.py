@@ -28,6 +28,7 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
         training = stack.enter_context(closing(Training(config, comm)))
+        evaluation = hooks.evaluation(training, stack) if config.evaluate.every else None
         training.warn_of_mixed_nodes(warn)
         stack.enter_context(_locked(folder, comm))
         training.resume(from_root(comm, _enter, folder, config, fresh), warn)
@@ -36,11 +37,11 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
         for line in _introduction(training):
             say(line)
         if training.step < config.train.steps:
-            evaluation = hooks.evaluation(training, stack) if config.evaluate.every else None
             active = [
                 *hooks.progress(progress, training),
-                hooks.MetricsFile(folder / "metrics.csv", training, evaluation),
+                # First of all what a signal leaves little time for.
                 hooks.Checkpoints(folder / "checkpoints"),
+                hooks.MetricsFile(folder / "metrics.csv", training, evaluation),
                 *([samples] if samples else []),
             ]
             for hook in active:

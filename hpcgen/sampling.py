@@ -11,6 +11,7 @@ import numpy as np
 from hpcgen import showing, storage
 from hpcgen.checkpoint import load, newest
 from hpcgen.data.file import DataFiles, require_suitable
+from hpcgen.data.prepare import value_range
 from hpcgen.data.sources.array import Array
 from hpcgen.errors import InputError
 from hpcgen.generation import BLOCK, Conditioned, Interpolation, Prior, Reconstruction, generate, model_of
@@ -54,7 +55,7 @@ def sample(
             origin, rows = _origin(state, seed, stack, label, inputs, reconstruct, interpolate)
             count = (64 if rows is None else rows) if count is None else count
             if rows is not None and count > rows:
-                raise InputError(f"--count {count}: the file has {rows} rows")
+                raise InputError(f"--count {count}: the file gives {rows} samples")
         say(f"from {path}")
         made = partial(generate, model_of(state), state.sampled, schema, origin)
         for target, size in ((out, count * prod(schema.shape) * np.dtype(schema.dtype).itemsize), (png, 0)):
@@ -71,7 +72,7 @@ def sample(
                 if comm.rank == 0:
                     samples = _beside_originals(made(0, some), origin)
                     if png:
-                        showing.save(samples, png, schema, ".png")
+                        showing.save(samples, png, schema, ".png", origin.group)
                     else:
                         say(showing.texts(samples, schema))
             if png:
@@ -105,14 +106,22 @@ def _origin(state, seed, stack, label, inputs, reconstruct, interpolate):
         source = Array(inputs, "inputs" if Path(inputs).suffix in (".h5", ".hdf5") else None)
         if source.shape != (len(state.schema.inputs),):
             raise InputError(f"{inputs}: rows of {source.shape} numbers, not {len(state.schema.inputs)} as the model takes")
-        origin, rows = Conditioned(model, seed, source), source.rows
+        origin, rows = Conditioned(model, seed, source), _some(inputs, source.rows)
     if reconstruct:
         files = stack.enter_context(DataFiles([str(reconstruct)]))
         require_suitable(reconstruct, files, state.schema, state.path)
-        origin, rows = Reconstruction(model, state.sampled, files), files.rows
+        origin, rows = Reconstruction(model, state.sampled, files), _some(reconstruct, files.rows)
     if interpolate:
-        origin, rows = Interpolation(origin, interpolate), None if rows is None else (rows - 1) * interpolate
+        origin = Interpolation(origin, interpolate)
+        rows = None if rows is None else interpolate * (_some(reconstruct, rows, 2) - 1)
     return origin, rows
+
+
+def _some(path, rows, least=1):
+    """Return the number of rows of a file; raise InputError if it has fewer than `least`."""
+    if rows < least:
+        raise InputError(f"{path}: {rows} rows; {least} or more are needed")
+    return rows
 
 
 def _slab(comm, count, rows):
@@ -132,17 +141,22 @@ def _beside_originals(samples, origin):
 
 
 def _write_hdf5(path, comm, slabs, schema, source):
+    samples, low, high = slabs["samples"].local, schema.low, schema.high
+    if samples.dtype == np.float32:
+        # A model may leave the interval of its data; one that the file declares holds all.
+        least, most = value_range(comm, samples)
+        low, high = min(low, least), max(high, most)
     attributes = {
         "format": "hpcgen-data",
         "version": 1,
         "kind": schema.kind,
         "source": source,
-        "low": schema.low,
-        "high": schema.high,
-        "rate": schema.rate,
-        "units": schema.units,
+        "low": low,
+        "high": high,
     }
+    attributes |= {"rate": schema.rate} if schema.kind == "audio" else {}
     if schema.vocabulary:
+        attributes |= {"units": schema.units}
         slabs = {**slabs, "vocabulary": storage.Slab.replicated(schema.code_points, comm)}
     storage.write(path, comm, attributes, slabs)
 

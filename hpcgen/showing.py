@@ -24,12 +24,15 @@ def check(path, schema, ending):
         raise InputError(f"{path}: samples of kind {schema.kind} cannot be shown so; take {natural(schema)}")
 
 
-def save(samples, path, schema, ending):
-    """Write samples, as they lie in a data file, to a file of the kind ".png", ".txt" or ".wav", whole or not at all."""
+def save(samples, path, schema, ending, group=1):
+    """Write samples, as they lie in a data file, to a file of the kind ".png", ".txt" or ".wav", whole or not at all.
+
+    Each `group` of them stands in one row of a picture.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}")
-    SAVERS[ending](samples, part, schema)
+    SAVERS[ending](samples, part, schema, group)
     part.replace(path)
 
 
@@ -38,11 +41,11 @@ def texts(samples, schema):
     return f"\n{LINE}\n".join(schema.text(tokens) for tokens in samples)
 
 
-def _save_text(samples, path, schema):
+def _save_text(samples, path, schema, group):
     path.write_text(texts(samples, schema) + "\n", encoding="utf-8")
 
 
-def _save_sound(samples, path, schema):
+def _save_sound(samples, path, schema, group):
     """16 bits a number, one sample after the other."""
     channels = schema.shape[1] if len(schema.shape) > 1 else 1
     unit = (samples.reshape(len(samples), -1, channels).astype(np.float64) - schema.low) / (schema.high - schema.low)
@@ -56,7 +59,7 @@ def _save_sound(samples, path, schema):
 
 
 SAVERS = {
-    ".png": lambda samples, path, schema: plots.save_picture(samples, path, schema.low, schema.high),
+    ".png": lambda samples, path, schema, group: plots.save_picture(samples, path, schema.low, schema.high, group),
     ".txt": _save_text,
     ".wav": _save_sound,
 }

@@ -67,18 +67,13 @@ class Training:
         damage = []
         for path in paths:
             try:
-                attributes = checkpoint.restore(path, self.comm, self.config, self._states())
+                attributes = checkpoint.restore(path, self.comm, self.config, self.shards.fingerprint, self._states())
             except DamagedError as error:
                 aside = path.with_suffix(".damaged")
                 from_root(self.comm, path.replace, aside)
                 warn(f"skipped: {error}; it is now {aside.name}")
                 damage.append(aside.name)
                 continue
-            if attributes["data"] != self.shards.fingerprint:
-                raise InputError(
-                    f"{self.config.data.path}: not the data that {path} was trained on; give that file as data.path, "
-                    "or start over with --fresh"
-                )
             self._warn_of_other_software(json.loads(attributes["environment"]), path, warn)
             self.step, self.saved = attributes["step"], path
             return
@@ -180,7 +175,7 @@ class Training:
 
     def _last_good(self):
         good = f"the last good checkpoint is {self.saved}" if self.saved else "there is no checkpoint yet"
-        return f"{good}; lower optimizer.learning_rate or choose another model.loss"
+        return f"{good}; lower optimizer.learning_rate"
 
 
 def deal_lanes(config, size):

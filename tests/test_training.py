@@ -300,3 +300,78 @@ def test_inspect_tells_damage(comm, folder, run_file, digits):
         hpcgen.load(training.saved)
     with pytest.raises(InputError, match="no such file"):
         inspect(folder / "nothing", comm, lambda line: None)
+
+
+def test_a_checkpoint_of_another_version_stays_as_it_is(comm, folder, run_file, monkeypatch):
+    monkeypatch.setattr(checkpoint, "VERSION", 1)
+    train(run_file, folder / "run", comm)
+    monkeypatch.undo()
+    with pytest.raises(InputError, match="checkpoint version 1; this hpcgen reads version 2"):
+        train(run_file, folder / "run", comm, "train.steps=30")
+    assert {path.suffix for path in (folder / "run" / "checkpoints").iterdir()} == {".h5"}
+
+
+def test_figures_of_the_past_stay_in_metrics_csv(comm, folder, run_file):
+    train(run_file, folder / "run", comm, "train.steps=10", "evaluate.every=5", "evaluate.count=50")
+    before = list(csv.DictReader((folder / "run" / "metrics.csv").read_text().splitlines()))
+    train(run_file, folder / "run", comm, "train.steps=20")
+    after = list(csv.DictReader((folder / "run" / "metrics.csv").read_text().splitlines()))
+    assert after[:2] == before
+    assert float(before[0]["evaluate/precision/real_data"]) > 0.5 and after[3]["evaluate/precision/real_data"] == ""
+
+
+def test_a_checkpoint_is_there_before_figures_are_taken(comm, folder, run_file, monkeypatch):
+    def fails(self, theta):
+        raise RunError("no figure")
+
+    monkeypatch.setattr("hpcgen.evaluation.Evaluation.figures", fails)
+    with pytest.raises(RunError, match="no figure"):
+        train(run_file, folder / "run", comm, "evaluate.every=8", "evaluate.count=50")
+    comm.Barrier()
+    assert [path.name for path in checkpoint.candidates(folder / "run")] == ["step-00000008.h5"]
+
+
+def test_what_cannot_be_evaluated_leaves_the_run_folder_alone(comm, folder, run_file):
+    train(run_file, folder / "run", comm)
+    with pytest.raises(InputError, match="no such file"):
+        train(run_file, folder / "run", comm, "evaluate.every=5", "evaluate.data=missing.h5", fresh=True)
+    assert (folder / "run" / "checkpoints" / "step-00000020.h5").exists() and not (folder / "run" / "old-1").exists()
+
+
+RICH = """
+    data = {{ path = "{data}", block = 1 }}
+    train = {{ steps = 6, lanes = 4, lane_size = 4 }}
+    checkpoint.every = 3
+    [model]
+    network = "dcgan28"
+    loss = "wasserstein"
+    gradient_penalty = 10.0
+    discriminator_steps = 2
+    spectral_norm = true
+    conditional = true
+    generator.width = 16
+    discriminator.width = 16
+    [optimizer]
+    schedule = "cosine"
+    decay_steps = 6
+    average = 0.9
+    """
+
+
+def test_all_that_a_run_carries_on_is_in_its_checkpoint(comm, folder, random):
+    """Turns, spectral norms' vectors, averages, schedules, and the place in data that are read in blocks."""
+    if comm.rank == 0:
+        with h5py.File(folder / "data.h5", "w") as file:
+            file["samples"] = random.integers(0, 255, (5000, 32, 32, 1), np.uint8)
+            file["labels"] = random.integers(0, 3, 5000)
+        (folder / "rich.toml").write_text(RICH.format(data=folder / "data.h5"))
+    comm.Barrier()
+    whole = train(folder / "rich.toml", folder / "whole", comm)
+    if comm.rank == 0:
+        run.train(
+            folder / "rich.toml", folder / "parts", MPI.COMM_SELF, ["train.steps=3"], progress="off", say=lambda line: None
+        )
+    comm.Barrier()
+    parts = train(folder / "rich.toml", folder / "parts", comm)
+    assert parameters(parts) == parameters(whole)
+    assert compare(folder / "whole", folder / "parts", comm, lambda line: None) == 0

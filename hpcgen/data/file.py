@@ -19,6 +19,9 @@ from hpcgen.data.schema import Schema
 from hpcgen.errors import DamagedError, InputError
 from hpcgen.parallel.partition import Partition
 
+# Labels count classes; greater ones are other numbers by mistake.
+MOST_CLASSES = 1 << 20
+
 
 class Rows(NamedTuple):
     """Rows of a data file, as they lie there: samples (n, ...), and inputs (n, p) and labels (n,) or None."""
@@ -80,8 +83,10 @@ class DataFiles:
             raise InputError(f"{path}: not the same kind of rows as {first_path}; data files used as one must agree in all")
 
     def constant(self, name):
-        """Return the array of that name that stands beside the rows of the first file, or None."""
-        return self._files[0][name][...] if name in self._files[0] else None
+        """Return the array of that name that stands beside the rows of every file, and is the same in all, or None."""
+        arrays = [file[name][...] if name in file else None for file in self._files]
+        same = all(array is not None and np.array_equal(array, arrays[0]) for array in arrays)
+        return arrays[0] if same else None
 
     def width(self, name):
         """Return the numbers in a row of a column."""
@@ -152,11 +157,26 @@ def _schema(file):
     """Return what the file itself says of its rows."""
     samples, kind = file["samples"], str(file.attrs.get("kind", "array"))
     low, high = declared_range(file) or (None, None)
-    if kind == "text" and "vocabulary" not in file:
-        raise InputError(f"{file.filename}: text without /vocabulary; make it with 'hpcgen prepare text'")
-    vocabulary = "".join(map(chr, file["vocabulary"][...])) if kind == "text" else ""
-    rate, units = int(file.attrs.get("rate", 0)), str(file.attrs.get("units", "characters"))
-    return Schema(samples.shape[1:], str(samples.dtype), kind, low, high, rate=rate, vocabulary=vocabulary, units=units)
+    vocabulary = _vocabulary(file) if kind == "text" else ""
+    units, rate = str(file.attrs.get("units", "characters")), file.attrs.get("rate", 0) if kind == "audio" else 0
+    if kind == "audio" and not (isinstance(rate, (int, np.integer)) and rate > 0):
+        raise InputError(
+            f"{file.filename}: audio needs the attribute rate, samples a second; make it with 'hpcgen prepare audio'"
+        )
+    return Schema(samples.shape[1:], str(samples.dtype), kind, low, high, rate=int(rate), vocabulary=vocabulary, units=units)
+
+
+def _vocabulary(file):
+    remedy = "make it with 'hpcgen prepare text'"
+    if "vocabulary" not in file:
+        raise InputError(f"{file.filename}: text without /vocabulary; {remedy}")
+    if file["samples"].ndim != 2:
+        raise InputError(f"{file.filename}: text in /samples of shape {file['samples'].shape}, not (n, length); {remedy}")
+    points = file["vocabulary"][...]
+    plain = points.dtype.kind in "iu" and points.ndim == 1 and len(np.unique(points)) == len(points)
+    if not plain or np.any((points < 0) | (points > 0x10FFFF) | ((0xD800 <= points) & (points < 0xE000))):
+        raise InputError(f"{file.filename}: /vocabulary must be different code points of Unicode; {remedy}")
+    return "".join(map(chr, points))
 
 
 def _column(file, name, rows, schema):
@@ -176,12 +196,23 @@ def _known_samples(name, rows, first, schema):
         raise InputError(
             f"{name}: row {first + row} holds token {rows[row].max()}, outside the vocabulary of {len(schema.vocabulary)}"
         )
-    return finite_rows(name, rows, first)
+    finite_rows(name, rows, first)
+    if rows.dtype.kind == "f" and schema.low is not None:
+        # Rounding on the way from a model's interval is not meant.
+        slack = 1e-3 * (schema.high - schema.low)
+        outside = ((rows < schema.low - slack) | (rows > schema.high + slack)).reshape(len(rows), -1).any(1)
+        if outside.any():
+            raise InputError(
+                f"{name}: row {first + int(outside.argmax())} holds numbers outside the attributes low, high = "
+                f"{schema.low:g}, {schema.high:g}; correct them, or leave them out"
+            )
+    return rows
 
 
 def _known_labels(name, labels, first, schema):
-    if labels.size and labels.min() < 0:
-        raise InputError(f"{name}: row {first + int(np.argmin(labels))} has label {labels.min()}; labels count from 0")
+    for bad, why in ((labels < 0, "labels count from 0"), (labels >= MOST_CLASSES, f"{MOST_CLASSES:,} are the most")):
+        if bad.any():
+            raise InputError(f"{name}: row {first + int(bad.argmax())} has label {labels[bad.argmax()]}; {why}")
     return labels.astype(np.int64)
 
 

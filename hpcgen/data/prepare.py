@@ -12,12 +12,12 @@ from hpcgen.storage import Slab, partition, write
 from hpcgen.streams import Purpose, stream
 
 
-def prepare(make_source, path, comm, seed=0, keep_order=False):
+def prepare(make_source, path, comm, seed=0, keep_order=False, hold_out=None, share=0.2):
     """Write the data file `path` from the source that `make_source()` returns; return its number of rows and sample shape.
 
-    Rows are put in an order drawn from `seed`, so that every lane's shard is alike, unless `keep_order`. The file is the same
-    at any number of ranks; each rank holds 1/size of the rows (a compressed source
-    is decompressed by each). Collective over `comm`.
+    Rows are put in an order drawn from `seed`, so that every lane's shard is alike, unless `keep_order`. The last `share` of
+    them go to the data file `hold_out` instead, if one is named. The files are the same at any number of ranks; each rank holds
+    1/size of the rows (a compressed source is decompressed by each). Collective over `comm`.
 
     Raises InputError for a source that cannot be read, or holds NaN or infinity (naming the row).
     """
@@ -26,7 +26,8 @@ def prepare(make_source, path, comm, seed=0, keep_order=False):
     source.survey(comm)
     with agree(comm):
         _require_rows(source, source.rows)
-        storage.require_room(path, 0)
+        for target in filter(None, (path, hold_out)):
+            storage.require_room(target, 0)
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
         rows = source.read(mine.start, mine.stop)
@@ -42,17 +43,22 @@ def prepare(make_source, path, comm, seed=0, keep_order=False):
     random = stream(seed, Purpose.PREPARE)
     order = np.arange(before.total) if keep_order else random.permutation(before.total)
 
-    def slab(local):
-        shape = (before.total, *local.shape[1:])
+    def slab(local, chosen):
+        shape = (len(chosen), *local.shape[1:])
         after = partition(shape, local.dtype, comm.size)
-        return Slab(shape, after.starts[comm.rank], redistribute(comm, local, before, after, order))
+        return Slab(shape, after.starts[comm.rank], redistribute(comm, local, before, after, chosen))
 
-    slabs = {name: slab(getattr(rows, name)) for name in source.columns}
-    slabs |= {name: Slab.replicated(array, comm) for name, array in source.constants.items()}
     attributes = {"format": "hpcgen-data", "version": 1, "kind": source.kind, "source": source.name, **source.attributes}
     attributes |= {"low": low, "high": high, "seed": seed, "shuffled": int(not keep_order)}
-    write(path, comm, attributes, slabs)
-    return before.total, source.shape
+    cut = before.total - round(share * before.total) if hold_out else before.total
+    if hold_out and not 0 < cut < before.total:
+        raise InputError(f"{source.name}: {before.total} rows cannot be divided so that {share} of them are held out")
+    for target, chosen in ((path, order[:cut]), (hold_out, order[cut:])):
+        if target:
+            slabs = {name: slab(getattr(rows, name), chosen) for name in source.columns}
+            slabs |= {name: Slab.replicated(array, comm) for name, array in source.constants.items()}
+            write(target, comm, attributes, slabs)
+    return cut, source.shape
 
 
 def _require_rows(source, rows):

@@ -85,7 +85,8 @@ class _Lane:
     def survey(self, files):
         """Return what the shard tells of the whole data: (extremes, classes, moments of inputs, moments of samples)."""
         columns = {"inputs", "samples"} if "inputs" in files.names else set()
-        columns |= ({"samples"} if files.schema.low is None else set()) | ({"labels"} & set(files.names))
+        extremes = files.schema.low is None and files.schema.dtype != "uint8"
+        columns |= ({"samples"} if extremes else set()) | ({"labels"} & set(files.names))
         low, high, classes, moments = np.inf, -np.inf, 0, [_Moments(), _Moments()]
         for index, block in enumerate(self._blocks if columns else ()):
             rows = self._loaded[index] if index in self._loaded else self._read(block.start, block.stop, columns)

@@ -12,6 +12,7 @@ from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.penalty import gradient_penalty, require_second_derivatives
+from hpcgen.nn.spectral import SpectralNorm
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.settings import setting
 from hpcgen.streams import normal
@@ -121,6 +122,8 @@ class GAN(Model):
         }
         if self._penalty:
             require_second_derivatives(self.networks["discriminator"])
+        if options.loss == "wasserstein":
+            _require_bound(options, self.networks["discriminator"])
         statistics = {"loss": (), "real_logit": (), "fake_logit": ()} | ({"slope": ()} if self._penalty else {})
         statistics = {"discriminator": statistics | {"count": ()}, "generator": {"loss": (), "count": ()}}
         self.layouts = {
@@ -154,7 +157,9 @@ class GAN(Model):
         return np.concatenate([batch.noise, self._one_hot(batch.labels, batch.noise.dtype)], axis=1)
 
     def _one_hot(self, labels, dtype):
-        return np.eye(self.classes, dtype=dtype)[labels]
+        chosen = np.zeros((len(labels), self.classes), dtype)
+        chosen[np.arange(len(labels)), labels] = 1
+        return chosen
 
     def _forward(self, player, theta, x, random, index, parts=1):
         network = self.networks[player]
@@ -211,10 +216,15 @@ def _check(options, schema):
     """Raise InputError unless the objective's keys fit each other and the data."""
     if options.label_smoothing and not LOSSES[options.loss].smooths:
         raise InputError(f'model.label_smoothing: model.loss = "{options.loss}" has no targets to smooth; leave it out')
-    if options.loss == "wasserstein" and not (options.clip or options.gradient_penalty or options.spectral_norm):
-        raise InputError(
-            'model.loss = "wasserstein" needs a bound of the discriminator: set model.gradient_penalty = 10.0, '
-            "model.clip = 0.01 or model.spectral_norm = true"
-        )
     if options.conditional and schema.classes < 2:
         raise InputError("data.path: the data have no labels of two classes or more, which model.conditional = true needs")
+
+
+def _require_bound(options, discriminator):
+    """Raise InputError unless something bounds the discriminator's slope, as the Wasserstein distance demands."""
+    normalized = all(isinstance(layer, SpectralNorm) for layer in discriminator.layers if layer.parameters())
+    if not (options.clip or options.gradient_penalty or options.spectral_norm and normalized):
+        raise InputError(
+            'model.loss = "wasserstein" needs a bound of the discriminator: set model.gradient_penalty = 10.0 or '
+            "model.clip = 0.01, or model.spectral_norm = true where no layer but dense ones and convolutions has parameters"
+        )

@@ -260,6 +260,8 @@ def build(specs, start, end, where, prefix="", spectral=False):
             layer, made = spec.build(f"{prefix}{kind.replace('-', '_')}{counts[kind]}", shape, slope)
         except ValueError as error:
             raise InputError(f"{where}[{i}] ({kind}) gets samples of {_shown(shape)}: {error}") from None
+        if spectral and isinstance(layer, recurrent.Recurrent):
+            raise InputError(f"{where}[{i}] ({kind}): model.spectral_norm is of dense and convolutional layers; leave it out")
         layers.append(SpectralNorm(layer) if spectral and isinstance(layer, Affine) else layer)
         shape = made
     if shape != tuple(end):

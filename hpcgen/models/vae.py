@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hpcgen.errors import InputError
 from hpcgen.models.latent import Autoencoder, LatentOptions, Posterior
 from hpcgen.models.layers import build
 from hpcgen.models.networks import Perceptron, Pyramid, PyramidGenerator
@@ -54,6 +55,8 @@ class VAE(Autoencoder):
     turns = (("vae", 0),)
 
     def __init__(self, options, schema):
+        if options.likelihood == "bernoulli" and options.sigma != 1:
+            raise InputError('model.sigma: is the deviation of model.likelihood = "gaussian"; leave it out')
         self.posterior, self.likelihood = Posterior(options), LIKELIHOODS[options.likelihood](options)
         self.units = Interval(schema, *self.likelihood.range)
         shape, latent = tuple(schema.shape), options.latent

@@ -1,7 +1,7 @@
 """Likelihoods of samples under a decoder: negative logarithms and their derivatives in the decoder's numbers.
 
-Each has `terms(a, x)`, -log p(x | a) of each number of x; `loss(a, x)`, their sum and its derivative in a; `mean(a)`, and
-`draw(a, random)`, x drawn from p(x | a), or the most likely one where random is None.
+Each has `terms(a, x)`, -log p(x | a) of each number of x, and `loss(a, x)`, their sum and its derivative in a. Those of numbers
+have `mean(a)`; those of sequences `draw(a, random)`, x drawn from p(x | a), or the most likely one where random is None.
 """
 
 import numpy as np

@@ -67,6 +67,14 @@ class Vector:
     def __getitem__(self, name):
         return self._views[name]
 
+    def keys(self):
+        """Return the names of the parts, in their order; a Vector is a mapping, as far as reading goes."""
+        return self._views.keys()
+
+    def items(self):
+        """Return the (name, array) of each part."""
+        return self._views.items()
+
     def __contains__(self, name):
         return name in self._views
 

@@ -8,13 +8,14 @@ def redistribute(comm, local, before, after, order):
     """Return this rank's rows of the array whose row i is row order[i] of the distributed array `local` is part of.
 
     `local` (before.counts[rank], ...) holds the rows before.slice(rank); the result (after.counts[rank], ...) the rows
-    after.slice(rank). `order` (n,) is a permutation, the same on all ranks. Each row moves once. Collective over `comm`.
+    after.slice(rank). `order` (n,) holds rows, each once at most, the same on all ranks. Collective over `comm`.
     """
     mine, target = before.slice(comm.rank), after.slice(comm.rank)
-    position = np.empty(len(order), np.int64)
+    position = np.full(before.total, -1)
     position[order] = np.arange(len(order))
-    # Rows leave in ascending position, so those for one rank lie together and arrive in that order.
+    # Rows leave in ascending position, so those for one rank lie together and arrive in that order; -1 stays.
     leaving = np.argsort(position[mine])
+    leaving = leaving[np.searchsorted(position[mine][leaving], 0) :]
     send = np.ascontiguousarray(local[leaving])
     send_counts = np.diff(np.searchsorted(position[mine][leaving], [*after.starts, after.total]))
     sources = np.searchsorted(before.starts, order[target], side="right") - 1

@@ -71,3 +71,23 @@ def test_fewer_rows_than_ranks(comm, folder):
     assert prepare(lambda: Array(folder / "one.npy"), folder / "one.h5", comm)[0] == 1
     with pytest.raises(InputError, match="holds no samples"):
         prepare(lambda: Array(folder / "none.npy"), folder / "none.h5", comm)
+
+
+def test_rows_that_are_held_out_are_in_no_other_file(comm, folder):
+    assert prepare(Digits, folder / "train.h5", comm, hold_out=folder / "test.h5", share=0.1) == (1617, (8, 8, 1))
+    prepare(Digits, folder / "all.h5", comm)
+    train, test, whole = (read(folder / name) for name in ("train.h5", "test.h5", "all.h5"))
+    for part, column in enumerate(("samples", "labels")):
+        assert np.array_equal(np.concatenate([train[part], test[part]]), whole[part]), column
+    assert train[2]["low"] == test[2]["low"] and len(test[0]) == 180
+    verify(folder / "test.h5", comm)
+    with pytest.raises(InputError, match="1797 rows cannot be divided so that 0.0 of them are held out"):
+        prepare(Digits, folder / "train.h5", comm, hold_out=folder / "test.h5", share=0.0)
+
+
+def test_constant_samples_are_refused(comm, folder):
+    if comm.rank == 0:
+        np.save(folder / "x.npy", np.full((5, 2), 3.0))
+    comm.Barrier()
+    with pytest.raises(InputError, match="x.npy: all samples are 3.0; there is nothing to learn"):
+        prepare(lambda: Array(folder / "x.npy"), folder / "x.h5", comm)

@@ -156,7 +156,7 @@ def test_inputs_and_labels_come_with_their_samples(comm, folder, random, block):
 
 
 def test_columns_that_cannot_be_used(comm, folder):
-    names = (f"bad{i}.h5" for i in range(9))
+    names = (f"bad{i}.h5" for i in range(99))
 
     def refused(message, attributes=None, **columns):
         path = made(comm, folder / next(names), attributes, **columns)
@@ -170,6 +170,13 @@ def test_columns_that_cannot_be_used(comm, folder):
     refused(r"/inputs is float64 of shape \(10, 3\), not float32", samples=samples, inputs=np.ones((10, 3)))
     refused(r"/labels is float64 of shape \(10,\), not integers", samples=samples, labels=np.ones(10))
     refused("row 3 has label -1; labels count from 0", samples=samples, labels=np.array([0, 1, 2, -1, 0, 1, 2, 3, 4, 5]))
+    refused("row 9 has label 2000000; 1,048,576 are the most", samples=samples, labels=np.array([0] * 9 + [2_000_000]))
+    refused("row 4 holds numbers outside the attributes low, high = 0, 8", {"low": 0.0, "high": 8.0}, samples=samples)
+    for rate in ({}, {"rate": "x"}, {"rate": 0}):
+        refused("audio needs the attribute rate", {"kind": "audio", **rate}, samples=samples)
     text = {"kind": "text"}
+    for points in (np.arange(15) + 0xD7FF, np.arange(15) + 0x10FFFF, np.zeros(15, int), np.arange(15.0)):
+        refused("/vocabulary must be different code points", text, samples=tokens, vocabulary=points)
+    refused(r"text in /samples of shape \(5, 2, 2\)", text, samples=tokens.reshape(5, 2, 2), vocabulary=np.arange(65, 85))
     refused("text without /vocabulary", text, samples=tokens)
     refused("row 7 holds token 15, outside the vocabulary of 15", text, samples=tokens, vocabulary=np.arange(65, 80))

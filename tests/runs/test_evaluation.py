@@ -8,8 +8,11 @@ import pytest
 from mpi4py import MPI
 
 from hpcgen import run
+from hpcgen.checkpoint import load
+from hpcgen.data.file import DataFiles
 from hpcgen.errors import InputError
-from hpcgen.evaluation import evaluate
+from hpcgen.evaluation import Evaluation, evaluate
+from hpcgen.generation import model_of
 
 
 def quiet(line):
@@ -19,7 +22,7 @@ def quiet(line):
 FIGURES = {
     "gan": ("frechet_distance", "kernel_distance", "precision", "recall", "sliced_wasserstein", "log_spectral_distance"),
     "rvae": ("elbo", "iwae", "bits_a_character"),
-    "linear": ("theta_error_to_least_squares", "noise_deviation", "theta_error"),
+    "linear": ("theta_error_to_least_squares", "noise_error_to_least_squares", "theta_error"),
     "regressor": ("rmse", "r2"),
     "classifier": ("accuracy", "cross_entropy"),
 }
@@ -32,7 +35,7 @@ def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, ki
     said = []
     figures = evaluate(path, data, comm, out=folder / "f.json", say=said.append)
     assert tuple(figures) == FIGURES[kind] and all(np.isfinite(figures[name]).all() for name in figures)
-    assert [line.split()[0] for line in said[2:-1]] == list(figures)
+    assert [line.split()[0] for line in said[3:-1]] == list(figures) and "data that it was trained on" in said[1]
     alone = evaluate(path, data, MPI.COMM_SELF, say=quiet)
     assert alone == figures
     report = json.loads((folder / "f.json").read_text())
@@ -52,7 +55,7 @@ def test_what_an_evaluation_says(comm, trained, data):
     assert learned["frechet_distance"] != figures["frechet_distance"]
     with pytest.raises(InputError, match='--features needs a checkpoint of model.kind = "classifier"'):
         evaluate(path, data, comm, features=path, say=quiet)
-    with pytest.raises(InputError, match="1797 rows of data give 4 to 898 to compare"):
+    with pytest.raises(InputError, match="--count 899: half of the 1797 rows can be compared, 4 to 898"):
         evaluate(path, data, comm, 899, say=quiet)
     with pytest.raises(InputError, match="kind of samples|shape of samples"):
         evaluate(path, text, comm, say=quiet)
@@ -104,6 +107,39 @@ def test_figures_during_training(comm, folder, trained):
     }
     figures = evaluate(again, data, comm, 100, say=quiet)
     last = by_step[7]
-    assert {name: float(last[f"evaluate/{name}/held_out_data"]) for name in figures} == pytest.approx(
+    assert {name: float(last[f"evaluate/{name}/real_data"]) for name in figures} == pytest.approx(
         {name: pair[1] for name, pair in figures.items()}, rel=1e-12
     )
+
+
+def test_samples_for_labels_as_frequent_as_in_the_data(comm, folder, trained):
+    """A generator that knows its classes is not blamed for how often they come."""
+    path, data = trained("conditional")
+    with h5py.File(data) as file:
+        few = np.flatnonzero(file["labels"][...] < 2)
+        rare = np.concatenate([few[file["labels"][...][few] == 0], few[file["labels"][...][few] == 1][:20]])
+        rows = {name: file[name][...][np.sort(rare)] for name in ("samples", "labels")}
+    if comm.rank == 0:
+        with h5py.File(folder / "rare.h5", "w") as file:
+            for name, values in rows.items():
+                file[name] = values
+            file.attrs.update(kind="image", low=0.0, high=255.0)
+    comm.Barrier()
+    state = load(path)
+    with DataFiles([str(folder / "rare.h5")]) as files:
+        evaluation = Evaluation(model_of(state), state.schema, files, comm)
+        drawn, asked = [], evaluation.model.sample
+        evaluation.model.sample = lambda theta, batch: drawn.append(batch.labels) or asked(theta, batch)
+        evaluation.figures(state.sampled)
+        evaluation.close()
+    mine = rows["labels"][: 2 * evaluation.count : 2]
+    given = np.concatenate([np.empty(0, int), *comm.allreduce(drawn)])
+    assert np.bincount(given, minlength=10)[1] == np.count_nonzero(mine == 1)
+
+
+def test_several_files_are_evaluated_as_one(comm, trained):
+    path, data = trained("vae")
+    assert evaluate(path, [data, data], comm, 100, say=quiet) == evaluate(path, data, comm, 100, say=quiet)
+    path, data = trained("linear")
+    with pytest.raises(InputError, match="a count serves to compare drawn samples"):
+        evaluate(path, data, comm, 100, say=quiet)

@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 from mpi4py import MPI
+from PIL import Image
 
 from hpcgen.errors import InputError
 from hpcgen.evaluation import evaluate
@@ -104,8 +105,12 @@ def test_text_and_sound(comm, folder, trained):
         ("conditional", {"label": 10}, "--label 10: the model has labels 0 to 9"),
         ("linear", {}, "model.kind = linear needs --inputs FILE"),
         ("linear", {"inputs": "digits.npy"}, r"rows of \(2,\) numbers, not 3 as the model takes"),
-        ("linear", {"inputs": "columns.h5", "count": 301}, "--count 301: the file has 300 rows"),
+        ("linear", {"inputs": "columns.h5", "count": 301}, "--count 301: the file gives 300 samples"),
         ("classifier", {}, "a classifier draws no samples"),
+        ("linear", {"inputs": "nan.npy"}, "row 1 of the inputs holds NaN"),
+        ("linear", {"inputs": "none.npy"}, "none.npy: 0 rows; 1 or more are needed"),
+        ("linear", {"inputs": "x.csv"}, ".npy, .npz and HDF5 files can be read"),
+        ("vae", {"reconstruct": "one.h5", "interpolate": 3}, "one.h5: 1 rows; 2 or more are needed"),
         ("rvae", {"png": "x.png"}, "samples of kind text cannot be shown so; take .txt"),
         ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), not \(8, 8, 1\)"),
     ],
@@ -116,8 +121,25 @@ def test_what_does_not_fit(comm, folder, trained, data, kind, keys, message):
         data(name)
     if comm.rank == 0:
         np.save(folder / "digits.npy", np.zeros((5, 2)))
+        np.save(folder / "nan.npy", np.array([[1.0, 2, 3], [4, np.nan, 6]]))
+        np.save(folder / "none.npy", np.zeros((0, 3)))
+        (folder / "x.csv").write_text("1,2,3")
+        with h5py.File(folder / "one.h5", "w") as file:
+            file["samples"] = np.zeros((1, 8, 8, 1), np.uint8)
+            file.attrs["kind"] = "image"
     comm.Barrier()
     files = ("inputs", "reconstruct", "out", "png")
     keys = {name: folder / value if name in files and value else value for name, value in keys.items()}
     with pytest.raises(InputError, match=message):
         sample(path, comm, **{"out": folder / "x.h5", "say": quiet, **keys})
+
+
+def test_pictures_keep_pairs_and_paths_in_one_row(comm, folder, trained):
+    path, data = trained("vae")
+    sample(path, comm, 5, png=folder / "r.png", reconstruct=data, say=quiet)
+    sample(path, comm, 14, png=folder / "i.png", interpolate=7, say=quiet)
+    comm.Barrier()
+    with Image.open(folder / "r.png") as pairs, Image.open(folder / "i.png") as paths:
+        cell = 56 + 4
+        assert pairs.size == (4 * cell + 4, 3 * cell + 4)
+        assert paths.size == (7 * cell + 4, 2 * cell + 4)

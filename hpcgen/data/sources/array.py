@@ -12,9 +12,12 @@ from hpcgen.storage import open_file
 
 
 class Array(Source):
-    """uint8 stays, every other real type becomes float32; (n, height, width, 1 or 3) of uint8 is taken for images."""
+    """uint8 stays, every other real type becomes float32; (n, height, width, 1 or 3) of uint8 is taken for images.
 
-    def __init__(self, path, name=None):
+    `inputs` and `labels` name arrays of the same file that become /inputs and /labels: numbers, and integers from 0.
+    """
+
+    def __init__(self, path, name=None, inputs=None, labels=None):
         self.name = Path(path).name
         reader = READERS.get(Path(path).suffix.lower(), _hdf5)
         self._rows = reader(path, name)
@@ -24,11 +27,28 @@ class Array(Source):
         self.rows, self.shape = shape[0], tuple(shape[1:]) or (1,)
         self.dtype = np.uint8 if dtype == np.uint8 else np.float32
         self.kind = "image" if self.dtype == np.uint8 and len(self.shape) == 3 and self.shape[2] in (1, 3) else "array"
+        beside = {"inputs": (inputs, "buif", (1, 2)), "labels": (labels, "ui", (1,))}
+        self._beside = {column: self._column(reader, path, *asked) for column, asked in beside.items() if asked[0] is not None}
+        self.columns = ("samples", *self._beside)
+
+    def _column(self, reader, path, name, kinds, axes):
+        rows = reader(path, name)
+        shape, dtype = rows(None)
+        if dtype.kind not in kinds or len(shape) not in axes or shape[0] != self.rows:
+            raise InputError(f"{path}: {name} is {dtype} of shape {shape}, which does not go beside {self.rows} samples")
+        return rows
 
     def read(self, start, stop):
-        rows = self._rows(slice(start, stop)).reshape(stop - start, *self.shape)
+        some = slice(start, stop)
         with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused with its row
-            return Rows(rows.astype(self.dtype))
+            rows = self._rows(some).reshape(stop - start, *self.shape).astype(self.dtype)
+            found = {column: beside(some) for column, beside in self._beside.items()}
+            if "inputs" in found:
+                inputs = found["inputs"]
+                found["inputs"] = inputs.reshape(stop - start, *inputs.shape[1:] or (1,)).astype(np.float32)
+        if "labels" in found:
+            found["labels"] = found["labels"].astype(np.int64)
+        return Rows(rows, **found)
 
 
 # Each reader returns rows(selection): the rows selected, or for None the array's (shape, dtype).
@@ -61,7 +81,7 @@ def _member(path, arrays, name):
 
 
 def _hdf5(path, name):
-    with open_file(path) as file:
+    with open_file(path, ".npy, .npz and HDF5 files can be read") as file:
         names = []
         file.visititems(lambda key, item: names.append(key) if isinstance(item, h5py.Dataset) else None)
         chosen = _chosen(path, name and name.strip("/"), names)

@@ -50,3 +50,20 @@ def test_bad_arrays(tmp_path):
     ]:
         with pytest.raises(InputError, match=message):
             Array(tmp_path / name, key)
+
+
+def test_inputs_and_labels_of_the_same_file(tmp_path, random, in_pieces):
+    x, y, t = random.standard_normal((9, 4)), random.standard_normal((9, 2)), random.integers(0, 5, 9, np.int32)
+    np.savez(tmp_path / "all.npz", x=x, y=y, t=t, narrow=x[:, 0], text=np.array(["a"] * 9), short=t[:5])
+    rows = in_pieces(Array(tmp_path / "all.npz", "y", "x", "t"))
+    assert np.array_equal(rows.samples, y.astype("f4")) and np.array_equal(rows.inputs, x.astype("f4"))
+    assert np.array_equal(rows.labels, t) and rows.labels.dtype == np.int64
+    assert Array(tmp_path / "all.npz", "y", "narrow").read(2, 5).inputs.shape == (3, 1)
+    for inputs, labels, message in [
+        ("text", None, "text is <U1 of shape"),
+        ("short", None, r"short is int32 of shape \(5,\), which does not go beside 9 samples"),
+        (None, "x", "x is float64 of shape"),
+        (None, "none", "no array named none"),
+    ]:
+        with pytest.raises(InputError, match=message):
+            Array(tmp_path / "all.npz", "y", inputs, labels)
