@@ -88,6 +88,7 @@ class MetricsFile(Hook):
         columns = [f"{name}/{part}" for name, layout in layouts for part in layout.names(layout.statistics) if part != "count"]
         if evaluation:
             columns += [f"evaluate/{name}/{key}" for name in evaluation.names for key in evaluation.keys]
+            columns.append("evaluate/about")
         if training.comm.rank == 0:
             with refusals(path):
                 known, rows = self._rows_until(training.step)
@@ -117,6 +118,7 @@ class MetricsFile(Hook):
         if self._evaluation and (training.step % config.evaluate.every == 0 or training.step == config.train.steps):
             for name, pair in self._evaluation.figures(training.sampled()).items():
                 row |= {f"evaluate/{name}/{key}": value for key, value in zip(self._evaluation.keys, pair)}
+            row["evaluate/about"] = self._evaluation.about
         if row and self._file is not None:
             with refusals(self._path):
                 self._writer.writerow({"step": training.step, **row})

@@ -7,6 +7,8 @@ import signal
 import subprocess
 import time
 
+import h5py
+import numpy as np
 import pytest
 
 
@@ -152,3 +154,17 @@ def test_whatever_a_killed_job_leaves_is_whole(launch, hpcgen, run_file, tmp_pat
     assert hpcgen(1, "train", run_file, "--run", tmp_path / "undisturbed", *settings).status == 0
     last = "checkpoints/step-00000060.h5"
     assert hpcgen(0, "compare", run / last, tmp_path / "undisturbed" / last).status == 0
+
+
+def test_a_block_that_is_damaged_when_its_turn_comes_ends_all(hpcgen, tmp_path):
+    """It is read ahead by a thread of one rank, in the midst of training."""
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).integers(0, 255, (6000, 1024), np.uint8))
+    assert hpcgen(0, "prepare", "array", tmp_path / "x.npy", tmp_path / "x.h5").status == 0
+    with h5py.File(tmp_path / "x.h5", "r+") as file:
+        file["samples"][3950] ^= 1
+    (tmp_path / "run.toml").write_text(
+        f'data = {{ path = "{tmp_path / "x.h5"}", block = 1 }}\nmodel.network = "seedgan"\n'
+        "train = { steps = 500, lanes = 3, lane_size = 64 }\n"
+    )
+    ended = hpcgen(3, "train", tmp_path / "run.toml", "--run", tmp_path / "run", "--progress", "off")
+    assert ended.status == 2 and "/samples differs from its checksum at rows" in words_of(ended)

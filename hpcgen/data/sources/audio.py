@@ -3,7 +3,6 @@
 import wave
 from contextlib import contextmanager
 from math import gcd
-from pathlib import Path
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -100,7 +99,7 @@ class Recording:
         except (wave.Error, EOFError, RuntimeError) as error:
             raise InputError(
                 f"{self.path}: not a WAV file of 8, 16, 24 or 32 bit PCM ({str(error) or 'damaged'}); "
-                f"convert it: ffmpeg -i {Path(self.path).name} -c:a pcm_s16le NEW.wav"
+                f"convert it: ffmpeg -i {self.path} -c:a pcm_s16le NEW.wav"
             ) from None
         except OSError as error:
             raise InputError(f"{self.path}: {error.strerror or error}") from None

@@ -87,7 +87,7 @@ def test_only_files_of_the_rows_asked_for_are_read(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", r"x.wav: not a WAV file of 8, 16, 24 or 32 bit PCM \(damaged\); convert it: ffmpeg -i x.wav"),
+        (b"", r"x.wav: not a WAV file of 8, 16, 24 or 32 bit PCM \(damaged\); convert it: ffmpeg -i .*x.wav"),
         (b"ID3" + bytes(100), r"not a WAV file .* \(file does not start with RIFF id\)"),
         (wav(tone(20))[:30], r"not a WAV file .* \(damaged\)"),
         (wav(tone(20)).replace(b"fmt ", b"junk"), "not a WAV file"),
