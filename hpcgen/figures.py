@@ -35,7 +35,7 @@ MOST_NUMBERS, WIDEST = 1 << 25, 512
 
 
 class Features:
-    """The features of a classifier that hpcgen trained: `name`, and features(samples of a data file) -> (n, d)."""
+    """The last hidden layer of a classifier that hpcgen trained: features(samples of a data file) -> (n, width)."""
 
     def __init__(self, path):
         state = load(path, optimizer=False)
@@ -44,6 +44,7 @@ class Features:
             raise InputError(f'{state.path}: --features needs a checkpoint of model.kind = "classifier"')
 
     def require(self, schema):
+        """Raise InputError unless samples of this kind are what it classifies."""
         if (self.state.schema.shape, self.state.schema.dtype) != (schema.shape, schema.dtype):
             raise InputError(f"{self.state.path}: classifies samples of another shape or type than these")
 
@@ -87,8 +88,11 @@ class Distances:
         """Return features(samples) -> (n, d), and what they are: a classifier's, or where these are many, and of pixels, their
         coordinates along principal components of the reference, and their distance from these components' span."""
         of = self._of
-        flat, name = lambda samples: of.unit(samples).reshape(len(samples), -1), "numbers"
-        width = prod(of.schema.shape)
+        name, width = "pixels" if of.schema.kind == "image" else "numbers", prod(of.schema.shape)
+
+        def flat(samples):
+            return of.unit(samples).reshape(len(samples), -1)
+
         if classifier:
             flat, name, width = classifier.features, f"features of {classifier.state.path}", classifier.width
             if width <= WIDEST:
