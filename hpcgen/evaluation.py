@@ -41,24 +41,31 @@ class Evaluation:
         self.classifier, most = classifier, files.rows // 2
         self.count = min(most, MOST) if count is None else count
         groups = [group for group in GROUPS if group.serves(self)]
-        self.halves = model.source == "noise"
-        if self.halves and most < LEAST:
-            raise InputError(f"{files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed")
-        if self.halves and not LEAST <= self.count <= most:
-            raise InputError(f"--count {self.count}: half of the {files.rows} rows can be compared, {LEAST} to {most}")
-        if count is not None and not self.halves:
-            raise InputError("a count serves to compare drawn samples; here all rows are taken: leave it out")
-        if classifier and Distances not in groups:
-            raise InputError(
-                "features of a classifier serve to compare samples that are drawn; this model's figures have no use for them"
-            )
-        if classifier:
-            classifier.require(schema)
-        self._workers = Workers(lane_threads(comm))
-        with _measurable():
-            self._groups = [group(self) for group in groups]
+        self._require_use(groups, count, most)
+        with ExitStack() as stack:
+            self._workers = Workers(lane_threads(comm))
+            stack.callback(self._workers.close)
+            with _measurable():
+                self._groups = [group(self) for group in groups]
+            self._stack = stack.pop_all()
         self.columns, self.about = self._groups[0].columns, self._groups[0].about
         self.names = [name for group in self._groups for name in group.names]
+
+    def _require_use(self, groups, count, most):
+        """Raise InputError unless the data have enough rows, and the figures a use for what was asked."""
+        if self.model.source == "noise":
+            if most < LEAST:
+                raise InputError(f"{self.files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed")
+            if not LEAST <= self.count <= most:
+                raise InputError(
+                    f"a count of {self.count}: half of the {self.files.rows} rows can be compared, {LEAST} to {most}"
+                )
+        elif count is not None:
+            raise InputError("a count serves to compare drawn samples; here all rows are taken: leave it out")
+        if self.classifier and Distances not in groups:
+            raise InputError("features of a classifier serve to compare drawn pictures or numbers: leave them out")
+        if self.classifier:
+            self.classifier.require(self.schema)
 
     @property
     def keys(self):
@@ -66,7 +73,7 @@ class Evaluation:
         return [column.replace("-", "_").replace(" ", "_") for column in self.columns]
 
     def close(self):
-        self._workers.close()
+        self._stack.close()
 
     def figures(self, theta):
         with one_blas_thread(), _measurable():

@@ -55,7 +55,7 @@ def test_what_an_evaluation_says(comm, trained, data):
     assert learned["frechet_distance"] != figures["frechet_distance"]
     with pytest.raises(InputError, match='--features needs a checkpoint of model.kind = "classifier"'):
         evaluate(path, data, comm, features=path, say=quiet)
-    with pytest.raises(InputError, match="--count 899: half of the 1797 rows can be compared, 4 to 898"):
+    with pytest.raises(InputError, match="a count of 899: half of the 1797 rows can be compared, 4 to 898"):
         evaluate(path, data, comm, 899, say=quiet)
     with pytest.raises(InputError, match="kind of samples|shape of samples"):
         evaluate(path, text, comm, say=quiet)
