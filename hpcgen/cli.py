@@ -240,12 +240,18 @@ def _prepare(options, comm):
     from importlib import import_module
 
     from hpcgen.data.prepare import prepare
+    from hpcgen.storage import require_unread
 
     target, *names = options.source.split()
     module, kind = target.split(":")
+    given = [getattr(options, name) for name in names]
+    read = [path for value in given for path in (value if isinstance(value, list) else [value]) if isinstance(path, Path)]
+    require_unread(options.out, read)
+    if options.hold_out:
+        require_unread(options.hold_out, [options.out, *read])
     source = getattr(import_module(f"hpcgen.data.sources.{module}"), kind)
     rows, shape = prepare(
-        lambda: source(*(getattr(options, name) for name in names)),
+        lambda: source(*given),
         options.out,
         comm,
         options.seed,

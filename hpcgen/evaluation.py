@@ -45,6 +45,7 @@ class Evaluation:
         with ExitStack() as stack:
             self._workers = Workers(lane_threads(comm))
             stack.callback(self._workers.close)
+            self._require_labels()
             with _measurable():
                 self._groups = [group(self) for group in groups]
             self._stack = stack.pop_all()
@@ -53,6 +54,8 @@ class Evaluation:
 
     def _require_use(self, groups, count, most):
         """Raise InputError unless the data have enough rows, and the figures a use for what was asked."""
+        if not self.files.rows:
+            raise InputError("the data to evaluate on have no rows")
         if self.model.source == "noise":
             if most < LEAST:
                 raise InputError(f"{self.files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed")
@@ -66,6 +69,14 @@ class Evaluation:
             raise InputError("features of a classifier serve to compare drawn pictures or numbers: leave them out")
         if self.classifier:
             self.classifier.require(self.schema)
+
+    def _require_labels(self):
+        """Raise InputError if the data have labels that the model has not learnt. Collective."""
+        if self.model.classes and "labels" in self.files.names:
+            rows = self.files
+            highest = self.total(rows.rows, lambda b: int(rows.read(b.start, b.stop, ("labels",)).labels.max()), max)
+            if highest >= self.model.classes:
+                raise InputError(f"label {highest} is not among the {self.model.classes} that the model has learnt")
 
     @property
     def keys(self):
@@ -140,11 +151,18 @@ class Evaluation:
         return unit
 
 
+def _plain(value):
+    """Return a number as JSON has it, which knows neither infinity nor NaN."""
+    return value if np.isfinite(value) else None
+
+
 @contextmanager
 def _measurable():
     """Numbers of which there is no figure, such as NaN or samples that are all equal, are bad input."""
     try:
         yield
+    except InputError:
+        raise
     except ValueError as error:
         raise InputError(f"cannot be evaluated: {error}") from None
 
@@ -171,9 +189,9 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
         stack.callback(evaluation.close)
         figures = evaluation.figures(state.sampled)
     say(f"{path} on {', '.join(paths)}: {evaluation.about}")
-    seen = files.fingerprint == state.attributes["data"]
+    seen = not set(files.fingerprint.split("; ")).isdisjoint(state.attributes["data"].split("; "))
     if seen:
-        say("these are the data that it was trained on: figures of data that it has not seen may be worse")
+        say("it was trained on these data: figures of data that it has not seen may be worse")
     width = max(map(len, figures))
     say(f"{'':<{width}}  {evaluation.columns[0]:>14}  {evaluation.columns[1]:>14}")
     for name, (value, other) in figures.items():
@@ -186,7 +204,7 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
             "step": state.step,
             "seed": seed,
             "about": evaluation.about,
-            "figures": {name: dict(zip(evaluation.keys, pair)) for name, pair in figures.items()},
+            "figures": {name: dict(zip(evaluation.keys, map(_plain, pair))) for name, pair in figures.items()},
         }
         from_root(comm, Path(out).write_text, json.dumps(report, indent=1) + "\n")
         say(f"{out}: the same as JSON")

@@ -232,7 +232,8 @@ class Coefficients:
 
 
 class Regression:
-    """Root mean square error in the data's units, and R^2, of the predictions beside those of least squares, on all rows."""
+    """Root mean square error in the data's units, and the mean R^2 of the columns that vary, of the predictions beside those of
+    least squares, on all rows."""
 
     columns = ("model", "least squares")
 
@@ -261,7 +262,9 @@ class Regression:
 
         *pair, total = of.total(n, squares)
         rmse = tuple(float(np.sqrt(found.mean() / n)) for found in pair)
-        return dict(zip(self.names, (rmse, tuple(float((1 - found / total).mean()) for found in pair))))
+        varies = total > 0
+        r2 = tuple(float((1 - found[varies] / total[varies]).mean()) if varies.any() else np.nan for found in pair)
+        return dict(zip(self.names, (rmse, r2)))
 
 
 class Classification:
@@ -283,8 +286,6 @@ class Classification:
 
         def sums(block):
             rows = of.files.read(block.start, block.stop)
-            if rows.labels.max() >= model.classes:
-                raise InputError(f"label {rows.labels.max()} is not among the {model.classes} that the model has learnt")
             logits = model.logits(theta, model.units.encode(rows.samples))
             entropy = Categorical.terms(logits.astype(np.float64), rows.labels).sum()
             right = np.count_nonzero(logits.argmax(1) == rows.labels)

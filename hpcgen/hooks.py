@@ -101,6 +101,11 @@ class MetricsFile(Hook):
                 part.replace(path)
                 self._file = open(path, "a", newline="")
                 self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
+        if evaluation and training.step and self._due(training):
+            # A run that was killed while figures were taken makes up for them.
+            there = training.comm.bcast(training.comm.rank == 0 and str(training.step) in {row["step"] for row in rows})
+            if not there:
+                self._write(training, self._figures(training))
 
     def _rows_until(self, step):
         """Return the columns and the rows of the file until `step`."""
@@ -115,11 +120,23 @@ class MetricsFile(Hook):
         config, row = training.config, {}
         if training.step % config.metrics.every == 0:
             row |= {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
-        if self._evaluation and (training.step % config.evaluate.every == 0 or training.step == config.train.steps):
-            for name, pair in self._evaluation.figures(training.sampled()).items():
-                row |= {f"evaluate/{name}/{key}": value for key, value in zip(self._evaluation.keys, pair)}
-            row["evaluate/about"] = self._evaluation.about
-        if row and self._file is not None:
+        if self._evaluation and self._due(training):
+            row |= self._figures(training)
+        if row:
+            self._write(training, row)
+
+    @staticmethod
+    def _due(training):
+        config = training.config
+        return training.step % config.evaluate.every == 0 or training.step == config.train.steps
+
+    def _figures(self, training):
+        figures, keys = self._evaluation.figures(training.sampled()), self._evaluation.keys
+        row = {f"evaluate/{name}/{key}": value for name, pair in figures.items() for key, value in zip(keys, pair)}
+        return row | {"evaluate/about": self._evaluation.about}
+
+    def _write(self, training, row):
+        if self._file is not None:
             with refusals(self._path):
                 self._writer.writerow({"step": training.step, **row})
                 self._file.flush()

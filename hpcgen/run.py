@@ -49,6 +49,8 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
             training.run(active, stop)
         else:
             say(f"nothing left to do: {training.step} of train.steps = {config.train.steps} steps are done")
+            if evaluation:
+                hooks.MetricsFile(folder / "metrics.csv", training, evaluation).close()
             if samples and not from_root(comm, samples.path(training.step).exists):
                 samples.draw(training)
     say(f"run         {folder}")

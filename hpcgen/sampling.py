@@ -52,6 +52,8 @@ def sample(
             state = load(path, optimizer=False)
             schema = state.schema
             _require_output(out, png, schema)
+            for target in filter(None, (out, png)):
+                storage.require_unread(target, (path, inputs, reconstruct))
             origin, rows = _origin(state, seed, stack, label, inputs, reconstruct, interpolate)
             count = (64 if rows is None else rows) if count is None else count
             if rows is not None and count > rows:

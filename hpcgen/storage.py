@@ -142,6 +142,14 @@ def require_room(path, size):
         raise RunError(f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; what is there stays as it is")
 
 
+def require_unread(path, read):
+    """Raise InputError if `path`, to be written, is one of the paths that are read or written besides (None among them counts
+    for nothing)."""
+    for other in filter(None, read):
+        if Path(path).resolve() == Path(other).resolve():
+            raise InputError(f"{path}: is used for something else here; write to a file of another name")
+
+
 def parallel():
     """Tell whether h5py can write with MPI."""
     return h5py.get_config().mpi

@@ -21,6 +21,8 @@ from hpcgen.parallel.partition import Partition
 
 # Labels count classes; greater ones are other numbers by mistake.
 MOST_CLASSES = 1 << 20
+# First and last rows that tell a file without checksums from another.
+SOME = 64
 
 
 class Rows(NamedTuple):
@@ -174,8 +176,9 @@ def _vocabulary(file):
         raise InputError(f"{file.filename}: text in /samples of shape {file['samples'].shape}, not (n, length); {remedy}")
     points = file["vocabulary"][...]
     plain = points.dtype.kind in "iu" and points.ndim == 1 and len(np.unique(points)) == len(points)
-    if not plain or np.any((points < 0) | (points > 0x10FFFF) | ((0xD800 <= points) & (points < 0xE000))):
-        raise InputError(f"{file.filename}: /vocabulary must be different code points of Unicode; {remedy}")
+    most = 0xFF if file.attrs.get("units") == "bytes" else 0x10FFFF
+    if not plain or np.any((points < 0) | (points > most) | ((0xD800 <= points) & (points < 0xE000))):
+        raise InputError(f"{file.filename}: /vocabulary must be different code points of Unicode, or bytes; {remedy}")
     return "".join(map(chr, points))
 
 
@@ -209,7 +212,8 @@ def _known_samples(name, rows, first, schema):
     return rows
 
 
-def _known_labels(name, labels, first, schema):
+def known_labels(name, labels, first):
+    """Return `labels` as int64; raise InputError that names the first row, counted from `first`, with one that is no class."""
     for bad, why in ((labels < 0, "labels count from 0"), (labels >= MOST_CLASSES, f"{MOST_CLASSES:,} are the most")):
         if bad.any():
             raise InputError(f"{name}: row {first + int(bad.argmax())} has label {labels[bad.argmax()]}; {why}")
@@ -219,16 +223,22 @@ def _known_labels(name, labels, first, schema):
 CHECKS = {
     "samples": _known_samples,
     "inputs": lambda name, rows, first, schema: finite_rows(name, rows, first, "inputs"),
-    "labels": _known_labels,
+    "labels": lambda name, rows, first, schema: known_labels(name, rows, first),
 }
 
 
 def fingerprint(file):
-    """Return what tells the rows of one file from those of another: shape, type, and checksums where it has them."""
+    """Return what tells the rows of one file from those of another: shape, type, and checksums, or of a file that has none some
+    of its rows."""
     samples, known, crc = file["samples"], storage.has_checksums(file), 0
     for name in (*Rows._fields, "vocabulary"):
-        if known and name in file:
-            crc = zlib.crc32(file[f"{storage.CHECKSUMS}/{name}"][...], crc)
+        if name in file:
+            try:
+                parts = [file[f"{storage.CHECKSUMS}/{name}"][...]] if known else [file[name][:SOME], file[name][-SOME:]]
+            except OSError as error:
+                raise DamagedError(f"{file.filename}: /{name} cannot be read: {error}") from None
+            for part in parts:
+                crc = zlib.crc32(np.ascontiguousarray(part), crc)
     return f"{samples.shape} {samples.dtype} {crc:08x}"
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hpcgen import storage
-from hpcgen.data.file import finite_rows
+from hpcgen.data.file import finite_rows, known_labels
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
@@ -26,12 +26,16 @@ def prepare(make_source, path, comm, seed=0, keep_order=False, hold_out=None, sh
     source.survey(comm)
     with agree(comm):
         _require_rows(source, source.rows)
+        if hold_out:
+            storage.require_unread(hold_out, [path])
         for target in filter(None, (path, hold_out)):
             storage.require_room(target, 0)
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
         rows = source.read(mine.start, mine.stop)
         finite_rows(source.name, rows.samples, mine.start)
+        if rows.labels is not None:
+            known_labels(source.name, rows.labels, mine.start)
         if rows.inputs is not None:
             finite_rows(source.name, rows.inputs, mine.start, "inputs")
     before = Partition(comm.allgather(len(rows)))

@@ -91,3 +91,17 @@ def test_constant_samples_are_refused(comm, folder):
     comm.Barrier()
     with pytest.raises(InputError, match="x.npy: all samples are 3.0; there is nothing to learn"):
         prepare(lambda: Array(folder / "x.npy"), folder / "x.h5", comm)
+
+
+def test_nothing_is_written_over_what_else_is_made(comm, folder):
+    with pytest.raises(InputError, match="x.h5: is used for something else here"):
+        prepare(Digits, folder / "x.h5", comm, hold_out=folder / "none" / ".." / "x.h5")
+    assert not (folder / "x.h5").exists()
+
+
+def test_labels_that_are_no_classes(comm, folder):
+    if comm.rank == 0:
+        np.savez(folder / "x.npz", y=np.arange(8.0), t=np.arange(8) - 2)
+    comm.Barrier()
+    with pytest.raises(InputError, match="row 0 has label -2; labels count from 0"):
+        prepare(lambda: Array(folder / "x.npz", "y", labels="t"), folder / "x.h5", comm)

@@ -177,6 +177,8 @@ def test_columns_that_cannot_be_used(comm, folder):
     text = {"kind": "text"}
     for points in (np.arange(15) + 0xD7FF, np.arange(15) + 0x10FFFF, np.zeros(15, int), np.arange(15.0)):
         refused("/vocabulary must be different code points", text, samples=tokens, vocabulary=points)
+    points = np.arange(15) + 250
+    refused("different code points of Unicode, or bytes", {**text, "units": "bytes"}, samples=tokens, vocabulary=points)
     refused(r"text in /samples of shape \(5, 2, 2\)", text, samples=tokens.reshape(5, 2, 2), vocabulary=np.arange(65, 85))
     refused("text without /vocabulary", text, samples=tokens)
     refused("row 7 holds token 15, outside the vocabulary of 15", text, samples=tokens, vocabulary=np.arange(65, 80))

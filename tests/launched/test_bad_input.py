@@ -129,6 +129,7 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
             "b.wav: 44100 samples a second, where a.wav has 8000; give --rate R",
         ),
         (["audio", "a.wav", "float.wav", "out.h5", "--length", "4"], "float.wav: not a WAV file of 8, 16, 24 or 32 bit PCM"),
+        (["text", "bad.txt", "bad.txt", "--length", "4"], "bad.txt: is used for something else here"),
         (["images", "pictures", "out.h5", "--size", "4"], "bad.png: not a readable picture"),
     ]
     for arguments, message in cases:

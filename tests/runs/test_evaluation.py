@@ -35,7 +35,7 @@ def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, ki
     said = []
     figures = evaluate(path, data, comm, out=folder / "f.json", say=said.append)
     assert tuple(figures) == FIGURES[kind] and all(np.isfinite(figures[name]).all() for name in figures)
-    assert [line.split()[0] for line in said[3:-1]] == list(figures) and "data that it was trained on" in said[1]
+    assert [line.split()[0] for line in said[3:-1]] == list(figures) and "it was trained on these data" in said[1]
     alone = evaluate(path, data, MPI.COMM_SELF, say=quiet)
     assert alone == figures
     report = json.loads((folder / "f.json").read_text())
@@ -143,3 +143,48 @@ def test_several_files_are_evaluated_as_one(comm, trained):
     path, data = trained("linear")
     with pytest.raises(InputError, match="a count serves to compare drawn samples"):
         evaluate(path, data, comm, 100, say=quiet)
+
+
+def test_data_that_the_model_has_seen_are_named_as_such(comm, folder, trained, random):
+    path, data = trained("vae")
+    if comm.rank == 0:
+        with h5py.File(folder / "new.h5", "w") as file:
+            file["samples"] = random.integers(0, 255, (40, 8, 8, 1), np.uint8)
+            file["labels"] = np.zeros(40, int)
+            file.attrs.update(kind="image", low=0.0, high=255.0)
+    comm.Barrier()
+    for files, seen in (([data], True), ([folder / "new.h5"], False), ([folder / "new.h5", data], True)):
+        said = []
+        evaluate(path, files, comm, 10, say=said.append)
+        assert any("it was trained on these data" in line for line in said) == seen
+
+
+def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trained):
+    path, data = trained("regressor")
+    if comm.rank == 0:
+        with h5py.File(data) as file, h5py.File(folder / "flat.h5", "w") as flat, h5py.File(folder / "none.h5", "w") as none:
+            samples, inputs = file["samples"][...], file["inputs"][...]
+            samples[:, 1] = 3
+            flat["samples"], flat["inputs"] = samples, inputs
+            none["samples"], none["inputs"] = samples[:0], inputs[:0]
+    comm.Barrier()
+    figures = evaluate(path, folder / "flat.h5", comm, out=folder / "flat.json", say=quiet)
+    assert np.isfinite(figures["r2"]).all() and "NaN" not in (folder / "flat.json").read_text()
+    with pytest.raises(InputError, match="the data to evaluate on have no rows"):
+        evaluate(path, folder / "none.h5", comm, say=quiet)
+
+
+def test_figures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, trained):
+    path, _ = trained("vae")
+    settings, again = ["train.steps=4", "metrics.every=1", "evaluate.every=4", "evaluate.count=20"], folder / "run"
+    options = {"progress": "off", "say": quiet, "warn": quiet}
+    run.train(path.with_suffix(".toml"), again, comm, settings, **options)
+    comm.Barrier()
+    whole = (again / "metrics.csv").read_text()
+    if comm.rank == 0:
+        (again / "metrics.csv").write_text("".join(whole.splitlines(keepends=True)[:-1]))
+    comm.Barrier()
+    run.train(path.with_suffix(".toml"), again, comm, settings, **options)
+    comm.Barrier()
+    last, made = (text.splitlines()[-1].split(",") for text in (whole, (again / "metrics.csv").read_text()))
+    assert made[0] == last[0] == "4" and made[-3:] == last[-3:] and made[1] == ""

@@ -111,6 +111,7 @@ def test_text_and_sound(comm, folder, trained):
         ("linear", {"inputs": "none.npy"}, "none.npy: 0 rows; 1 or more are needed"),
         ("linear", {"inputs": "x.csv"}, ".npy, .npz and HDF5 files can be read"),
         ("vae", {"reconstruct": "one.h5", "interpolate": 3}, "one.h5: 1 rows; 2 or more are needed"),
+        ("vae", {"reconstruct": "one.h5", "out": "one.h5"}, "one.h5: is used for something else here"),
         ("rvae", {"png": "x.png"}, "samples of kind text cannot be shown so; take .txt"),
         ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), not \(8, 8, 1\)"),
     ],

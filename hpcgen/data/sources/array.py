@@ -60,7 +60,7 @@ def _numpy(path, name):
         with array as arrays:
             array = _member(path, arrays, _chosen(path, name, arrays.files))
     elif name is not None:
-        raise InputError(f"{path}: holds one array without a name; leave --name out")
+        raise InputError(f"{path}: holds one array, without a name: none can be chosen")
     return lambda selection: (array.shape, array.dtype) if selection is None else array[selection]
 
 

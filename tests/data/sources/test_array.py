@@ -39,7 +39,7 @@ def test_bad_arrays(tmp_path):
         ("missing.h5", None, "no such file"),
         ("x.npz", None, r"several arrays; choose one with --name \(it holds a, b\)"),
         ("x.npz", "c", "no array named c"),
-        ("x.npy", "a", "leave --name out"),
+        ("x.npy", "a", "without a name: none can be chosen"),
         ("text.npy", None, "must be real numbers"),
         ("objects.npy", None, "not a readable NumPy file"),
         ("short.npy", None, "not a readable NumPy file, or truncated"),
