@@ -181,6 +181,7 @@ def test_figures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, tr
     run.train(path.with_suffix(".toml"), again, comm, settings, **options)
     comm.Barrier()
     whole = (again / "metrics.csv").read_text()
+    comm.Barrier()
     if comm.rank == 0:
         (again / "metrics.csv").write_text("".join(whole.splitlines(keepends=True)[:-1]))
     comm.Barrier()
