@@ -5,11 +5,12 @@ import pytest
 
 from hpcgen.nn.activations import LeakyReLU, Sigmoid, Tanh
 from hpcgen.nn.chain import Chain
-from hpcgen.nn.check import check_layer
+from hpcgen.nn.check import check_layer, check_tangent
 from hpcgen.nn.convolution import Conv, ConvTranspose
 from hpcgen.nn.dense import Dense
 from hpcgen.nn.dropout import Dropout
 from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.layer import Train
 from hpcgen.nn.normalization import BatchNorm, LayerNorm
 from hpcgen.nn.recurrent import GRU, LSTM
 from hpcgen.nn.shaping import Reshape, Upsample
@@ -27,8 +28,11 @@ LAYERS = {
     "gru": lambda name: GRU(name, 3, 3),
     "lstm": lambda name: LSTM(name, 3, 3),
     "upsample": lambda name: Upsample((2,)),
+    "dropout": lambda name: Dropout(0.3),
     "reshape": lambda name: Reshape((-1, 3)),
 }
+# Those that have a tangent.
+SMOOTH = [name for name in LAYERS if name not in ("batch", "batch-relu", "gru", "lstm")]
 
 
 def test_derivatives(random, filled):
@@ -40,8 +44,17 @@ def test_derivatives(random, filled):
 
 @pytest.mark.parametrize("first, second", list(product(LAYERS, LAYERS)))
 def test_any_layer_can_follow_any_other(random, filled, first, second):
-    chain = Chain([LAYERS[first]("a"), LAYERS[second]("b")])
-    errors = check_layer(chain, filled(chain, random), random.standard_normal((2, 3, 3)), random)
+    chain, train = Chain([LAYERS[first]("a"), LAYERS[second]("b")]), Train(random=np.random.default_rng(3))
+    errors = check_layer(chain, filled(chain, random), random.standard_normal((2, 3, 3)), random, train)
+    assert max(errors.values()) < 1e-6, errors
+
+
+@pytest.mark.parametrize("first, second", list(product(SMOOTH, SMOOTH)))
+def test_tangents_of_any_layer_after_any_other(random, filled, first, second):
+    chain, train = Chain([LAYERS[first]("a"), LAYERS[second]("b")]), Train(random=np.random.default_rng(3))
+    assert chain.without_tangent == []
+    errors = check_tangent(chain, filled(chain, random), random.standard_normal((2, 3, 3)), random, train)
+    assert set(errors) == {"ty", "x", *chain.parameters()}
     assert max(errors.values()) < 1e-6, errors
 
 
