@@ -109,8 +109,8 @@ def work(net, folder):
     import numpy as np
     from mpi4py import MPI
 
-    from hpcgen.config import parse_config
-    from hpcgen.training import Training
+    from hpcgen.config.reading import parse_config
+    from hpcgen.training.loop import Training
 
     batch, shape, _ = NETS[net]
     path = Path(folder, "data.h5")

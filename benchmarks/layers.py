@@ -103,7 +103,7 @@ def work(text):
     runtime.prepare_process()
     import numpy as np
 
-    from hpcgen.models.layers import LAYERS as KINDS
+    from hpcgen.models.networks.specs import LAYERS as KINDS
     from hpcgen.nn.vector import Layout, Vector
 
     kind, batch, sizes, channels, outputs = json.loads(text)

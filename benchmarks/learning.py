@@ -30,15 +30,15 @@ import h5py  # noqa: E402
 import numpy as np  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
-from hpcgen.config import parse_config  # noqa: E402
+from hpcgen.config.reading import parse_config  # noqa: E402
 from hpcgen.data.file import DataFiles  # noqa: E402
 from hpcgen.data.prepare import prepare  # noqa: E402
 from hpcgen.data.sources.digits import Digits  # noqa: E402
 from hpcgen.data.sources.linear import Linear  # noqa: E402
 from hpcgen.data.sources.text import Text  # noqa: E402
-from hpcgen.evaluation import Evaluation  # noqa: E402
+from hpcgen.evaluation.evaluate import Evaluation  # noqa: E402
 from hpcgen.nn.vector import Vector  # noqa: E402
-from hpcgen.training import Training  # noqa: E402
+from hpcgen.training.loop import Training  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
 LICENCES = Path("/usr/share/common-licenses")

@@ -34,14 +34,14 @@ from hpcgen import runtime
 runtime.prepare_process()
 from mpi4py import MPI
 start = time.perf_counter()
-import hpcgen.cli, hpcgen.run, numpy.random, threadpoolctl
+import hpcgen.cli, hpcgen.training.run, numpy.random, threadpoolctl
 seconds = time.perf_counter() - start
 ranks = MPI.COMM_WORLD.gather([os.uname().nodename, os.sched_getaffinity(0), seconds])
 if ranks:
     nodes, allowed, seconds = zip(*ranks)
     cores = len({(node, core) for node, its in zip(nodes, allowed) for core in its})
     sys.excepthook = lambda kind, error, trace: print(f"{kind.__name__}: {error}", file=sys.stderr)
-    about = {"config": hpcgen.run.load_config(sys.argv[1], sys.argv[2:]).table(), "environment": runtime.environment()}
+    about = {"config": hpcgen.training.run.load_config(sys.argv[1], sys.argv[2:]).table(), "environment": runtime.environment()}
     place = {"ranks": len(ranks), "nodes": len(set(nodes)), "cores": cores, "oversubscribed": len(ranks) > cores}
     print(json.dumps({"place": place, "import": max(seconds), "about": about}))
 """

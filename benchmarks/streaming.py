@@ -86,8 +86,8 @@ def work(path, block):
     runtime.prepare_process()
     from mpi4py import MPI
 
-    from hpcgen.config import parse_config
-    from hpcgen.training import Training
+    from hpcgen.config.reading import parse_config
+    from hpcgen.training.loop import Training
 
     text = f'data = {{ path = "{path}", block = {block} }}\nmodel.network = "mlpgan"\n'
     text += "train = { lanes = 8, lane_size = 16, steps = 3 }"

@@ -6,15 +6,15 @@ __version__ = "0.1.0"
 
 # Loaded when first used: `import hpcgen` loads neither NumPy nor h5py nor MPI.
 _HOMES = {
-    "load": "hpcgen.checkpoint",
-    "Checkpoint": "hpcgen.checkpoint",
-    "load_config": "hpcgen.config",
-    "Config": "hpcgen.config",
+    "load": "hpcgen.checkpoints.file",
+    "Checkpoint": "hpcgen.checkpoints.file",
+    "load_config": "hpcgen.config.reading",
+    "Config": "hpcgen.config.reading",
     "prepare": "hpcgen.data.prepare",
-    "train": "hpcgen.run",
-    "Training": "hpcgen.training",
-    "sample": "hpcgen.sampling",
-    "evaluate": "hpcgen.evaluation",
+    "train": "hpcgen.training.run",
+    "Training": "hpcgen.training.loop",
+    "sample": "hpcgen.sampling.sample",
+    "evaluate": "hpcgen.evaluation.evaluate",
     "Layout": "hpcgen.nn.vector",
     "Vector": "hpcgen.nn.vector",
     "Partition": "hpcgen.parallel.partition",

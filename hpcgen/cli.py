@@ -240,7 +240,7 @@ def _prepare(options, comm):
     from importlib import import_module
 
     from hpcgen.data.prepare import prepare
-    from hpcgen.storage import require_unread
+    from hpcgen.files.storage import require_unread
 
     target, *names = options.source.split()
     module, kind = target.split(":")
@@ -266,9 +266,9 @@ def _prepare(options, comm):
 def _train(options, comm):
     import json
 
+    from hpcgen.files.storage import require_room
     from hpcgen.parallel.agreement import from_root
-    from hpcgen.run import train
-    from hpcgen.storage import require_room
+    from hpcgen.training.run import train
 
     start = time.perf_counter()
     if options.timings:
@@ -284,7 +284,7 @@ def _train(options, comm):
 
 
 def _sample(options, comm):
-    from hpcgen.sampling import sample
+    from hpcgen.sampling.sample import sample
 
     names = ("count", "seed", "out", "png", "label", "inputs", "reconstruct", "interpolate")
     sample(
@@ -298,7 +298,7 @@ def _sample(options, comm):
 
 
 def _evaluate(options, comm):
-    from hpcgen.evaluation import evaluate
+    from hpcgen.evaluation.evaluate import evaluate
 
     wanted = (options.count, options.seed, options.features, options.json)
     evaluate(options.checkpoint, options.data, comm, *wanted, _say(comm), _say(comm, sys.stderr))
@@ -306,13 +306,13 @@ def _evaluate(options, comm):
 
 
 def _inspect(options, comm):
-    from hpcgen.inspection import inspect
+    from hpcgen.checkpoints.inspection import inspect
 
     return inspect(options.file, comm, _say(comm))
 
 
 def _compare(options, comm):
-    from hpcgen.inspection import compare
+    from hpcgen.checkpoints.inspection import compare
 
     return compare(options.a, options.b, comm, _say(comm))
 

@@ -109,7 +109,11 @@ def environment():
 
 def _simd():
     """Return the instruction sets that NumPy's own loops use here."""
-    from numpy._core._multiarray_umath import __cpu_baseline__, __cpu_dispatch__, __cpu_features__
+    from numpy._core._multiarray_umath import (
+        __cpu_baseline__,
+        __cpu_dispatch__,
+        __cpu_features__,
+    )
 
     return " ".join(name for name in (*__cpu_baseline__, *__cpu_dispatch__) if __cpu_features__[name])
 

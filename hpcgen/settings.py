@@ -1,4 +1,4 @@
-"""Bounds and choices declared beside a setting's default; `hpcgen.config` enforces them on the run file."""
+"""Bounds and choices declared beside a setting's default; `hpcgen.config.reading` enforces them on the run file."""
 
 from dataclasses import MISSING, field
 

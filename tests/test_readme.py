@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hpcgen.config import parse_config
-from hpcgen.models.layers import LAYERS
+from hpcgen.config.reading import parse_config
+from hpcgen.models.networks.specs import LAYERS
 from hpcgen.nn.optimizers import OPTIMIZERS, Optimizer
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -14,9 +14,9 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from hpcgen import storage
 from hpcgen.data.schema import Schema
 from hpcgen.errors import DamagedError, InputError
+from hpcgen.files import storage
 from hpcgen.parallel.partition import Partition
 
 # Labels count classes; greater ones are other numbers by mistake.

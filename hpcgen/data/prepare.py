@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from hpcgen import storage
 from hpcgen.data.file import finite_rows, known_labels
 from hpcgen.errors import InputError
+from hpcgen.files import storage
+from hpcgen.files.storage import Slab, partition, write
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.redistribute import redistribute
-from hpcgen.storage import Slab, partition, write
 from hpcgen.streams import Purpose, stream
 
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcgen.errors import InputError
-from hpcgen.models.layers import build
 from hpcgen.models.model import Model
-from hpcgen.models.networks import Layers, Perceptron, Pyramid
+from hpcgen.models.networks.architectures import Layers, Perceptron, Pyramid
+from hpcgen.models.networks.specs import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical

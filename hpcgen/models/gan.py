@@ -5,14 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcgen.errors import InputError
-from hpcgen.models.layers import MOVES, Sigmoid, build
 from hpcgen.models.model import Model
-from hpcgen.models.networks import Layers, Perceptron, PerceptronGenerator, Pyramid, PyramidGenerator
+from hpcgen.models.networks.architectures import (
+    Layers,
+    Perceptron,
+    PerceptronGenerator,
+    Pyramid,
+    PyramidGenerator,
+)
+from hpcgen.models.networks.specs import MOVES, Sigmoid, build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
+from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.penalty import gradient_penalty, require_second_derivatives
-from hpcgen.nn.spectral import SpectralNorm
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.settings import setting
 from hpcgen.streams import normal

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from hpcgen.models.layers import build
 from hpcgen.models.model import Model
-from hpcgen.models.networks import Perceptron
+from hpcgen.models.networks.architectures import Perceptron
+from hpcgen.models.networks.specs import build
 from hpcgen.models.units import Standard, require_inputs
 from hpcgen.nn.layer import Train
 from hpcgen.nn.vector import Layout

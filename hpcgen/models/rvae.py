@@ -7,12 +7,12 @@ import numpy as np
 from hpcgen.errors import InputError
 from hpcgen.models.latent import Autoencoder, LatentOptions, Posterior
 from hpcgen.models.units import Interval, Tokens
-from hpcgen.nn.activations import Tanh
 from hpcgen.nn.chain import Chain
-from hpcgen.nn.dense import Dense
-from hpcgen.nn.embedding import Embedding
+from hpcgen.nn.layers.activations import Tanh
+from hpcgen.nn.layers.dense import Dense
+from hpcgen.nn.layers.embedding import Embedding
+from hpcgen.nn.layers.recurrent import GRU, LSTM
 from hpcgen.nn.likelihoods import Categorical, Gaussian
-from hpcgen.nn.recurrent import GRU, LSTM
 from hpcgen.nn.vector import Layout
 from hpcgen.settings import setting
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from hpcgen.errors import InputError
 from hpcgen.models.latent import Autoencoder, LatentOptions, Posterior
-from hpcgen.models.layers import build
-from hpcgen.models.networks import Perceptron, Pyramid, PyramidGenerator
+from hpcgen.models.networks.architectures import Perceptron, Pyramid, PyramidGenerator
+from hpcgen.models.networks.specs import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Bernoulli, Gaussian

@@ -58,7 +58,7 @@ def killed():
 
 def file_limit():
     """The last rank, and it alone, may write no file beyond 64 KiB from the second checkpoint on."""
-    from hpcgen import storage
+    from hpcgen.files import storage
 
     write, calls = storage.write, []
     storage.LONGEST = 5.0
@@ -75,7 +75,7 @@ def file_limit():
 
 def silent_loss():
     """The second checkpoint's bytes do not reach the disk, and nobody says so."""
-    from hpcgen import storage
+    from hpcgen.files import storage
 
     write, calls = storage.write_together, []
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from hpcgen.config import parse_config
+from hpcgen.config.reading import parse_config
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
 from hpcgen.models.gan import GAN, PerceptronGAN
-from hpcgen.models.networks import Perceptron, PerceptronGenerator
+from hpcgen.models.networks.architectures import Perceptron, PerceptronGenerator
 from hpcgen.nn.check import numerical_gradient, relative_error
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.vector import Vector

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from hpcgen.config import parse_config
+from hpcgen.config.reading import parse_config
 from hpcgen.data.schema import Columns, Schema
 from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
 from hpcgen.nn.check import numerical_gradient, relative_error
-from hpcgen.nn.normalization import MOMENTUM
+from hpcgen.nn.layers.normalization import MOMENTUM
 from hpcgen.nn.vector import Vector
 
 TEXT = Schema((6,), "uint8", "text", 0.0, 3.0, vocabulary="abcd")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from hpcgen.config import parse_config
+from hpcgen.config.reading import parse_config
 from hpcgen.data.schema import Columns, Schema
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS

@@ -8,7 +8,7 @@ from hpcgen.models.batch import Batch
 from hpcgen.models.classifier import Classifier, PerceptronClassifier
 from hpcgen.models.gan import GAN, PerceptronGAN
 from hpcgen.models.linear import Linear, LinearOptions
-from hpcgen.models.networks import Perceptron, PerceptronGenerator
+from hpcgen.models.networks.architectures import Perceptron, PerceptronGenerator
 from hpcgen.models.regressor import Regressor, RegressorOptions
 from hpcgen.models.rvae import RVAE, SequenceRVAE, TextRVAE
 from hpcgen.models.vae import VAE, PerceptronVAE

@@ -5,7 +5,7 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from hpcgen.config import parse_config
+from hpcgen.config.reading import parse_config
 from hpcgen.data.file import Rows
 from hpcgen.data.prepare import prepare
 from hpcgen.data.schema import Schema
@@ -16,7 +16,7 @@ from hpcgen.models.vae import VAE
 from hpcgen.nn.check import numerical_gradient, relative_error
 from hpcgen.nn.likelihoods import Bernoulli, Categorical, Gaussian
 from hpcgen.nn.vector import Vector
-from hpcgen.training import Training
+from hpcgen.training.loop import Training
 
 
 def made(text, shape, dtype=np.float64):

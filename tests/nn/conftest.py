@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
-from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.vector import Layout, Vector
 
 # No health check: what they measure is time, which differs between ranks.

@@ -1,8 +1,13 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.check import check_layer, check_tangent, numerical_gradient, relative_error
-from hpcgen.nn.dense import Dense
+from hpcgen.nn.check import (
+    check_layer,
+    check_tangent,
+    numerical_gradient,
+    relative_error,
+)
+from hpcgen.nn.layers.dense import Dense
 
 
 class Wrong(Dense):

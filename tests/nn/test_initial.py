@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.convolution import Conv, ConvTranspose
-from hpcgen.nn.dense import Dense
-from hpcgen.nn.embedding import Embedding
-from hpcgen.nn.geometry import Geometry
-from hpcgen.nn.recurrent import GRU
+from hpcgen.nn.convolution.geometry import Geometry
+from hpcgen.nn.layers.convolution import Conv, ConvTranspose
+from hpcgen.nn.layers.dense import Dense
+from hpcgen.nn.layers.embedding import Embedding
+from hpcgen.nn.layers.recurrent import GRU
 
 SQUARE = Geometry((4, 4), (2, 2), (1, 1))
 # With the numbers that make one output: PyTorch's fan_in (of a transposed convolution, the kernel times its outputs).

@@ -2,19 +2,19 @@ import numpy as np
 import pytest
 
 from hpcgen.errors import InputError
-from hpcgen.nn.activations import ELU, Sigmoid, Softplus, Tanh
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.check import numerical_gradient, relative_error
-from hpcgen.nn.convolution import Conv, ConvTranspose
-from hpcgen.nn.dense import Dense
-from hpcgen.nn.dropout import Dropout
-from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import TRAIN, Train
-from hpcgen.nn.normalization import BatchNorm, LayerNorm
+from hpcgen.nn.layers.activations import ELU, Sigmoid, Softplus, Tanh
+from hpcgen.nn.layers.convolution import Conv, ConvTranspose
+from hpcgen.nn.layers.dense import Dense
+from hpcgen.nn.layers.dropout import Dropout
+from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
+from hpcgen.nn.layers.recurrent import GRU
+from hpcgen.nn.layers.shaping import Reshape, Upsample
+from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.penalty import gradient_penalty, require_second_derivatives
-from hpcgen.nn.recurrent import GRU
-from hpcgen.nn.shaping import Reshape, Upsample
-from hpcgen.nn.spectral import SpectralNorm
 from hpcgen.nn.vector import Vector
 
 HALVED = Geometry((4, 4), (2, 2), (1, 1))

@@ -3,17 +3,17 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.check import check_tangent
-from hpcgen.nn.convolution import Conv, ConvTranspose
-from hpcgen.nn.dense import Dense
-from hpcgen.nn.dropout import Dropout
-from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import TRAIN, Train
-from hpcgen.nn.normalization import BatchNorm, LayerNorm
-from hpcgen.nn.recurrent import GRU, LSTM
-from hpcgen.nn.shaping import Reshape, Upsample
+from hpcgen.nn.layers.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
+from hpcgen.nn.layers.convolution import Conv, ConvTranspose
+from hpcgen.nn.layers.dense import Dense
+from hpcgen.nn.layers.dropout import Dropout
+from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
+from hpcgen.nn.layers.recurrent import GRU, LSTM
+from hpcgen.nn.layers.shaping import Reshape, Upsample
 
 SLOPES = pytest.mark.parametrize("slope", [1.0, 0.0, 0.2])
 BIASES = pytest.mark.parametrize("bias", [True, False])

@@ -3,20 +3,20 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.activations import ELU, LeakyReLU, Sigmoid, Softplus, Tanh
 from hpcgen.nn.chain import Chain
-from hpcgen.nn.convolution import Conv, ConvTranspose
-from hpcgen.nn.dense import Dense
-from hpcgen.nn.embedding import Embedding
-from hpcgen.nn.geometry import Geometry
+from hpcgen.nn.convolution.geometry import Geometry
+from hpcgen.nn.convolution.winograd import Winograd
 from hpcgen.nn.layer import TRAIN
-from hpcgen.nn.normalization import MOMENTUM, BatchNorm, LayerNorm
+from hpcgen.nn.layers.activations import ELU, LeakyReLU, Sigmoid, Softplus, Tanh
+from hpcgen.nn.layers.convolution import Conv, ConvTranspose
+from hpcgen.nn.layers.dense import Dense
+from hpcgen.nn.layers.embedding import Embedding
+from hpcgen.nn.layers.normalization import MOMENTUM, BatchNorm, LayerNorm
+from hpcgen.nn.layers.recurrent import GRU, LSTM
+from hpcgen.nn.layers.shaping import Reshape, Upsample
+from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.penalty import gradient_penalty
-from hpcgen.nn.recurrent import GRU, LSTM
-from hpcgen.nn.shaping import Reshape, Upsample
-from hpcgen.nn.spectral import SpectralNorm
 from hpcgen.nn.vector import Vector
-from hpcgen.nn.winograd import Winograd
 
 HOW = "PyTorch is not installed here: run `PYTHON -m pytest tests/nn/test_torch.py` with an interpreter that has it"
 torch = pytest.importorskip("torch", reason=HOW)

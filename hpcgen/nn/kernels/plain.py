@@ -111,7 +111,7 @@ def _overlap(sizes, positions, offset, stride, padding):
     return inside, source
 
 
-# Winograd's F(2, 2) and F(4, 2) on each axis (see hpcgen.nn.winograd): t + 1 products make t
+# Winograd's F(2, 2) and F(4, 2) on each axis (see hpcgen.nn.convolution.winograd): t + 1 products make t
 # outputs of a filter of two taps. Each axis in turn becomes an axis of t + 1 in front, the last one first; the adjoints take
 # them back, the first one first.
 

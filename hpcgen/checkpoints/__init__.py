@@ -1,0 +1,1 @@
+"""Checkpoints: one file, and the folder that holds a run's."""

@@ -1,0 +1,144 @@
+"""Architectures: the layers of a network, given what a sample is."""
+
+from dataclasses import dataclass
+from math import prod
+
+from hpcgen.errors import InputError
+from hpcgen.models.networks import specs as layers
+from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, Spec
+from hpcgen.settings import setting
+
+OUTPUTS = ("tanh", "sigmoid", "linear")
+
+
+@dataclass(frozen=True)
+class Perceptron:
+    """Fully connected layers: the sizes of the hidden ones, and what follows each."""
+
+    hidden: list[int] = setting(list, ge=1, le=layers.MOST)
+    activation: str = setting("relu", choices=ACTIVATIONS)
+
+    def _dense(self, outputs):
+        for size in self.hidden:
+            yield layers.Dense(size)
+            yield LAYERS[self.activation]()
+        yield layers.Dense(outputs)
+
+    def specs(self, shape, outputs=1):
+        """Return the layers from samples of `shape` to `outputs` numbers."""
+        return [layers.Flatten(), *self._dense(outputs)]
+
+    def back(self, shape):
+        """Return the layers from numbers to samples of `shape`."""
+        return [*self._dense(prod(shape)), layers.Reshape(list(shape))]
+
+
+@dataclass(frozen=True)
+class PerceptronGenerator(Perceptron):
+    """A perceptron that ends in samples; the last activation fixes the interval that they lie in."""
+
+    output: str = setting("tanh", choices=OUTPUTS)
+
+    def back(self, shape):
+        """Return the layers from noise to samples of `shape`."""
+        return [*self._dense(prod(shape)), LAYERS[self.output](), layers.Reshape(list(shape))]
+
+
+@dataclass(frozen=True)
+class Pyramid:
+    """Convolutions that divide the places of a sample by `stride` on each axis while `smallest` or more are left.
+
+    The first has `width` channels, each further one twice as many. Samples have `axes` axes of places (1 waveforms, 2 images,
+    3 volumes), and one of channels if there are several. With `normalization` batch norm follows every convolution but the one
+    at the samples, and no layer has a bias. `deviation` of the weights' start as in `hpcgen.models.networks.specs.Dense`.
+    """
+
+    axes: int = setting(2, ge=1, le=3)
+    width: int = setting(64, ge=1, le=4096)
+    kernel: int = setting(4, ge=1)
+    stride: int = setting(2, ge=2)
+    smallest: int = setting(4, ge=1)
+    activation: str = setting("leaky-relu", choices=ACTIVATIONS)
+    normalization: bool = True
+    deviation: float = setting(0.02, ge=0)
+
+    def _stages(self, shape):
+        """Return (sizes, channels) of the samples and of what each stage makes of them."""
+        if len(shape) not in (self.axes, self.axes + 1):
+            raise InputError(
+                f"model.network: samples of {' x '.join(map(str, shape))} do not suit one of {self.axes} axes and channels"
+            )
+        sizes, channels = shape[: self.axes], (*shape[self.axes :], 1)[0]
+        stages = [(tuple(sizes), channels)]
+        while all(size % self.stride == 0 and size // self.stride >= self.smallest for size in stages[-1][0]):
+            sizes = tuple(size // self.stride for size in stages[-1][0])
+            stages.append((sizes, self.width << len(stages) - 1))
+        if len(stages) == 1:
+            raise InputError(
+                f"model.network: samples of {' x '.join(map(str, shape))} cannot be divided by {self.stride} on each axis "
+                f"into {self.smallest} or more"
+            )
+        return stages
+
+    def _geometry(self):
+        """Return the keys of a convolution that divides each size by the stride."""
+        if self.kernel < self.stride:
+            raise InputError(f"model: a kernel of {self.kernel} is smaller than the stride {self.stride}")
+        extra = (self.kernel - self.stride) % 2
+        padding = (self.kernel - self.stride + extra) // 2
+        common = {"bias": not self.normalization, "deviation": self.deviation}
+        return {"kernel": self.kernel, "stride": self.stride, "padding": padding, **common}, extra
+
+    def _normalized(self):
+        return [layers.BatchNorm()] * self.normalization + [LAYERS[self.activation]()]
+
+    def specs(self, shape, outputs=1):
+        """Return the layers from samples of `shape` to `outputs` numbers."""
+        ((sizes, channels), (_, width), *stages), (keys, _) = self._stages(shape), self._geometry()
+        specs = [layers.Reshape([*sizes, channels]), layers.Conv(width, **keys), LAYERS[self.activation]()]
+        for _, width in stages:
+            specs += [layers.Conv(width, **keys), *self._normalized()]
+        return [*specs, layers.Flatten(), layers.Dense(outputs, not self.normalization, self.deviation)]
+
+
+@dataclass(frozen=True)
+class PyramidGenerator(Pyramid):
+    """The way back: fully connected layers of the sizes in `hidden`, then transposed convolutions up to a sample.
+
+    `hidden_activation` follows the hidden ones. It is not a ReLU by default: numbers that are all positive move all samples
+    together, and the generator soon makes only one.
+    """
+
+    activation: str = setting("relu", choices=ACTIVATIONS)
+    hidden: list[int] = setting(list, ge=1, le=layers.MOST)
+    hidden_activation: str = setting("elu", choices=ACTIVATIONS)
+    output: str = setting("tanh", choices=OUTPUTS)
+
+    def back(self, shape):
+        """Return the layers from noise to samples of `shape`."""
+        (*stages, (sizes, width)), (keys, extra) = self._stages(shape), self._geometry()
+        start = {"bias": keys["bias"], "deviation": keys["deviation"]}
+        specs = []
+        for size in self.hidden:
+            specs += [layers.Dense(size, **start), LAYERS[self.hidden_activation]()]
+        specs += [layers.Dense(prod(sizes) * width, **start), layers.Reshape([*sizes, width]), *self._normalized()]
+        for _, channels in reversed(stages):
+            specs += [layers.ConvTranspose(channels, **keys, output_padding=extra), *self._normalized()]
+        # The last stage is the sample itself.
+        specs = specs[: -len(self._normalized())]
+        return [*specs, LAYERS[self.output](), layers.Reshape(list(shape))]
+
+
+@dataclass(frozen=True)
+class Layers:
+    """A network written out: a list of tables, each with its `kind` and that kind's keys."""
+
+    layers: list[Spec] = setting(kinds=LAYERS)
+
+    def specs(self, shape, outputs=1):
+        """Return the layers as they are."""
+        return self.layers
+
+    def back(self, shape):
+        """Return the layers as they are."""
+        return self.layers

@@ -1,0 +1,66 @@
+"""Convolutions of any kernel, stride and padding, as one product of matrices (im2col).
+
+Each form of convolution (this one, `hpcgen.nn.convolution.winograd`) consists of three linear maps and their adjoints,
+
+    data    P: x  (n, *sizes, c)      -> (products, rows, k)      what the weights are multiplied with
+    output  Q: dy (n, *positions, o)  -> (products, rows, o)
+    weight  R: w  (*kernel, c, o)     -> (products, k, o)
+
+and stands for y = Q*(P x . R w), where the dot is one product of matrices for each of `products`. What a layer needs follows:
+
+    y = Q*(P x . R w)        dx = P*(Q dy . (R w)^T)        dw = R*((P x)^T . Q dy)
+
+The transposed convolution is the adjoint: its forward is that dx, its derivative in x that y.
+"""
+
+from math import prod
+
+import numpy as np
+
+from hpcgen.nn.kernels import kernels
+
+
+class Windows:
+    """P copies each window of x into a row; Q and R are views."""
+
+    def __init__(self, geometry, channels, outputs):
+        self.geometry, self.channels, self.outputs = geometry, channels, outputs
+        self._kernel = (*geometry.kernel, channels)
+        self.products, self.inner = 1, prod(self._kernel)
+
+    def rows(self, positions):
+        """Return the rows of a product that a sample of so many positions takes."""
+        return prod(positions)
+
+    def data(self, x):
+        positions = self.geometry.positions(x.shape[1:-1])
+        if self._whole(x.shape[1:-1]):
+            return x.reshape(1, -1, self.inner)
+        out = np.empty_like(x, shape=(len(x), *positions, *self._kernel))
+        kernels(x).unfold(x, out, self.geometry.stride, self.geometry.padding)
+        return out.reshape(1, -1, self.inner)
+
+    def data_adjoint(self, v, out):
+        if self._whole(out.shape[1:-1]):
+            out[...] = v.reshape(out.shape)
+            return
+        positions = self.geometry.positions(out.shape[1:-1])
+        patches = v.reshape(len(out), *positions, *self._kernel)
+        kernels(v).fold(patches, out, self.geometry.stride, self.geometry.padding)
+
+    def _whole(self, sizes):
+        """Tell whether the windows are x itself: a kernel of one place and stride 1, or one that covers all of x."""
+        g = self.geometry
+        return not any(g.padding) and (set(g.kernel + g.stride) == {1} or tuple(sizes) == g.kernel)
+
+    def output(self, dy):
+        return dy.reshape(1, -1, self.outputs)
+
+    def output_adjoint(self, m, out):
+        out[...] = m.reshape(out.shape)
+
+    def weight(self, w):
+        return w.reshape(1, self.inner, self.outputs)
+
+    def weight_adjoint(self, s, out):
+        out[...] = s.reshape(out.shape)

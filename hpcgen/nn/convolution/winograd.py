@@ -1,0 +1,78 @@
+"""Convolutions with kernel 4, stride 2 and padding 1, by Winograd's minimal filtering.
+
+Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth): the cell i holds
+the places 2 i - 1 and 2 i. On each axis F(t, 2) makes t outputs with t + 1 products where 2 t would be due
+(Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4); with t = 2
+
+    y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1,
+
+so that two axes take 9 products instead of 16, or with t = 4 25 instead of 64. The maps are in `hpcgen.nn.kernels.plain`. In
+float32 the error is twice the direct form's with t = 2, and three times with t = 4, where the points at which polynomials are
+evaluated matter (Barabasz et al. 2018, arXiv:1803.10986).
+"""
+
+from math import prod
+
+import numpy as np
+
+from hpcgen.nn.convolution.geometry import Geometry
+from hpcgen.nn.kernels import kernels
+
+# What the weights of F(4, 2) may take.
+WEIGHT_BYTES = 16 << 20
+
+
+class Winograd:
+    """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride 2, padding 1."""
+
+    def __init__(self, geometry, channels, outputs, tile):
+        self.geometry, self.channels, self.outputs, self.tile = geometry, channels, outputs, tile
+        spatial = len(geometry.kernel)
+        self._grid, self._twos = (tile + 1,) * spatial, (2,) * spatial
+        self.products, self.inner = prod(self._grid), prod(self._twos) * channels
+
+    @classmethod
+    def forms(cls, geometry, channels, outputs):
+        """Return the forms that may be the fastest for these channels; measured in benchmarks/layers.py."""
+        spatial = len(geometry.kernel)
+        fits = geometry == Geometry((4,) * spatial, (2,) * spatial, (1,) * spatial)
+        if not fits or spatial == 1 or channels << spatial < 64 or outputs < 32:
+            return []
+        two, four = (cls(geometry, channels, outputs, tile) for tile in (2, 4))
+        # In three dimensions its error grows to 2e-5; weights that do not fit into the cache cost more than products.
+        small = spatial == 2 and 4 * four.products * four.inner * outputs <= WEIGHT_BYTES
+        return [two, four] if small else [two]
+
+    def _tiles(self, positions):
+        return tuple(-(-count // self.tile) for count in positions)
+
+    def rows(self, positions):
+        """Return the rows of a product that a sample of so many positions takes."""
+        return prod(self._tiles(positions))
+
+    def _data_shape(self, sizes):
+        return (*self._grid, sizes[0], *self._tiles(self.geometry.positions(sizes[1:-1])), *self._twos, self.channels)
+
+    def data(self, x):
+        out = np.empty_like(x, shape=self._data_shape(x.shape))
+        kernels(x).winograd_data(x, out)
+        return out.reshape(self.products, -1, self.inner)
+
+    def data_adjoint(self, v, out):
+        kernels(v).winograd_data_adjoint(v.reshape(self._data_shape(out.shape)), out)
+
+    def output(self, dy):
+        out = np.empty_like(dy, shape=(*self._grid, len(dy), *self._tiles(dy.shape[1:-1]), self.outputs))
+        kernels(dy).winograd_output(dy, out)
+        return out.reshape(self.products, -1, self.outputs)
+
+    def output_adjoint(self, m, out):
+        kernels(m).winograd_output_adjoint(m.reshape(*self._grid, len(out), *self._tiles(out.shape[1:-1]), -1), out)
+
+    def weight(self, w):
+        out = np.empty_like(w, shape=(*self._grid, *self._twos, self.channels, self.outputs))
+        kernels(w).winograd_weight(w, out)
+        return out.reshape(self.products, self.inner, self.outputs)
+
+    def weight_adjoint(self, s, out):
+        kernels(s).winograd_weight_adjoint(s.reshape(*self._grid, *self._twos, self.channels, self.outputs), out)

@@ -1,0 +1,1 @@
+"""Layers: forward, backward and tangent by hand."""

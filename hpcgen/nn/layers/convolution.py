@@ -1,0 +1,161 @@
+"""Convolution and transposed convolution on 1, 2 and 3 axes.
+
+x is (n, *sizes, channels). The weights of both layers are (*kernel, c, o), where the convolution leads from c to o channels
+and the transposed convolution, its adjoint, from o to c. Carried over by hand:
+
+    Conv weight          = PyTorch's Conv{1,2,3}d weight (o, c, *kernel), or ONNX Conv's W, with axes (*kernel, c, o)
+    ConvTranspose weight = PyTorch's ConvTranspose{1,2,3}d weight (in, out, *kernel), or ONNX ConvTranspose's W, with axes
+                           (*kernel, out, in)
+
+both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, channels, *sizes) there. `padding` and
+`output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
+"""
+
+import numpy as np
+
+from hpcgen.nn.convolution.windows import Windows
+from hpcgen.nn.convolution.winograd import Winograd
+from hpcgen.nn.initial import fill
+from hpcgen.nn.kernels import contiguous, kernels
+from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layers.affine import Affine
+
+# What a chunk of samples may take while it is multiplied: a share of the last cache.
+CHUNK_BYTES = 2 << 20
+
+
+class _Convolution(Affine):
+    """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the cache.
+
+    A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes of y; and
+    `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.convolution.windows`).
+    """
+
+    def __init__(self, name, geometry, channels, outputs, bias=True, slope=1.0, deviation=None):
+        self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
+        self.geometry, self.slope, self.deviation = geometry, slope, deviation
+        self.channels, self.outputs = channels, outputs
+        self.forms = [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
+
+    def parameters(self):
+        shapes = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
+        return {**shapes, self.bias: (self.leads_to,)} if self.bias else shapes
+
+    def initialize(self, theta, random):
+        weight = theta[self.weight]
+        fill(weight, random, weight[..., 0].size, self.deviation)
+        if self.bias:
+            fill(theta[self.bias], random, weight[..., 0].size, 0.0 if self.deviation else None)
+
+    def form(self, positions):
+        """Return the form with the fewest multiplications: a function of shapes alone, as bits depend on it."""
+        return min(self.forms, key=lambda form: form.products * form.rows(positions) * form.inner)
+
+    @staticmethod
+    def _chunks(form, n, positions):
+        """Return the slices of n samples that are multiplied at a time: of shapes alone, too."""
+        size = form.products * form.rows(positions) * (form.inner + form.outputs) * 4
+        # The weights pass through the cache once a chunk: at least as much data shall come with them.
+        weights = form.products * form.inner * form.outputs * 4
+        many = max(1, max(CHUNK_BYTES, 2 * weights) // size)
+        count = -(-n // many)
+        return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
+
+    def _finish(self, y, theta):
+        if self.bias or self.slope != 1:
+            bias = theta[self.bias] if self.bias else None
+            kernels(y).rectify(y.reshape(-1, y.shape[-1]), bias, self.slope)
+
+    def _begin(self, dy, y, grad):
+        """Take dy back through the activation; write the bias' derivative."""
+        self._rectify_gradient(dy, y)
+        if self.bias and grad is not None:
+            grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
+
+    def forward(self, theta, x, train=TRAIN):
+        x = contiguous(x)
+        positions, sizes = self._extents(x.shape[1:-1])
+        form, y = self.form(positions), np.empty_like(x, shape=(len(x), *sizes, self.leads_to))
+        chunks = self._chunks(form, len(x), positions)
+        maps = (form.data, form.data_adjoint), (form.output, form.output_adjoint)
+        (here, here_adjoint), (there, there_adjoint) = self._sides(*maps)
+        weight, _ = self._sides(*self._weights(form, theta[self.weight]))
+        for chunk in chunks:
+            there_adjoint(here(x[chunk]) @ weight, y[chunk])
+            self._finish(y[chunk], theta)
+
+        def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
+            # Made again: to keep them would cost more memory than time.
+            _, weight = self._sides(*self._weights(form, theta[self.weight])) if need_dx else (None, None)
+            self._begin(dy, y, grad)
+            dx = np.empty_like(x) if need_dx else None
+            total = None
+            for chunk in chunks:
+                d = there(dy[chunk])
+                if need_dx:
+                    here_adjoint(d @ weight, dx[chunk])
+                if grad is not None:
+                    data, output = self._sides(here(x[chunk]), d)
+                    total = _add(total, data.swapaxes(1, 2) @ output)
+            if grad is not None:
+                form.weight_adjoint(total, grad[self.weight])
+            return dx
+
+        return y, backward
+
+    @staticmethod
+    def _weights(form, theta_weight):
+        """Return the weights as they lead from data to output, and back."""
+        weight = form.weight(theta_weight)
+        return weight, weight.swapaxes(1, 2)
+
+
+class Conv(_Convolution):
+    """y[n, i] = b + sum over k, c of x[n, i s + k - p, c] w[k, c]: PyTorch's Conv{1,2,3}d.
+
+    `slope`: what follows in the same pass, y where y > 0 and else slope y (1 none, 0 ReLU, 0.2 LeakyReLU).
+    """
+
+    @property
+    def leads_to(self):
+        return self.outputs
+
+    def _extents(self, sizes):
+        positions = self.geometry.positions(sizes)
+        return positions, positions
+
+    @staticmethod
+    def _sides(data, output):
+        return data, output
+
+
+class ConvTranspose(_Convolution):
+    """The adjoint of `Conv` in x, with a bias after it: PyTorch's ConvTranspose{1,2,3}d.
+
+    `channels` are the outputs here, `outputs` the inputs: the names are those of the Conv that it is the adjoint of.
+    """
+
+    axis = -2
+
+    def __init__(self, name, geometry, inputs, outputs, output_padding, bias=True, slope=1.0, deviation=None):
+        super().__init__(name, geometry, outputs, inputs, bias, slope, deviation)
+        self.output_padding = output_padding
+
+    @property
+    def leads_to(self):
+        return self.channels
+
+    def _extents(self, positions):
+        return positions, self.geometry.sizes(positions, self.output_padding)
+
+    @staticmethod
+    def _sides(data, output):
+        return output, data
+
+
+def _add(total, array):
+    if total is None:
+        return array
+    total += array
+    return total

@@ -1,0 +1,52 @@
+"""Fully connected layer."""
+
+import numpy as np
+
+from hpcgen.nn.initial import fill
+from hpcgen.nn.kernels import contiguous, kernels
+from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layers.affine import Affine
+
+
+class Dense(Affine):
+    """y = x W + b, with x (n, inputs), W (inputs, outputs) and b (outputs,).
+
+    W is the transpose of PyTorch's `Linear.weight`, and ONNX's Gemm with transB = 0. `slope` as in `Conv`.
+    """
+
+    def __init__(self, name, inputs, outputs, bias=True, slope=1.0, deviation=None):
+        self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
+        self.inputs, self.outputs, self.slope, self.deviation = inputs, outputs, slope, deviation
+
+    def parameters(self):
+        shapes = {self.weight: (self.inputs, self.outputs)}
+        return {**shapes, self.bias: (self.outputs,)} if self.bias else shapes
+
+    def initialize(self, theta, random):
+        fill(theta[self.weight], random, self.inputs, self.deviation)
+        if self.bias:
+            fill(theta[self.bias], random, self.inputs, 0.0 if self.deviation else None)
+
+    def forward(self, theta, x, train=TRAIN):
+        weight = theta[self.weight]
+        y = x @ weight
+        if self.bias or self.slope != 1:
+            kernels(y).rectify(y, theta[self.bias] if self.bias else None, self.slope)
+
+        def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
+            self._rectify_gradient(dy, y)
+            if grad is not None:
+                np.matmul(x.T, dy, out=grad[self.weight])
+                if self.bias:
+                    grad[self.bias][...] = kernels(dy).column_sums(dy)
+            if not need_dx:
+                return None
+            if self.outputs > 1:
+                return dy @ weight.T
+            # An outer product, at which BLAS is slow.
+            dx = np.empty_like(x, order="C")
+            kernels(dy).outer(dy, weight, dx)
+            return dx
+
+        return y, backward

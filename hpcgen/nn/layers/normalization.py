@@ -1,0 +1,182 @@
+"""Batch normalisation and layer normalisation."""
+
+import numpy as np
+
+from hpcgen.nn.kernels import contiguous, kernels
+from hpcgen.nn.layer import TRAIN, Layer
+
+EPSILON = 1e-5
+# The share of a step's statistics in the running ones (PyTorch's `momentum`).
+MOMENTUM = 0.1
+
+
+class BatchNorm(Layer):
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each channel over samples and places (Ioffe & Szegedy 2015,
+    arXiv:1502.03167, algorithm 1). x is (n, ..., channels).
+
+    In training mean and variance are the lane's own (of each of its `parts`, see `Train`), so that they depend on no rank.
+    The running statistics, which inference uses, take in the mean over lanes, and parts, of their means and unbiased variances.
+    `slope` as in `hpcgen.nn.layers.convolution.Conv`. PyTorch's BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
+    """
+
+    def __init__(self, name, channels, slope=1.0):
+        self.gamma, self.beta, self.mean, self.variance = (f"{name}/{part}" for part in ("gamma", "beta", "mean", "variance"))
+        self.channels, self.slope = channels, slope
+
+    def parameters(self):
+        return {self.gamma: (self.channels,), self.beta: (self.channels,)}
+
+    def buffers(self):
+        return {self.mean: (self.channels,), self.variance: (self.channels,)}
+
+    def initialize(self, theta, random):
+        for name, value in ((self.gamma, 1), (self.beta, 0), (self.mean, 0), (self.variance, 1)):
+            theta[name][...] = value
+
+    def forward(self, theta, x, train=TRAIN):
+        x = contiguous(x)
+        if train is None:
+            return self._infer(theta, x)
+        y = np.empty_like(x)
+        parts = [
+            self._part(theta, *pair)
+            for pair in zip(_split(x, train.parts, self.channels), _split(y, train.parts, self.channels))
+        ]
+
+        def backward(dy, grad=None, need_dx=True):
+            dy = contiguous(dy)
+            if self.slope != 1:
+                kernels(dy).rectify_gradient(dy, y, self.slope)
+            derivatives = [part(d, need_dx) for part, d in zip(parts, _split(dy, train.parts, self.channels))]
+            if grad is not None:
+                weight = len(x) / train.parts**2
+                for name, values, factor in zip(
+                    (*self.parameters(), *self.buffers()), zip(*derivatives), (1, 1, weight, weight)
+                ):
+                    grad[name][...] = sum(values)
+                    grad[name][...] *= factor
+            return dy if need_dx else None
+
+        return y, backward
+
+    def _infer(self, theta, x):
+        loops, mean, inverse = kernels(x), theta[self.mean], 1 / np.sqrt(theta[self.variance] + EPSILON)
+        scale, y = theta[self.gamma] * inverse, np.empty_like(x)
+        rows = x.reshape(-1, self.channels)
+        loops.scale_rectify(rows, scale, theta[self.beta] - mean * scale, self.slope, y.reshape(rows.shape))
+
+        def backward(dy, grad=None, need_dx=True):
+            """Running statistics are constants here: they get no derivative, and are not handed on."""
+            dy = contiguous(dy)
+            if self.slope != 1:
+                loops.rectify_gradient(dy, y, self.slope)
+            if grad is not None:
+                grad[self.beta][...], products = loops.column_products(dy.reshape(rows.shape), rows, mean)
+                np.multiply(products, inverse, out=grad[self.gamma])
+            return dy * scale if need_dx else None
+
+        return y, backward
+
+    def _part(self, theta, x, y):
+        """Normalise the rows x (m, channels) into y; return the derivative of that, which overwrites dy with dx."""
+        loops, m = kernels(x), len(x)
+        mean = loops.column_sums(x) / m
+        variance = loops.column_squares(x, mean) / m
+        inverse = 1 / np.sqrt(variance + EPSILON)
+        scale = theta[self.gamma] * inverse
+        loops.scale_rectify(x, scale, theta[self.beta] - mean * scale, self.slope, y)
+
+        def back(dy, need_dx):
+            beta, gamma = loops.column_products(dy, x, mean)
+            gamma *= inverse
+            if need_dx:
+                # dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)) as a dy + (b x + c)
+                b = scale * inverse * gamma / -m
+                loops.combine(dy, x, scale, b, scale * beta / -m - b * mean)
+            return gamma, beta, mean, variance * (m / max(m - 1, 1))
+
+        return back
+
+
+def _split(x, parts, channels):
+    """Return views (rows, channels) of the equal parts of a batch x (n, ..., channels)."""
+    return x.reshape(parts, -1, channels)
+
+
+class LayerNorm(Layer):
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each sample over its last axes, which have `shape`, or each place
+    over its channels where shape is (channels,) (Ba et al. 2016, arXiv:1607.06450). PyTorch's LayerNorm(shape)."""
+
+    def __init__(self, name, shape):
+        self.gamma, self.beta, self.shape = f"{name}/gamma", f"{name}/beta", tuple(shape)
+
+    def parameters(self):
+        return {self.gamma: self.shape, self.beta: self.shape}
+
+    def initialize(self, theta, random):
+        theta[self.gamma][...], theta[self.beta][...] = 1, 0
+
+    def forward(self, theta, x, train=TRAIN):
+        normal, _, jacobian = self._normalize(x)
+
+        def backward(dy, grad=None, need_dx=True):
+            self._write(grad, dy, normal)
+            return jacobian(dy * theta[self.gamma]) if need_dx else None
+
+        return self._scale(theta, normal), backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        """With n = (x - mean) / sigma, sigma^2 = variance + 1e-5, over the m numbers of a sample, dn/dx is the symmetric J:
+
+            J d = (d - mean(d) - n mean(n d)) / sigma,    tn = J t,    ty = gamma tn.
+
+        dx has the derivative of <a, J t> with a = gamma dty, through 1 / sigma, whose derivative is -n / (m sigma^2), and
+        through n, which stands there twice and has the derivative J:
+
+            dt = J a,    dx = J (gamma dy) - (n mean(a tn) + tn mean(n a) + dt mean(n t)) / sigma.
+        """
+        normal, inverse, jacobian = self._normalize(x)
+        tn = jacobian(t.copy())
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            dy = np.zeros_like(dty) if dy is None else dy
+            self._write(grad, dy, normal)
+            if grad is not None:
+                grad[self.gamma][...] += np.sum(dty * tn, axis=self._rows(dty))
+            if not need_dx:
+                return None, None
+            a = dty * theta[self.gamma]
+            dt, dx = jacobian(a.copy()), jacobian(dy * theta[self.gamma])
+            dx -= inverse * (normal * self._mean(a * tn) + tn * self._mean(normal * a) + dt * self._mean(normal * t))
+            return dx, dt
+
+        return self._scale(theta, normal), tn * theta[self.gamma], backward
+
+    def _normalize(self, x):
+        """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns it."""
+        normal = x - self._mean(x)
+        inverse = 1 / np.sqrt(self._mean(normal * normal) + EPSILON)
+        normal *= inverse
+
+        def jacobian(d):
+            d -= self._mean(d) + normal * self._mean(d * normal)
+            d *= inverse
+            return d
+
+        return normal, inverse, jacobian
+
+    def _scale(self, theta, normal):
+        y = normal * theta[self.gamma]
+        y += theta[self.beta]
+        return y
+
+    def _write(self, grad, dy, normal):
+        if grad is not None:
+            np.sum(dy, axis=self._rows(dy), out=grad[self.beta])
+            np.sum(dy * normal, axis=self._rows(dy), out=grad[self.gamma])
+
+    def _mean(self, a):
+        return a.mean(tuple(range(-len(self.shape), 0)), keepdims=True)
+
+    def _rows(self, a):
+        return tuple(range(a.ndim - len(self.shape)))

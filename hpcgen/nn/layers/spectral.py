@@ -1,0 +1,93 @@
+"""Spectral normalisation of weights."""
+
+import numpy as np
+
+from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layers.normalization import MOMENTUM
+
+# Power iterations before the first step, as many as PyTorch's.
+START = 15
+
+
+class SpectralNorm(Layer):
+    """`layer`, an `Affine`, with W / sigma for W, where sigma is W's largest singular value and W the matrix (outputs, rest)
+    of PyTorch's parametrizations.spectral_norm (Miyato et al. 2018, arXiv:1802.05957).
+
+    A pass in training takes one power iteration from the running u (algorithm 1), one in inference only its first half:
+
+        v = W^T u / |W^T u|,    u = W v / |W v|,    sigma = u^T W v
+
+    The derivative holds u and v constant (eq. 12): with V = W / sigma, dL/dW = (dL/dV - <dL/dV, V> u v^T) / sigma.
+    """
+
+    def __init__(self, layer):
+        self.layer, self.vector, self.draws = layer, f"{layer.weight}_u", layer.draws
+
+    def parameters(self):
+        return self.layer.parameters()
+
+    def buffers(self):
+        return {self.vector: (self.parameters()[self.layer.weight][self.layer.axis],)}
+
+    def initialize(self, theta, random):
+        self.layer.initialize(theta, random)
+        u, transposed = theta[self.vector], self._transposed(theta)
+        random.standard_normal(out=u, dtype=u.dtype.type)
+        for _ in range(START):
+            u[...] = _unit(_unit(transposed @ u) @ transposed)
+
+    def forward(self, theta, x, train=TRAIN):
+        weights, u, through_sigma = self._normalize(theta, train)
+        y, layer_backward = self.layer.forward(weights, x, train)
+
+        def backward(dy, grad=None, need_dx=True):
+            dx = layer_backward(dy, grad, need_dx)
+            through_sigma(grad)
+            if grad is not None and train is not None:
+                # The running vector moves by a share of MOMENTUM towards this, which takes it to u: undamped, as in the paper.
+                running = theta[self.vector]
+                np.multiply(running + (u - running) / MOMENTUM, len(x) / train.parts, out=grad[self.vector])
+            return dx
+
+        return y, backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        weights, _, through_sigma = self._normalize(theta, train)
+        y, ty, layer_backward = self.layer.tangent(weights, x, t, train)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            derivatives = layer_backward(dy, dty, grad, need_dx)
+            through_sigma(grad)
+            return derivatives
+
+        return y, ty, backward
+
+    def _normalize(self, theta, train):
+        """Return the layer's parameters with V, u, and a function that makes dL/dW of the dL/dV in a Vector `grad`."""
+        weight, transposed = theta[self.layer.weight], self._transposed(theta)
+        u = _unit(theta[self.vector])
+        v = _unit(transposed @ u)
+        image = v @ transposed
+        if train is not None:
+            u = _unit(image)
+        sigma = u @ image
+        normalized = weight / sigma
+
+        def through_sigma(grad):
+            if grad is not None:
+                derivative = grad[self.layer.weight]
+                inner = np.vdot(derivative, normalized)
+                derivative = np.moveaxis(derivative, self.layer.axis, -1)
+                derivative -= np.outer(inner * v, u).reshape(derivative.shape)
+                derivative /= sigma
+
+        return {name: theta[name] for name in self.parameters()} | {self.layer.weight: normalized}, u, through_sigma
+
+    def _transposed(self, theta):
+        """Return W^T (rest, outputs): for most layers a view of the weight as it lies."""
+        moved = np.moveaxis(theta[self.layer.weight], self.layer.axis, -1)
+        return moved.reshape(-1, moved.shape[-1])
+
+
+def _unit(a):
+    return a / np.linalg.norm(a)

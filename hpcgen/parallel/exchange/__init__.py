@@ -1,0 +1,1 @@
+"""Sums of lane gradients over all ranks."""

@@ -1,0 +1,1 @@
+"""Samples of a trained model, in files and pictures."""

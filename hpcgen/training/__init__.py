@@ -1,0 +1,1 @@
+"""A run: its folder, its steps, and what happens between them."""

@@ -1,0 +1,146 @@
+"""`hpcgen sample` for each kind of model: what it draws, from what, and the same at any number of ranks."""
+
+import wave
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+from PIL import Image
+
+from hpcgen.errors import InputError
+from hpcgen.evaluation.evaluate import evaluate
+from hpcgen.sampling.sample import sample
+from hpcgen.sampling.showing import LINE
+
+KINDS = ("gan", "conditional", "vae", "rvae", "sound", "linear", "regressor")
+
+
+def quiet(line):
+    pass
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_samples_are_the_same_at_any_number_of_ranks_and_count(comm, folder, trained, kind):
+    path, data = trained(kind)
+    given = {"inputs": data} if kind in ("linear", "regressor") else {}
+    sample(path, comm, 150, 3, folder / "all.h5", say=quiet, **given)
+    comm.Barrier()
+    if comm.rank == 0:
+        sample(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", say=quiet, **given)
+        with h5py.File(folder / "all.h5") as file, h5py.File(data) as original:
+            assert file["samples"].shape == (150, *original["samples"].shape[1:])
+            assert file["samples"].dtype == original["samples"].dtype
+            assert np.array_equal(np.load(folder / "one.npy"), file["samples"][:70])
+            if given:
+                assert np.array_equal(file["inputs"], original["inputs"][:150])
+            if kind == "conditional":
+                assert np.array_equal(file["labels"], np.arange(150) % 10)
+            assert kind == "regressor" or len(np.unique(file["samples"][...], axis=0)) > 75
+    # What is drawn is a data file: it can be evaluated against.
+    if kind == "gan":
+        evaluate(path, folder / "all.h5", comm, say=quiet)
+
+
+def test_a_label(comm, folder, trained):
+    path, _ = trained("conditional")
+    sample(path, comm, 20, 0, folder / "seven.h5", label=7, say=quiet)
+    sample(path, comm, 20, 0, folder / "turns.h5", say=quiet)
+    with h5py.File(folder / "seven.h5") as seven, h5py.File(folder / "turns.h5") as turns:
+        assert np.all(seven["labels"][...] == 7)
+        same = [np.array_equal(a, b) for a, b in zip(seven["samples"], turns["samples"])]
+        assert same == [i % 10 == 7 for i in range(20)]
+
+
+def test_reconstructions_stand_after_their_originals(comm, folder, trained):
+    path, data = trained("rvae")
+    said = []
+    sample(path, comm, 5, out=folder / "r.npy", reconstruct=data, say=quiet)
+    sample(path, comm, 5, reconstruct=data, say=said.append)
+    if comm.rank:
+        return  # the first rank alone has all samples
+    pieces = said[1].split(f"\n{LINE}\n")
+    with h5py.File(data) as file:
+        letters = file["vocabulary"][...]
+        originals = ["".join(map(chr, letters[row])) for row in file["samples"][:5]]
+    reconstructed = ["".join(map(chr, letters[row])) for row in np.load(folder / "r.npy")]
+    assert pieces[::2] == originals and pieces[1::2] == reconstructed
+
+
+def test_interpolation_leads_from_code_to_code(comm, folder, trained):
+    """The ends of each path are the samples of the codes themselves."""
+    path, data = trained("vae")
+    sample(path, comm, 3, 5, folder / "codes.npy", say=quiet)
+    sample(path, comm, 18, 5, folder / "path.npy", interpolate=9, say=quiet)
+    codes, steps = np.load(folder / "codes.npy"), np.load(folder / "path.npy")
+    for end, code in ((0, 0), (8, 1), (9, 1), (17, 2)):
+        assert np.abs(steps[end].astype(int) - codes[code]).max() <= 1
+    sample(path, comm, None, 5, folder / "between.npy", reconstruct=data, interpolate=2, say=quiet)
+    assert len(np.load(folder / "between.npy")) == 2 * 1796
+
+
+def test_text_and_sound(comm, folder, trained):
+    path, _ = trained("rvae")
+    sample(path, comm, 70, out=folder / "t.txt", say=quiet)
+    assert len((folder / "t.txt").read_text().split(f"\n{LINE}\n")) == 70
+    assert (path / "samples" / "step-00000003.txt").exists()
+    path, _ = trained("sound")
+    sample(path, comm, 10, out=folder / "s.wav", png=folder / "s.png", say=quiet)
+    with wave.open(str(folder / "s.wav")) as sound:
+        assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (8000, 1, 2)
+        assert sound.getnframes() == 10 * (64 + 1600)
+    assert (folder / "s.png").exists() and (path / "samples" / "step-00000003.wav").exists()
+
+
+@pytest.mark.parametrize(
+    "kind, keys, message",
+    [
+        ("gan", {"inputs": "x.npy"}, "model.kind = gan takes no --inputs"),
+        ("gan", {"reconstruct": "digits.h5"}, "gan encodes nothing; --reconstruct and --interpolate need vae or rvae"),
+        ("gan", {"interpolate": 3}, "gan encodes nothing"),
+        ("gan", {"label": 3}, "--label 3: the model is not conditional"),
+        ("gan", {"out": None}, "nothing to write; give --out F.h5"),
+        ("gan", {"out": "x.txt"}, "samples of kind image cannot be shown so; take .png"),
+        ("gan", {"out": "x.wav"}, "samples of kind image cannot be shown so"),
+        ("conditional", {"label": 10}, "--label 10: the model has labels 0 to 9"),
+        ("linear", {}, "model.kind = linear needs --inputs FILE"),
+        ("linear", {"inputs": "digits.npy"}, r"rows of \(2,\) numbers, not 3 as the model takes"),
+        ("linear", {"inputs": "columns.h5", "count": 301}, "--count 301: the file gives 300 samples"),
+        ("classifier", {}, "a classifier draws no samples"),
+        ("linear", {"inputs": "nan.npy"}, "row 1 of the inputs holds NaN"),
+        ("linear", {"inputs": "none.npy"}, "none.npy: 0 rows; 1 or more are needed"),
+        ("linear", {"inputs": "x.csv"}, ".npy, .npz and HDF5 files can be read"),
+        ("vae", {"reconstruct": "one.h5", "interpolate": 3}, "one.h5: 1 rows; 2 or more are needed"),
+        ("vae", {"reconstruct": "one.h5", "out": "one.h5"}, "one.h5: is used for something else here"),
+        ("rvae", {"png": "x.png"}, "samples of kind text cannot be shown so; take .txt"),
+        ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), not \(8, 8, 1\)"),
+    ],
+)
+def test_what_does_not_fit(comm, folder, trained, data, kind, keys, message):
+    path, _ = trained(kind)
+    for name in ("text", "columns"):
+        data(name)
+    if comm.rank == 0:
+        np.save(folder / "digits.npy", np.zeros((5, 2)))
+        np.save(folder / "nan.npy", np.array([[1.0, 2, 3], [4, np.nan, 6]]))
+        np.save(folder / "none.npy", np.zeros((0, 3)))
+        (folder / "x.csv").write_text("1,2,3")
+        with h5py.File(folder / "one.h5", "w") as file:
+            file["samples"] = np.zeros((1, 8, 8, 1), np.uint8)
+            file.attrs["kind"] = "image"
+    comm.Barrier()
+    files = ("inputs", "reconstruct", "out", "png")
+    keys = {name: folder / value if name in files and value else value for name, value in keys.items()}
+    with pytest.raises(InputError, match=message):
+        sample(path, comm, **{"out": folder / "x.h5", "say": quiet, **keys})
+
+
+def test_pictures_keep_pairs_and_paths_in_one_row(comm, folder, trained):
+    path, data = trained("vae")
+    sample(path, comm, 5, png=folder / "r.png", reconstruct=data, say=quiet)
+    sample(path, comm, 14, png=folder / "i.png", interpolate=7, say=quiet)
+    comm.Barrier()
+    with Image.open(folder / "r.png") as pairs, Image.open(folder / "i.png") as paths:
+        cell = 56 + 4
+        assert pairs.size == (4 * cell + 4, 3 * cell + 4)
+        assert paths.size == (7 * cell + 4, 2 * cell + 4)

@@ -1,0 +1,85 @@
+"""Runs of a few steps of each kind of model, made once for all tests of what is done with them."""
+
+import h5py
+import numpy as np
+import pytest
+
+from hpcgen.data.prepare import prepare
+from hpcgen.data.sources.digits import Digits
+from hpcgen.data.sources.linear import Linear
+from hpcgen.data.sources.text import Text
+from hpcgen.training import run
+
+SENTENCE = "the quick brown fox jumps over the lazy dog; "
+
+
+def quiet(line):
+    pass
+
+
+def text(comm, folder):
+    if comm.rank == 0:
+        (folder / "text.txt").write_text(SENTENCE * 40)
+    comm.Barrier()
+    prepare(lambda: Text([folder / "text.txt"], 12), folder / "text.h5", comm)
+
+
+def audio(comm, folder):
+    if comm.rank == 0:
+        with h5py.File(folder / "audio.h5", "w") as file:
+            file["samples"] = np.sin(np.arange(100 * 64, dtype=np.float32)).reshape(100, 64)
+            file.attrs.update(kind="audio", rate=8000, low=-1.0, high=1.0)
+    comm.Barrier()
+
+
+DATA = {
+    "digits": lambda comm, folder: prepare(Digits, folder / "digits.h5", comm),
+    "columns": lambda comm, folder: prepare(lambda: Linear(300, 3, 2, 0.1, 0), folder / "columns.h5", comm),
+    "text": text,
+    "audio": audio,
+}
+MODELS = {
+    "gan": ("digits", '{ kind = "gan" }'),
+    "conditional": ("digits", '{ kind = "gan", conditional = true }'),
+    "vae": ("digits", '{ kind = "vae" }'),
+    "classifier": ("digits", '{ kind = "classifier" }'),
+    "rvae": ("text", '{ kind = "rvae", hidden = 8, embedding = 4, latent = 3 }'),
+    "sound": ("audio", '{ kind = "rvae", network = "sequence", hidden = 8 }'),
+    "linear": ("columns", '{ kind = "linear" }'),
+    "regressor": ("columns", '{ kind = "regressor" }'),
+}
+
+
+@pytest.fixture
+def data(comm, folder):
+    """data(name): the path of a data file, made anew."""
+
+    def make(name):
+        DATA[name](comm, folder)
+        return folder / f"{name}.h5"
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def trained(_test_comm, tmp_path_factory):
+    """trained(kind): a run folder of a few steps of a model and its data file, made once."""
+    comm, made = _test_comm, {}
+    folder = comm.bcast(tmp_path_factory.mktemp("runs"))
+
+    def make(kind):
+        if kind not in made:
+            name, model = MODELS[kind]
+            if name not in made:
+                DATA[name](comm, folder)
+                made[name] = folder / f"{name}.h5"
+            path = folder / f"{kind}.toml"
+            if comm.rank == 0:
+                train = "train = { steps = 3, lanes = 4, lane_size = 4 }"
+                path.write_text(f'data.path = "{made[name]}"\nmodel = {model}\n{train}\n')
+            comm.Barrier()
+            run.train(path, folder / kind, comm, progress="off", say=quiet, warn=quiet)
+            made[kind] = folder / kind, made[name]
+        return made[kind]
+
+    return make
