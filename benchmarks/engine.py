@@ -48,7 +48,9 @@ def main():
 
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch; without it hpcgen alone is measured")
+    parser.add_argument(
+        "--torch", metavar="PYTHON", help="an interpreter that has torch; without it hpcgen alone is measured"
+    )
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
     parser.add_argument("--rounds", type=int, default=9)
@@ -61,7 +63,11 @@ def parse():
 def measure(net, options):
     batch, shape, goal = NETS[net]
     with tempfile.TemporaryDirectory() as folder:
-        ours = Racer([sys.executable, __file__, "--worker", net, folder], environment(options.keep_kernel), options.seconds)
+        ours = Racer(
+            [sys.executable, __file__, "--worker", net, folder],
+            environment(options.keep_kernel),
+            options.seconds,
+        )
         racers = {"hpcgen": ours}
         for form in options.forms if options.torch else ():
             if form.endswith("-cl") and len(shape) == 1:
@@ -77,7 +83,12 @@ def measure(net, options):
     result = {"batch": batch, "goal": goal, **ours.about, "forms": {}}
     for name, racer in racers.items():
         speeds = [batch / seconds for (seconds,) in racer.times]
-        result["forms"][name] = {"samples/s": statistics.median(speeds), "MiB": racer.end(), "speeds": speeds, **racer.about}
+        result["forms"][name] = {
+            "samples/s": statistics.median(speeds),
+            "MiB": racer.end(),
+            "speeds": speeds,
+            **racer.about,
+        }
     rivals = {name: form for name, form in result["forms"].items() if name != "hpcgen"}
     mine = result["forms"]["hpcgen"]
     result["GF/s"] = mine["samples/s"] / batch * result["flops"] / 1e9
@@ -127,10 +138,16 @@ def work(net, folder):
     text += f"train = {{ lanes = 1, lane_size = {batch}, steps = 3 }}"
     training = Training(parse_config(text), MPI.COMM_SELF)
     training.run([])
-    about = {"flops": flops(training.model, shape, batch), "sgemm": sgemm(), "environment": training.environment}
+    about = {
+        "flops": flops(training.model, shape, batch),
+        "sgemm": sgemm(),
+        "environment": training.environment,
+    }
 
     def run(count):
-        training.config = replace(training.config, train=replace(training.config.train, steps=training.step + count))
+        training.config = replace(
+            training.config, train=replace(training.config.train, steps=training.step + count)
+        )
         start = perf_counter()
         training.run([])
         return [perf_counter() - start]
@@ -143,7 +160,10 @@ def flops(model, shape, batch):
     import numpy as np
 
     def products(chain, start):
-        theta = {name: np.zeros(shape, np.float32) for name, shape in {**chain.parameters(), **chain.buffers()}.items()}
+        theta = {
+            name: np.zeros(shape, np.float32)
+            for name, shape in {**chain.parameters(), **chain.buffers()}.items()
+        }
         x, found = np.zeros((1, *start), np.float32), []
         for layer in chain.layers:
             y, _ = layer.forward(theta, x, None)
@@ -162,12 +182,18 @@ def flops(model, shape, batch):
         return (
             3
             * batch
-            * sum(2 * int(np.prod(weight)) * times.get(name.partition("/")[2], shape[0]) for name, weight in weights.items())
+            * sum(
+                2 * int(np.prod(weight)) * times.get(name.partition("/")[2], shape[0])
+                for name, weight in weights.items()
+            )
         )
     if hasattr(model, "encoder"):
         e, d = products(model.encoder, shape), products(model.decoder, (model.posterior.size,))
         return batch * (3 * sum(e) - e[0] + 3 * sum(d))
-    g, d = products(model.networks["generator"], (model.latent,)), products(model.networks["discriminator"], shape)
+    g, d = (
+        products(model.networks["generator"], (model.latent,)),
+        products(model.networks["discriminator"], shape),
+    )
     discriminator_step = sum(g) + 2 * (3 * sum(d) - d[0])
     generator_step = 2 * sum(d) + 2 * sum(g) - g[0]
     return batch * (discriminator_step + generator_step)

@@ -42,7 +42,9 @@ LAYERS = [
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch; without it hpcgen alone is measured")
+    parser.add_argument(
+        "--torch", metavar="PYTHON", help="an interpreter that has torch; without it hpcgen alone is measured"
+    )
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=0.2, help="of each turn")
     parser.add_argument("--keep-kernel", action="store_true", help="leave OPENBLAS_CORETYPE as it is set")
@@ -64,16 +66,24 @@ def measure(layer, options):
     racers = {"hpcgen": Racer([sys.executable, __file__, "--worker", text], ours, options.seconds)}
     for form in ("plain", "channels_last") if options.torch else ():
         if form == "plain" or len(layer[2]) == 2:
-            racers[form] = Racer([options.torch, HERE / "yardstick.py", "layer", text, form], theirs, options.seconds)
+            racers[form] = Racer(
+                [options.torch, HERE / "yardstick.py", "layer", text, form], theirs, options.seconds
+            )
     for _ in range(options.rounds):
         for racer in racers.values():
             racer.turn()
-    result = {"layer": layer, **racers["hpcgen"].about, "times": {name: racer.times for name, racer in racers.items()}}
+    result = {
+        "layer": layer,
+        **racers["hpcgen"].about,
+        "times": {name: racer.times for name, racer in racers.items()},
+    }
     for racer in racers.values():
         racer.end()
     totals = {name: [sum(times) for times in racer.times] for name, racer in racers.items()}
     if len(totals) > 1:
-        best = min((name for name in totals if name != "hpcgen"), key=lambda name: statistics.median(totals[name]))
+        best = min(
+            (name for name in totals if name != "hpcgen"), key=lambda name: statistics.median(totals[name])
+        )
         result |= {"best": best, "ratios": [b / a for a, b in zip(totals["hpcgen"], totals[best])]}
     return result
 

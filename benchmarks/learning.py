@@ -48,7 +48,9 @@ SEEDS = range(5)
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--torch", metavar="PYTHON", help="an interpreter that has torch; vae and gan need it")
+    parser.add_argument(
+        "--torch", metavar="PYTHON", help="an interpreter that has torch; vae and gan need it"
+    )
     parser.add_argument("--only", nargs="+", choices=STUDIES, default=list(STUDIES))
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
@@ -90,7 +92,17 @@ def beside_torch(torch, folder, train, test, player, net, steps, text, figure, *
         ours.append(figures(training, test, **keys)[figure])
         with h5py.File(train) as file:
             np.save(folder / "data.npy", training.model.units.encode(file["samples"][...]))
-        command = [torch, HERE / "yardstick.py", "learn", net, folder / "data.npy", 128, steps, seed, folder / "theta.npz"]
+        command = [
+            torch,
+            HERE / "yardstick.py",
+            "learn",
+            net,
+            folder / "data.npy",
+            128,
+            steps,
+            seed,
+            folder / "theta.npz",
+        ]
         subprocess.run([str(word) for word in command], check=True)
         theta = {name: Vector(vector.layout, vector.data.copy()) for name, vector in training.theta.items()}
         with np.load(folder / "theta.npz") as found:
@@ -109,14 +121,21 @@ def vae(folder, torch):
     # The second of each pair is the bound of held-out data.
     mine, yardstick = [b for _, b in ours], [b for _, b in theirs]
     gap = statistics.mean(mine) / statistics.mean(yardstick) - 1
-    return {"hpcgen": mine, "torch": yardstick, "relative gap of the means": gap, "within 1 %": abs(gap) <= 0.01}
+    return {
+        "hpcgen": mine,
+        "torch": yardstick,
+        "relative gap of the means": gap,
+        "within 1 %": abs(gap) <= 0.01,
+    }
 
 
 def gan(folder, torch):
     prepare(Digits, folder / "digits.h5", MPI.COMM_SELF)
     path = folder / "digits.h5"
     text = f'data.path = "{path}"\nmodel.network = "mlpgan"'
-    ours, theirs = beside_torch(torch, folder, path, path, "generator", "mlpgan", 5000, text, "frechet_distance")
+    ours, theirs = beside_torch(
+        torch, folder, path, path, "generator", "mlpgan", 5000, text, "frechet_distance"
+    )
     mine, yardstick = [a for a, _ in ours], [a for a, _ in theirs]
     within = min(yardstick) <= statistics.median(mine) <= max(yardstick)
     return {"hpcgen": mine, "torch": yardstick, "real data": ours[0][1], "median within torch's": within}
@@ -125,7 +144,10 @@ def gan(folder, torch):
 def rvae(folder, torch):
     """Bytes, so that both files have one vocabulary."""
     files = [path for path in sorted(LICENCES.iterdir()) if path.is_file() and not path.is_symlink()]
-    sets = {"train": [p for p in files if p.name not in HELD_OUT], "test": [p for p in files if p.name in HELD_OUT]}
+    sets = {
+        "train": [p for p in files if p.name not in HELD_OUT],
+        "test": [p for p in files if p.name in HELD_OUT],
+    }
     for name, chosen in sets.items():
         prepare(lambda: Text(chosen, 64, "bytes"), folder / f"{name}.h5", MPI.COMM_SELF)
     curve = []
@@ -149,7 +171,13 @@ def rvae(folder, torch):
     unigram, bigram = ngrams(tokens["train"], tokens["test"])
     bits = found["bits_a_character"][1]
     beats = bits < bigram < unigram
-    return {"bits a character": bits, "unigram": unigram, "bigram": bigram, "beats both": beats, "curve": curve}
+    return {
+        "bits a character": bits,
+        "unigram": unigram,
+        "bigram": bigram,
+        "beats both": beats,
+        "curve": curve,
+    }
 
 
 def ngrams(train, test, vocabulary=256):
@@ -196,7 +224,10 @@ def plot(results, path):
     figure = Figure(figsize=(11, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     left, middle, right = figure.subplots(1, 3)
-    for axes, name, title in ((left, "vae", "VAE: bound of held-out digits, nats"), (middle, "gan", "GAN: Frechet distance")):
+    for axes, name, title in (
+        (left, "vae", "VAE: bound of held-out digits, nats"),
+        (middle, "gan", "GAN: Frechet distance"),
+    ):
         axes.set_title(title)
         if name in results:
             for x, side in enumerate(("hpcgen", "torch")):
@@ -208,7 +239,9 @@ def plot(results, path):
         found = results["rvae"]
         right.plot(*zip(*found["curve"]), label="bound in training")
         for name, style in (("bits a character", "-"), ("bigram", "--"), ("unigram", ":")):
-            right.axhline(found[name], color="black", linestyle=style, label="held out" if style == "-" else name)
+            right.axhline(
+                found[name], color="black", linestyle=style, label="held out" if style == "-" else name
+            )
         right.set_xlabel("step")
         right.legend()
     figure.savefig(path, dpi=100)

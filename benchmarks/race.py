@@ -23,7 +23,9 @@ def race(run, about):
 def environment(keep_kernel):
     """Return the environment of a racer: one thread, and OPENBLAS_CORETYPE only if `keep_kernel`."""
     one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
-    return {name: value for name, value in os.environ.items() if keep_kernel or name != "OPENBLAS_CORETYPE"} | one
+    return {
+        name: value for name, value in os.environ.items() if keep_kernel or name != "OPENBLAS_CORETYPE"
+    } | one
 
 
 class Racer:
@@ -33,7 +35,9 @@ class Racer:
         self._errors = tempfile.TemporaryFile("w+")
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors}
         try:
-            self._process = subprocess.Popen(list(map(str, command)), text=True, bufsize=1, env=environment, **pipes)
+            self._process = subprocess.Popen(
+                list(map(str, command)), text=True, bufsize=1, env=environment, **pipes
+            )
         except OSError as error:
             sys.exit(f"{command[0]}: {error.strerror}")
         self.about = json.loads(self._line())

@@ -57,8 +57,17 @@ def main():
             launch(options, 1, "-m", "hpcgen", "prepare", "digits", options.data, "--size", options.size)
         # Checkpoints and pictures come at the last step only, unless --set asks for more.
         rare = (f"checkpoint.every={options.steps}", f"samples.every={options.steps}")
-        options.settings = [*rare, *options.settings, f"data.path={options.data}", f"train.steps={options.steps}"]
-        report = {"started": strftime("%Y-%m-%d %H:%M:%S"), "node": os.uname().nodename, "cores": len(os.sched_getaffinity(0))}
+        options.settings = [
+            *rare,
+            *options.settings,
+            f"data.path={options.data}",
+            f"train.steps={options.steps}",
+        ]
+        report = {
+            "started": strftime("%Y-%m-%d %H:%M:%S"),
+            "node": os.uname().nodename,
+            "cores": len(os.sched_getaffinity(0)),
+        }
         report |= {"options": vars(options), **start_up(options)}
         report["scaling"] = scaling(options, Path(folder), report["config"]["train"]["lane_size"])
     (options.out / "scaling.json").write_text(json.dumps(report, indent=1, default=str) + "\n")
@@ -67,25 +76,48 @@ def main():
 
 
 def parse():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     add, cores = parser.add_argument, len(os.sched_getaffinity(0))
     add("ranks", type=int, nargs="*", help="rank counts (default: powers of two up to the number of cores)")
     add("--mode", choices=(*MODES, "both"), default="both")
-    add("--run-file", type=Path, default=HERE.parent / "jobs" / "digits.toml", help="(default: jobs/digits.toml)")
+    add(
+        "--run-file",
+        type=Path,
+        default=HERE.parent / "jobs" / "digits.toml",
+        help="(default: jobs/digits.toml)",
+    )
     add("--data", type=Path, help="a data file (default: the digits, prepared for the occasion)")
     add("--size", type=int, default=28, help="of the digits, in pixels (default: %(default)s)")
     add("--steps", type=int, default=200, help="of every run (default: %(default)s)")
     add("--lanes-per-rank", type=int, default=4, help="in weak scaling (default: %(default)s)")
-    add("--lanes", type=int, help="in strong scaling (default: the lanes a rank times the largest rank count)")
+    add(
+        "--lanes", type=int, help="in strong scaling (default: the lanes a rank times the largest rank count)"
+    )
     add("--repeats", type=int, default=3, help="of every launch (default: %(default)s)")
-    add("--launcher", default=f"{os.environ.get('MPIRUN', 'mpirun')} -n", help="a rank count follows (default: %(default)s)")
+    add(
+        "--launcher",
+        default=f"{os.environ.get('MPIRUN', 'mpirun')} -n",
+        help="a rank count follows (default: %(default)s)",
+    )
     add("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="for hpcgen train")
-    add("--out", type=Path, default=HERE / "results", help="a folder that all nodes see (default: benchmarks/results)")
+    add(
+        "--out",
+        type=Path,
+        default=HERE / "results",
+        help="a folder that all nodes see (default: benchmarks/results)",
+    )
     options = parser.parse_args()
     options.ranks = sorted(set(options.ranks)) or [2**i for i in range(cores.bit_length())]
     options.lanes = options.lanes or options.lanes_per_rank * options.ranks[-1]
-    if min(options.ranks[0], options.repeats, options.lanes_per_rank) < 1 or options.lanes < options.ranks[-1]:
-        parser.error("ranks, --repeats and --lanes-per-rank must be at least 1, --lanes at least the largest rank count")
+    if (
+        min(options.ranks[0], options.repeats, options.lanes_per_rank) < 1
+        or options.lanes < options.ranks[-1]
+    ):
+        parser.error(
+            "ranks, --repeats and --lanes-per-rank must be at least 1, --lanes at least the largest rank count"
+        )
     if any(setting.startswith(("train.steps", "train.lanes", "data.path")) for setting in options.settings):
         parser.error("instead of --set, use --steps, --lanes, --lanes-per-rank and --data")
     return options
@@ -116,10 +148,20 @@ def start_up(options):
         for n, row in rows.items():
             row["mpi"].append(launch(options, n, "-c", "from mpi4py import MPI")[0])
             # Under -m mpi4py a rank that fails ends all.
-            probe = ("-m", "mpi4py", "-c", PROBE, options.run_file, *options.settings, f"train.lanes={options.lanes}")
+            probe = (
+                "-m",
+                "mpi4py",
+                "-c",
+                PROBE,
+                options.run_file,
+                *options.settings,
+                f"train.lanes={options.lanes}",
+            )
             found = json.loads(launch(options, n, *probe)[1].splitlines()[-1])
             if found["place"]["ranks"] != n:
-                sys.exit(f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another MPI's --launcher?")
+                sys.exit(
+                    f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another MPI's --launcher?"
+                )
             row["import"].append(found["import"])
             row |= found["place"]
     for row in rows.values():
@@ -130,7 +172,9 @@ def start_up(options):
 def scaling(options, folder, lane_size):
     """Return {mode: rows}, one row a rank count. A point that both modes share is measured once."""
     lanes = {"weak": lambda n: n * options.lanes_per_rank, "strong": lambda n: options.lanes}
-    points = {mode: [(n, lanes[mode](n)) for n in options.ranks] for mode in MODES if options.mode in (mode, "both")}
+    points = {
+        mode: [(n, lanes[mode](n)) for n in options.ranks] for mode in MODES if options.mode in (mode, "both")
+    }
     runs = {point: [] for point in sorted(set(sum(points.values(), [])))}
     for point in [*runs] * options.repeats:
         runs[point].append(train(options, folder, *point))
@@ -139,10 +183,23 @@ def scaling(options, folder, lane_size):
 
 def train(options, folder, ranks, lanes):
     """Train once; return seconds of training, of the whole run, and of each part (means over ranks)."""
-    settings = [word for setting in (*options.settings, f"train.lanes={lanes}") for word in ("--set", setting)]
+    settings = [
+        word for setting in (*options.settings, f"train.lanes={lanes}") for word in ("--set", setting)
+    ]
     with tempfile.TemporaryDirectory(dir=folder) as run:
         timings = Path(run, "timings.json")
-        command = ("-m", "hpcgen", "train", options.run_file, "--run", run, "--progress", "off", "--timings", timings)
+        command = (
+            "-m",
+            "hpcgen",
+            "train",
+            options.run_file,
+            "--run",
+            run,
+            "--progress",
+            "off",
+            "--timings",
+            timings,
+        )
         whole, _ = launch(options, ranks, *command, *settings)
         spent = np.array([[rank[part] for part in PARTS] for rank in json.loads(timings.read_text())])
     print(f"{ranks} ranks, {lanes} lanes: {whole:.2f} s", file=sys.stderr)
@@ -172,12 +229,19 @@ def text(report):
     yield from (f"{name:8}{version}" for name, version in report["environment"].items())
     yield f"{subject(report)}; medians of {options['repeats']} (smallest-largest)"
     yield f"\nstart-up in seconds; Python alone {spread(report['python'], '.3f')}"
-    lines = [(stars[r["ranks"]], r["nodes"], r["cores"], spread(r["mpi"], ".2f"), spread(r["import"], ".2f")) for r in start]
+    lines = [
+        (stars[r["ranks"]], r["nodes"], r["cores"], spread(r["mpi"], ".2f"), spread(r["import"], ".2f"))
+        for r in start
+    ]
     yield from table(("ranks", "nodes", "cores", "MPI start-up", "import of hpcgen"), *lines)
     for mode, rows in report["scaling"].items():
-        lanes = {"weak": f"{options['lanes_per_rank']} lanes a rank", "strong": f"{options['lanes']} lanes"}[mode]
+        lanes = {"weak": f"{options['lanes_per_rank']} lanes a rank", "strong": f"{options['lanes']} lanes"}[
+            mode
+        ]
         yield f"\n{mode} scaling, {lanes}: samples/s of training and of the whole run, shares of training"
-        rates = [(spread(r["training"]), f"{r['training']['efficiency']:.0%}", spread(r["whole"])) for r in rows]
+        rates = [
+            (spread(r["training"]), f"{r['training']['efficiency']:.0%}", spread(r["whole"])) for r in rows
+        ]
         shares = [[f"{share:.1%}" for share in row["shares"].values()] for row in rows]
         lines = [(stars[row["ranks"]], *rate, *share) for row, rate, share in zip(rows, rates, shares)]
         yield from table(("ranks", "training", "efficiency", "whole run", *PARTS), *lines)
@@ -195,7 +259,9 @@ def spread(figure, form=",.0f"):
 
 def starred(report):
     """Return {ranks: label}, with a star where there are more ranks than cores."""
-    return {row["ranks"]: f"{row['ranks']}{'*' if row['oversubscribed'] else ' '}" for row in report["start_up"]}
+    return {
+        row["ranks"]: f"{row['ranks']}{'*' if row['oversubscribed'] else ' '}" for row in report["start_up"]
+    }
 
 
 def subject(report):
@@ -206,7 +272,9 @@ def subject(report):
 
 def draw(report, path):
     """Draw throughput, efficiency and the parts' shares side by side as PNG."""
-    matplotlib.rc("axes", titlelocation="left", **{f"spines.{side}": False for side in ("top", "left", "right")})
+    matplotlib.rc(
+        "axes", titlelocation="left", **{f"spines.{side}": False for side in ("top", "left", "right")}
+    )
     figure = FigureCanvasAgg(Figure(figsize=(14, 4.4), layout="constrained")).figure
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 1, 1.3))
     for mode, rows in report["scaling"].items():
@@ -216,12 +284,22 @@ def draw(report, path):
         for axes, unit in ((left, 1), (middle, ideal)):
             median, low, high = rates / unit
             axes.plot(ranks, ideal / unit, "--", color=MODES[mode], alpha=0.5, linewidth=1)
-            axes.errorbar(ranks, median, (median - low, high - median), color=MODES[mode], marker="o", capsize=3, label=mode)
+            axes.errorbar(
+                ranks,
+                median,
+                (median - low, high - median),
+                color=MODES[mode],
+                marker="o",
+                capsize=3,
+                label=mode,
+            )
             axes.set_xscale("log", base=2)
             axes.set(xlabel="ranks", xticks=ranks, xticklabels=[starred(report)[n] for n in ranks])
             axes.grid(axis="y", color="#e3e7ea")
     left.set(title="Training, samples/s (dashed: ideal)", yscale="log")
-    left.yaxis.set(major_locator=LogLocator(subs=(1, 2, 3, 5)), major_formatter="{x:,.0f}", minor_formatter="")
+    left.yaxis.set(
+        major_locator=LogLocator(subs=(1, 2, 3, 5)), major_formatter="{x:,.0f}", minor_formatter=""
+    )
     left.legend(frameon=False)
     middle.set(title="Parallel efficiency of training", ylim=(0, None))
     middle.yaxis.set_major_formatter("{x:.0%}")

@@ -53,7 +53,12 @@ def main():
     for name in speeds:
         print(f"{name}  {statistics.median(speeds[name]):9,.0f} samples/s  peak {memory[name]:5.0f} MiB")
     print(f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f})")
-    results = {"time": strftime("%Y-%m-%d %H:%M"), "rows": options.rows, "block": options.block, "ratios": ratios}
+    results = {
+        "time": strftime("%Y-%m-%d %H:%M"),
+        "rows": options.rows,
+        "block": options.block,
+        "ratios": ratios,
+    }
     results |= {"samples/s": speeds, "MiB": memory}
     (options.out / "streaming.json").write_text(json.dumps(results, indent=1) + "\n")
 
@@ -95,7 +100,9 @@ def work(path, block):
     training.run([])
 
     def run(count):
-        training.config = replace(training.config, train=replace(training.config.train, steps=training.step + count))
+        training.config = replace(
+            training.config, train=replace(training.config.train, steps=training.step + count)
+        )
         start = perf_counter()
         training.run([])
         return [perf_counter() - start]

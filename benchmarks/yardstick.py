@@ -33,11 +33,19 @@ def dcgan(width, channels, latent):
     """Radford et al. 2015 at 64 x 64, as PyTorch's own example trains it."""
     g = [nn.ConvTranspose2d(latent, width * 8, 4, 1, 0, bias=False), nn.BatchNorm2d(width * 8), nn.ReLU(True)]
     for a, b in ((8, 4), (4, 2), (2, 1)):
-        g += [nn.ConvTranspose2d(width * a, width * b, 4, 2, 1, bias=False), nn.BatchNorm2d(width * b), nn.ReLU(True)]
+        g += [
+            nn.ConvTranspose2d(width * a, width * b, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(width * b),
+            nn.ReLU(True),
+        ]
     g += [nn.ConvTranspose2d(width, channels, 4, 2, 1, bias=False), nn.Tanh()]
     d = [nn.Conv2d(channels, width, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
     for a, b in ((1, 2), (2, 4), (4, 8)):
-        d += [nn.Conv2d(width * a, width * b, 4, 2, 1, bias=False), nn.BatchNorm2d(width * b), nn.LeakyReLU(0.2, True)]
+        d += [
+            nn.Conv2d(width * a, width * b, 4, 2, 1, bias=False),
+            nn.BatchNorm2d(width * b),
+            nn.LeakyReLU(0.2, True),
+        ]
     d += [nn.Conv2d(width * 8, 1, 4, 1, 0, bias=False), nn.Flatten()]
     return nn.Sequential(*g), nn.Sequential(*d)
 
@@ -48,13 +56,35 @@ def networks(net):
         g = dense(nn.Linear(100, 128), nn.ReLU(), nn.Linear(128, 100), nn.Sigmoid())
         return g, dense(nn.Linear(100, 128), nn.ReLU(), nn.Linear(128, 1)), (100,), (100,)
     if net == "mlpgan":
-        g = dense(nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 784), nn.Tanh())
-        d = dense(nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
+        g = dense(
+            nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, 784), nn.Tanh()
+        )
+        d = dense(
+            nn.Linear(784, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1)
+        )
         return g, d, (100,), (784,)
     if net == "dcgan28":
-        g = [nn.Linear(100, 128), nn.ELU(), nn.Linear(128, 7 * 7 * 256), nn.ReLU(), nn.Unflatten(1, (256, 7, 7))]
-        g += [nn.ConvTranspose2d(256, 128, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(128, 1, 4, 2, 1), nn.Tanh()]
-        d = [nn.Conv2d(1, 64, 4, 2, 1), nn.ReLU(), nn.Conv2d(64, 128, 4, 2, 1), nn.ReLU(), nn.Flatten(), nn.Linear(128 * 49, 1)]
+        g = [
+            nn.Linear(100, 128),
+            nn.ELU(),
+            nn.Linear(128, 7 * 7 * 256),
+            nn.ReLU(),
+            nn.Unflatten(1, (256, 7, 7)),
+        ]
+        g += [
+            nn.ConvTranspose2d(256, 128, 4, 2, 1),
+            nn.ReLU(),
+            nn.ConvTranspose2d(128, 1, 4, 2, 1),
+            nn.Tanh(),
+        ]
+        d = [
+            nn.Conv2d(1, 64, 4, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(64, 128, 4, 2, 1),
+            nn.ReLU(),
+            nn.Flatten(),
+            nn.Linear(128 * 49, 1),
+        ]
         return nn.Sequential(*g), nn.Sequential(*d), (100,), (1, 28, 28)
     return *dcgan(64, 3, 100), (100, 1, 1), (3, 64, 64)
 
@@ -122,7 +152,10 @@ class GAN:
             self.x = self.x.to(memory_format=torch.channels_last)
         self.parameters = list(d.parameters())
         adam = {"lr": 2e-4, "betas": (0.5, 0.999), "fused": True}
-        self.adam_g, self.adam_d = torch.optim.Adam(g.parameters(), **adam), torch.optim.Adam(self.parameters, **adam)
+        self.adam_g, self.adam_d = (
+            torch.optim.Adam(g.parameters(), **adam),
+            torch.optim.Adam(self.parameters, **adam),
+        )
         # With batch norm, real and generated samples must pass apart; without, together is faster.
         self.together = not any(isinstance(m, nn.BatchNorm2d) for m in d)
         compiled = form.startswith("compile")
@@ -220,9 +253,15 @@ def learn_vae(batches, numbers):
 
 def learn_gan(batches, numbers):
     """mlpgan for P numbers; returns its generator."""
-    g = dense(nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, numbers), nn.Tanh())
-    d = dense(nn.Linear(numbers, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1))
-    adams = [torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True) for network in (d, g)]
+    g = dense(
+        nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, numbers), nn.Tanh()
+    )
+    d = dense(
+        nn.Linear(numbers, 512), nn.LeakyReLU(0.2), nn.Linear(512, 256), nn.LeakyReLU(0.2), nn.Linear(256, 1)
+    )
+    adams = [
+        torch.optim.Adam(network.parameters(), lr=2e-4, betas=(0.5, 0.999), fused=True) for network in (d, g)
+    ]
     for x in batches:
         fake = g(torch.randn(len(x), 100))
         one, zero = torch.ones(len(x), 1), torch.zeros(len(x), 1)

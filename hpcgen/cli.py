@@ -91,7 +91,9 @@ def _end_together(comm, line, status):
 def _say_traceback(comm):
     text = traceback.format_exc()
     prefix = f"[rank {comm.rank}] " if comm.size > 1 else ""
-    print("".join(prefix + line for line in text.splitlines(keepends=True)), end="", file=sys.stderr, flush=True)
+    print(
+        "".join(prefix + line for line in text.splitlines(keepends=True)), end="", file=sys.stderr, flush=True
+    )
 
 
 def _end_abruptly(comm, status):
@@ -112,9 +114,15 @@ def parser():
 
     train = commands.add_parser("train", help="train a model, or go on with a run")
     train.add_argument("file", metavar="RUN.toml", type=Path)
-    train.add_argument("--run", metavar="DIR", type=Path, help="the run folder (default: runs/ and the run file's name)")
-    train.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], dest="settings", help="override a key")
-    train.add_argument("--fresh", action="store_true", help="start over; what is in the run folder is moved to DIR/old-N")
+    train.add_argument(
+        "--run", metavar="DIR", type=Path, help="the run folder (default: runs/ and the run file's name)"
+    )
+    train.add_argument(
+        "--set", metavar="KEY=VALUE", action="append", default=[], dest="settings", help="override a key"
+    )
+    train.add_argument(
+        "--fresh", action="store_true", help="start over; what is in the run folder is moved to DIR/old-N"
+    )
     train.add_argument("--progress", choices=("auto", "bar", "lines", "off"), default="auto")
     train.add_argument("--timings", metavar="F", type=Path, help="write where the time went as JSON")
     train.set_defaults(command=_train)
@@ -122,27 +130,46 @@ def parser():
     sample = commands.add_parser("sample", help="draw samples from a checkpoint or a run folder's newest")
     sample.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
     sample.add_argument("--count", type=_COUNT, help="default: 64, or as many as the file given has rows")
-    sample.add_argument("--out", metavar="F", type=Path, help="a .h5 data file, a .npy array, a .txt or .wav file")
+    sample.add_argument(
+        "--out", metavar="F", type=Path, help="a .h5 data file, a .npy array, a .txt or .wav file"
+    )
     sample.add_argument("--png", metavar="F", type=Path, help="a picture of the first 100 at most")
     sample.add_argument("--seed", type=_SEED, default=0)
     sample.add_argument("--label", type=_LABEL, help="of a conditional model; default: all in turn")
-    sample.add_argument("--inputs", metavar="FILE", type=Path, help="what linear and regressor make samples for: .h5 or .npy")
-    sample.add_argument("--reconstruct", metavar="DATA", type=Path, help="encode and decode a data file's rows (vae, rvae)")
     sample.add_argument(
-        "--interpolate", metavar="STEPS", type=_STEPS, nargs="?", const=8, help="samples from each code to the next (vae, rvae)"
+        "--inputs", metavar="FILE", type=Path, help="what linear and regressor make samples for: .h5 or .npy"
+    )
+    sample.add_argument(
+        "--reconstruct", metavar="DATA", type=Path, help="encode and decode a data file's rows (vae, rvae)"
+    )
+    sample.add_argument(
+        "--interpolate",
+        metavar="STEPS",
+        type=_STEPS,
+        nargs="?",
+        const=8,
+        help="samples from each code to the next (vae, rvae)",
     )
     sample.set_defaults(command=_sample)
 
-    evaluate = commands.add_parser("evaluate", help="measure a model against data, beside real data or a closed form")
+    evaluate = commands.add_parser(
+        "evaluate", help="measure a model against data, beside real data or a closed form"
+    )
     evaluate.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
     evaluate.add_argument("data", metavar="DATA.h5", type=Path, nargs="+")
     evaluate.add_argument("--json", metavar="F", type=Path, help="write the figures as JSON")
-    evaluate.add_argument("--count", type=_COUNT, help="samples to compare (default: half of the rows, at most 5,000)")
-    evaluate.add_argument("--features", metavar="CHECKPOINT", type=Path, help="of a classifier; without it pixels are compared")
+    evaluate.add_argument(
+        "--count", type=_COUNT, help="samples to compare (default: half of the rows, at most 5,000)"
+    )
+    evaluate.add_argument(
+        "--features", metavar="CHECKPOINT", type=Path, help="of a classifier; without it pixels are compared"
+    )
     evaluate.add_argument("--seed", type=_SEED, default=0)
     evaluate.set_defaults(command=_evaluate)
 
-    inspect = commands.add_parser("inspect", help="say what a data file, checkpoint or run holds, and check it")
+    inspect = commands.add_parser(
+        "inspect", help="say what a data file, checkpoint or run holds, and check it"
+    )
     inspect.add_argument("file", metavar="FILE", type=Path)
     inspect.set_defaults(command=_inspect)
 
@@ -158,9 +185,14 @@ def _prepare_parser(prepare):
     common.add_argument("--seed", type=_SEED, default=0, help="of the order that rows are put in")
     common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
     common.add_argument(
-        "--hold-out", metavar="F.h5", type=Path, help="write the last rows to a file of their own, to evaluate on"
+        "--hold-out",
+        metavar="F.h5",
+        type=Path,
+        help="write the last rows to a file of their own, to evaluate on",
     )
-    common.add_argument("--share", type=_share, default=0.2, help="of the rows that are held out (default: 0.2)")
+    common.add_argument(
+        "--share", type=_share, default=0.2, help="of the rows that are held out (default: 0.2)"
+    )
     sources = prepare.add_subparsers(required=True, metavar="SOURCE")
 
     def add(name, source, help):
@@ -179,7 +211,9 @@ def _prepare_parser(prepare):
     images.add_argument("folder", metavar="DIR", type=Path)
     images.add_argument("--size", type=_SIZE, required=True)
     images.add_argument("--channels", type=int, choices=(1, 3), default=3)
-    images.add_argument("--skip-bad", action="store_true", help="leave out, and name, pictures that cannot be read")
+    images.add_argument(
+        "--skip-bad", action="store_true", help="leave out, and name, pictures that cannot be read"
+    )
     images.set_defaults(warn=_warn)
     array = add("array", "array:Array path name inputs labels", ".npy, .npz or any HDF5 dataset")
     array.add_argument("path", metavar="FILE", type=Path)
@@ -189,14 +223,18 @@ def _prepare_parser(prepare):
     text = add("text", "text:Text files length units", "characters or bytes as tokens")
     text.add_argument("files", metavar="FILE", type=Path, nargs="+")
     text.add_argument("--length", type=_COUNT, required=True, help="tokens in a sample")
-    text.add_argument("--units", choices=("characters", "bytes"), default="characters", help="what a token stands for")
+    text.add_argument(
+        "--units", choices=("characters", "bytes"), default="characters", help="what a token stands for"
+    )
     audio = add("audio", "audio:Audio files length rate hop", "WAV files")
     audio.add_argument("files", metavar="FILE", type=Path, nargs="+")
     audio.add_argument("--length", type=_COUNT, required=True, help="in samples of a frame")
     audio.add_argument("--rate", type=_RATE, help="resample all files to RATE samples a second")
     audio.add_argument("--hop", type=_COUNT, help="samples from one frame to the next (default: the length)")
     diabetes = add("diabetes", "diabetes:Diabetes", "scikit-learn's 442 patients")
-    linear = add("linear", "linear:Linear rows inputs outputs noise seed", "drawn from a known theta, for checks")
+    linear = add(
+        "linear", "linear:Linear rows inputs outputs noise seed", "drawn from a known theta, for checks"
+    )
     linear.add_argument("--rows", type=_COUNT, required=True)
     linear.add_argument("--inputs", type=_WIDTH, required=True)
     linear.add_argument("--outputs", type=_WIDTH, default=1)
@@ -245,7 +283,12 @@ def _prepare(options, comm):
     target, *names = options.source.split()
     module, kind = target.split(":")
     given = [getattr(options, name) for name in names]
-    read = [path for value in given for path in (value if isinstance(value, list) else [value]) if isinstance(path, Path)]
+    read = [
+        path
+        for value in given
+        for path in (value if isinstance(value, list) else [value])
+        if isinstance(path, Path)
+    ]
     require_unread(options.out, read)
     if options.hold_out:
         require_unread(options.hold_out, [options.out, *read])

@@ -73,7 +73,11 @@ def lane_threads(comm):
     try:
         mine = os.sched_getaffinity(0)
         cores = set().union(*node.allgather(mine))
-        return int(first) if first.isdecimal() and int(first) else max(1, min(len(mine), len(cores) // node.size))
+        return (
+            int(first)
+            if first.isdecimal() and int(first)
+            else max(1, min(len(mine), len(cores) // node.size))
+        )
     finally:
         node.Free()
 
@@ -92,7 +96,9 @@ def environment():
 
     blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
     own = [info for info in blas if "numpy" in info["filepath"]] or blas  # SciPy may have brought another
-    products = [f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in own]
+    products = [
+        f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in own
+    ]
     return {
         "hpcgen": hpcgen.__version__,
         "python": platform.python_version(),

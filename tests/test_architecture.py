@@ -48,14 +48,22 @@ def imports(path, top_level_only=False):
 def module_path(name):
     parts = name.split(".")[1:]
     for end in range(len(parts), -1, -1):
-        for path in (Path(*parts[:end]).with_suffix(".py") if end else None, Path(*parts[:end]) / "__init__.py"):
+        for path in (
+            Path(*parts[:end]).with_suffix(".py") if end else None,
+            Path(*parts[:end]) / "__init__.py",
+        ):
             if path is not None and (ROOT / path).exists():
                 return path.as_posix()
     raise AssertionError(name)
 
 
 def floor(path):
-    matches = [(len(prefix), number) for number, names in enumerate(FLOORS) for prefix in names if path.startswith(prefix)]
+    matches = [
+        (len(prefix), number)
+        for number, names in enumerate(FLOORS)
+        for prefix in names
+        if path.startswith(prefix)
+    ]
     return max(matches)[1]
 
 

@@ -27,12 +27,17 @@ def keys(kind):
 def written(cell):
     """Return {key: default as Python} of `key = default` and of `key` alone."""
     found = dict(re.findall(r"`(\w+) = ([\w.\-]+)`", cell))
-    return {key: eval(value.capitalize()) if value in ("true", "false") else float(value) for key, value in found.items()}
+    return {
+        key: eval(value.capitalize()) if value in ("true", "false") else float(value)
+        for key, value in found.items()
+    }
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_optimizers(name):
-    assert written(row(name)) == {key: value for key, value in keys(OPTIMIZERS[name]).items() if key not in SHARED}
+    assert written(row(name)) == {
+        key: value for key, value in keys(OPTIMIZERS[name]).items() if key not in SHARED
+    }
 
 
 @pytest.mark.parametrize("kind", [kind for kind in LAYERS if kind != "conv-transpose"])

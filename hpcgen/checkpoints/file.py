@@ -94,7 +94,9 @@ def save(path, comm, step, config, schema, fingerprint, environment, players):
         slabs[f"{group}/layout"] = Slab.replicated(_layout_rows(layout, layout.parameters), comm)
         for part, values in state.parts.items():
             offset = state.owned.start
-            slabs[f"{group}/{part}"] = Slab((size,), mine.start, values[mine.start - offset : mine.stop - offset])
+            slabs[f"{group}/{part}"] = Slab(
+                (size,), mine.start, values[mine.start - offset : mine.stop - offset]
+            )
         if layout.buffers.stop > layout.buffers.start:
             slabs[f"{group}/buffers"] = Slab.replicated(data[layout.buffers], comm)
             slabs[f"{group}/buffers_layout"] = Slab.replicated(_layout_rows(layout, layout.buffers), comm)
@@ -126,7 +128,9 @@ def restore(path, comm, config, fingerprint, players):
         attributes = _attributes(file)
         changed = differences(config, _config(path, attributes))
         if changed:
-            raise ForeignError(f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh")
+            raise ForeignError(
+                f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh"
+            )
         if attributes["data"] != fingerprint:
             raise ForeignError(
                 f"data.path: not the data that {path} was trained on; give them again, or start over with --fresh"
@@ -159,7 +163,11 @@ def load(path, optimizer=True):
         for player, group in file["players"].items():
             where = f"players/{player}"
             parameters = _layout_shapes(storage.read_rows(file, f"{where}/layout"))
-            buffers = _layout_shapes(storage.read_rows(file, f"{where}/buffers_layout")) if "buffers" in group else {}
+            buffers = (
+                _layout_shapes(storage.read_rows(file, f"{where}/buffers_layout"))
+                if "buffers" in group
+                else {}
+            )
             layout = Layout(parameters, buffers)
             for vectors, parts in ((players, ("parameters", "buffers")), (averages, ("average", "buffers"))):
                 if parts[0] in group:
@@ -169,15 +177,25 @@ def load(path, optimizer=True):
                 slot: Vector(Layout(parameters), storage.read_rows(file, f"{where}/optimizer/{slot}"))
                 for slot in (group.get("optimizer", ()) if optimizer else ())
             }
-        schema = _schema(attributes, {name: storage.read_rows(file, f"schema/{name}") for name in file.get("schema", ())})
+        schema = _schema(
+            attributes, {name: storage.read_rows(file, f"schema/{name}") for name in file.get("schema", ())}
+        )
     config = _config(path, attributes)
-    return Checkpoint(path, attributes["step"], attributes["seed"], config, schema, attributes, players, averages, slots)
+    return Checkpoint(
+        path, attributes["step"], attributes["seed"], config, schema, attributes, players, averages, slots
+    )
 
 
 def candidates(run):
     """Return the paths of the checkpoints in the run folder `run`, newest first."""
-    steps = {path: NAME.fullmatch(path.name) for path in (Path(run) / "checkpoints").glob("step-*.h5") if path.is_file()}
-    return sorted((path for path, match in steps.items() if match), key=lambda path: int(steps[path][1]), reverse=True)
+    steps = {
+        path: NAME.fullmatch(path.name)
+        for path in (Path(run) / "checkpoints").glob("step-*.h5")
+        if path.is_file()
+    }
+    return sorted(
+        (path for path, match in steps.items() if match), key=lambda path: int(steps[path][1]), reverse=True
+    )
 
 
 def newest(path, warn):
@@ -230,7 +248,9 @@ def _open(path):
         if not storage.has_checksums(file) or file.attrs.get("format") != FORMAT:
             raise InputError(f"{path}: not a checkpoint of hpcgen")
         if file.attrs["version"] != VERSION:
-            raise ForeignError(f"{path}: checkpoint version {file.attrs['version']}; this hpcgen reads version {VERSION}")
+            raise ForeignError(
+                f"{path}: checkpoint version {file.attrs['version']}; this hpcgen reads version {VERSION}"
+            )
         yield file
 
 
@@ -258,7 +278,9 @@ def _schema_arrays(schema):
 
 
 def _schema(attributes, arrays):
-    columns = {name: Columns(*map(tuple, arrays[name].tolist())) for name in ("inputs", "outputs") if name in arrays}
+    columns = {
+        name: Columns(*map(tuple, arrays[name].tolist())) for name in ("inputs", "outputs") if name in arrays
+    }
     return Schema(
         tuple(attributes["sample_shape"]),
         *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high", "classes", "rate")),

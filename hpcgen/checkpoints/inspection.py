@@ -86,7 +86,9 @@ def _dataset_difference(one, other, comm):
 def _largest_by_name(x, y):
     merged = dict(x)
     for name, difference in y.items():
-        merged[name] = difference if isinstance(difference, str) else max(merged.get(name, difference), difference)
+        merged[name] = (
+            difference if isinstance(difference, str) else max(merged.get(name, difference), difference)
+        )
     return merged
 
 

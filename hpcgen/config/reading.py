@@ -129,7 +129,16 @@ SECTIONS = {
 }
 SEED = {"default": 0, "ge": 0, "le": 2**63 - 1}
 # What may change when a run resumes: none of it changes the mathematics.
-FREE = ("data.path", "train.steps", "train.recompute", "checkpoint.", "samples.", "metrics.", "evaluate.", "parallel.")
+FREE = (
+    "data.path",
+    "train.steps",
+    "train.recompute",
+    "checkpoint.",
+    "samples.",
+    "metrics.",
+    "evaluate.",
+    "parallel.",
+)
 
 
 def load_config(path, settings=()):
@@ -165,13 +174,17 @@ def parse_config(text, settings=()):
     sections["data"] = replace(sections["data"], path=_absolute(path))
     asked = sections["evaluate"]
     sections["evaluate"] = replace(asked, data=_absolute(asked.data), features=_absolute(asked.features))
-    optimizers = _optimizers(_subtable(table, "optimizer"), MODELS[model.kind].players, sections["train"].steps)
+    optimizers = _optimizers(
+        _subtable(table, "optimizer"), MODELS[model.kind].players, sections["train"].steps
+    )
     return Config(seed=seed, model=model, optimizer=optimizers, **sections)
 
 
 def _absolute(path):
     """Return a path, or a list of them, from the root; an empty one as it is."""
-    return [_absolute(each) for each in path] if isinstance(path, list) else path and str(Path(path).absolute())
+    return (
+        [_absolute(each) for each in path] if isinstance(path, list) else path and str(Path(path).absolute())
+    )
 
 
 def differences(config, other):
@@ -246,7 +259,10 @@ def _value(key, value, kind, limits):
     as_list = kind in lists or (lists and isinstance(value, list))
     try:
         result = msgspec.convert(value, list[bounded] if as_list else bounded)
-        if any(isinstance(number, float) and not math.isfinite(number) for number in (result if as_list else [result])):
+        if any(
+            isinstance(number, float) and not math.isfinite(number)
+            for number in (result if as_list else [result])
+        ):
             raise ValueError
         if "choices" in limits and result not in limits["choices"]:
             raise ValueError
@@ -254,7 +270,9 @@ def _value(key, value, kind, limits):
         near = difflib.get_close_matches(str(value), limits.get("choices", ()), 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         either = f"{_allowed(item, False, limits)}, or a list" if lists and kind not in lists else None
-        raise InputError(f"{key} = {_shown(value)}: must be {either or _allowed(item, bool(lists), limits)}{hint}") from None
+        raise InputError(
+            f"{key} = {_shown(value)}: must be {either or _allowed(item, bool(lists), limits)}{hint}"
+        ) from None
     return result
 
 
@@ -267,16 +285,20 @@ def _tagged(key, value, kinds):
         if "kind" not in table:
             raise InputError(f"{key}[{i}].kind is missing; add kind = ..., one of {', '.join(kinds)}")
         kind = _value(f"{key}[{i}].kind", table["kind"], str, {"choices": kinds})
-        built.append(_build(kinds[kind], {name: part for name, part in table.items() if name != "kind"}, f"{key}[{i}]"))
+        built.append(
+            _build(kinds[kind], {name: part for name, part in table.items() if name != "kind"}, f"{key}[{i}]")
+        )
     return built
 
 
 def _allowed(item, is_list, limits):
     if "choices" in limits:
         return "one of " + ", ".join(limits["choices"])
-    one, many = {int: ("an integer", "integers"), float: ("a number", "numbers"), str: ("a string", "strings")}.get(
-        item, ("true or false", "truth values")
-    )
+    one, many = {
+        int: ("an integer", "integers"),
+        float: ("a number", "numbers"),
+        str: ("a string", "strings"),
+    }.get(item, ("true or false", "truth values"))
     signs = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
     bounds = " and ".join(f"{signs[name]} {limit}" for name, limit in limits.items() if name in signs)
     return " ".join(filter(None, [f"a list of {many}" if is_list else one, bounds]))

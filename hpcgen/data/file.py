@@ -42,7 +42,11 @@ class Rows(NamedTuple):
     @classmethod
     def joined(cls, parts):
         """Return the Rows of several, one after the other."""
-        return parts[0] if len(parts) == 1 else cls(*(None if c[0] is None else np.concatenate(c) for c in zip(*parts)))
+        return (
+            parts[0]
+            if len(parts) == 1
+            else cls(*(None if c[0] is None else np.concatenate(c) for c in zip(*parts)))
+        )
 
 
 class DataFiles:
@@ -61,7 +65,9 @@ class DataFiles:
                 self._require_same(paths[0], path, file, schemas[0], schema)
             ranges = [(schema.low, schema.high) for schema in schemas]
             known = all(low is not None for low, _ in ranges)
-            low, high = (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
+            low, high = (
+                (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
+            )
             self.schema = replace(schemas[0], low=low, high=high)
             self._parts = Partition(len(file["samples"]) for file in self._files)
             self.rows = self._parts.total
@@ -82,7 +88,9 @@ class DataFiles:
         mine, theirs = replace(schema, low=None, high=None), replace(first, low=None, high=None)
         shapes = [{name: f[name].shape[1:] for name in names if name in f} for f in (file, self._files[0])]
         if (mine, names, shapes[0]) != (theirs, self.names, shapes[1]):
-            raise InputError(f"{path}: not the same kind of rows as {first_path}; data files used as one must agree in all")
+            raise InputError(
+                f"{path}: not the same kind of rows as {first_path}; data files used as one must agree in all"
+            )
 
     def constant(self, name):
         """Return the array of that name that stands beside the rows of every file, and is the same in all, or None."""
@@ -116,8 +124,12 @@ def require_suitable(path, files, schema, owner):
     for name in ("shape", "dtype", "kind", "vocabulary", "rate"):
         if getattr(mine, name) != getattr(theirs, name):
             if name == "vocabulary":
-                raise InputError(f"{path}: has another vocabulary than the data of {owner}; prepare both together")
-            raise InputError(f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for {owner}")
+                raise InputError(
+                    f"{path}: has another vocabulary than the data of {owner}; prepare both together"
+                )
+            raise InputError(
+                f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for {owner}"
+            )
 
 
 def paths_of(path):
@@ -137,7 +149,9 @@ def open_data(path):
         if samples.ndim < 2 or 0 in samples.shape[1:]:
             _refuse(path, samples)
         rows = len(samples)
-        if "inputs" in file and (file["inputs"].dtype != np.float32 or file["inputs"].ndim != 2 or len(file["inputs"]) != rows):
+        if "inputs" in file and (
+            file["inputs"].dtype != np.float32 or file["inputs"].ndim != 2 or len(file["inputs"]) != rows
+        ):
             raise InputError(f"{path}: /inputs is {_shown(file['inputs'])}, not float32 ({rows}, p)")
         if "labels" in file and (file["labels"].dtype.kind not in "iu" or file["labels"].shape != (rows,)):
             raise InputError(f"{path}: /labels is {_shown(file['labels'])}, not integers ({rows},)")
@@ -160,12 +174,24 @@ def _schema(file):
     samples, kind = file["samples"], str(file.attrs.get("kind", "array"))
     low, high = declared_range(file) or (None, None)
     vocabulary = _vocabulary(file) if kind == "text" else ""
-    units, rate = str(file.attrs.get("units", "characters")), file.attrs.get("rate", 0) if kind == "audio" else 0
+    units, rate = (
+        str(file.attrs.get("units", "characters")),
+        file.attrs.get("rate", 0) if kind == "audio" else 0,
+    )
     if kind == "audio" and not (isinstance(rate, (int, np.integer)) and rate > 0):
         raise InputError(
             f"{file.filename}: audio needs the attribute rate, samples a second; make it with 'hpcgen prepare audio'"
         )
-    return Schema(samples.shape[1:], str(samples.dtype), kind, low, high, rate=int(rate), vocabulary=vocabulary, units=units)
+    return Schema(
+        samples.shape[1:],
+        str(samples.dtype),
+        kind,
+        low,
+        high,
+        rate=int(rate),
+        vocabulary=vocabulary,
+        units=units,
+    )
 
 
 def _vocabulary(file):
@@ -173,12 +199,16 @@ def _vocabulary(file):
     if "vocabulary" not in file:
         raise InputError(f"{file.filename}: text without /vocabulary; {remedy}")
     if file["samples"].ndim != 2:
-        raise InputError(f"{file.filename}: text in /samples of shape {file['samples'].shape}, not (n, length); {remedy}")
+        raise InputError(
+            f"{file.filename}: text in /samples of shape {file['samples'].shape}, not (n, length); {remedy}"
+        )
     points = file["vocabulary"][...]
     plain = points.dtype.kind in "iu" and points.ndim == 1 and len(np.unique(points)) == len(points)
     most = 0xFF if file.attrs.get("units") == "bytes" else 0x10FFFF
     if not plain or np.any((points < 0) | (points > most) | ((0xD800 <= points) & (points < 0xE000))):
-        raise InputError(f"{file.filename}: /vocabulary must be different code points of Unicode, or bytes; {remedy}")
+        raise InputError(
+            f"{file.filename}: /vocabulary must be different code points of Unicode, or bytes; {remedy}"
+        )
     return "".join(map(chr, points))
 
 
@@ -214,9 +244,14 @@ def _known_samples(name, rows, first, schema):
 
 def known_labels(name, labels, first):
     """Return `labels` as int64; raise InputError that names the first row, counted from `first`, with one that is no class."""
-    for bad, why in ((labels < 0, "labels count from 0"), (labels >= MOST_CLASSES, f"{MOST_CLASSES:,} are the most")):
+    for bad, why in (
+        (labels < 0, "labels count from 0"),
+        (labels >= MOST_CLASSES, f"{MOST_CLASSES:,} are the most"),
+    ):
         if bad.any():
-            raise InputError(f"{name}: row {first + int(bad.argmax())} has label {labels[bad.argmax()]}; {why}")
+            raise InputError(
+                f"{name}: row {first + int(bad.argmax())} has label {labels[bad.argmax()]}; {why}"
+            )
     return labels.astype(np.int64)
 
 
@@ -234,7 +269,11 @@ def fingerprint(file):
     for name in (*Rows._fields, "vocabulary"):
         if name in file:
             try:
-                parts = [file[f"{storage.CHECKSUMS}/{name}"][...]] if known else [file[name][:SOME], file[name][-SOME:]]
+                parts = (
+                    [file[f"{storage.CHECKSUMS}/{name}"][...]]
+                    if known
+                    else [file[name][:SOME], file[name][-SOME:]]
+                )
             except OSError as error:
                 raise DamagedError(f"{file.filename}: /{name} cannot be read: {error}") from None
             for part in parts:
@@ -252,7 +291,9 @@ def declared_range(file):
     except (TypeError, ValueError):
         low = high = math.nan
     if not (low < high and math.isfinite(high - low)):
-        raise InputError(f"{file.filename}: attributes low, high are {given[0]}, {given[1]}; they must be numbers, low < high")
+        raise InputError(
+            f"{file.filename}: attributes low, high are {given[0]}, {given[1]}; they must be numbers, low < high"
+        )
     return low, high
 
 

@@ -52,11 +52,19 @@ def prepare(make_source, path, comm, seed=0, keep_order=False, hold_out=None, sh
         after = partition(shape, local.dtype, comm.size)
         return Slab(shape, after.starts[comm.rank], redistribute(comm, local, before, after, chosen))
 
-    attributes = {"format": "hpcgen-data", "version": 1, "kind": source.kind, "source": source.name, **source.attributes}
+    attributes = {
+        "format": "hpcgen-data",
+        "version": 1,
+        "kind": source.kind,
+        "source": source.name,
+        **source.attributes,
+    }
     attributes |= {"low": low, "high": high, "seed": seed, "shuffled": int(not keep_order)}
     cut = before.total - round(share * before.total) if hold_out else before.total
     if hold_out and not 0 < cut < before.total:
-        raise InputError(f"{source.name}: {before.total} rows cannot be divided so that {share} of them are held out")
+        raise InputError(
+            f"{source.name}: {before.total} rows cannot be divided so that {share} of them are held out"
+        )
     for target, chosen in ((path, order[:cut]), (hold_out, order[cut:])):
         if target:
             slabs = {name: slab(getattr(rows, name), chosen) for name in source.columns}

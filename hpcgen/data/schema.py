@@ -45,4 +45,6 @@ class Schema:
     def text(self, tokens):
         """Return tokens (length,) as text; bytes that are not UTF-8 become replacement characters."""
         characters = "".join(self.vocabulary[token] for token in tokens)
-        return characters.encode("latin-1").decode("utf-8", "replace") if self.units == "bytes" else characters
+        return (
+            characters.encode("latin-1").decode("utf-8", "replace") if self.units == "bytes" else characters
+        )

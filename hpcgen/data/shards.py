@@ -46,7 +46,9 @@ class Shards:
             self.fingerprint = files.fingerprint
             self.schema = _completed(files.schema, [lane for rank in comm.allgather(found) for lane in rank])
             if not self.schema.low < self.schema.high and not self.schema.inputs:
-                raise InputError(f"{', '.join(paths)}: all samples are {self.schema.low}; there is nothing to learn")
+                raise InputError(
+                    f"{', '.join(paths)}: all samples are {self.schema.low}; there is nothing to learn"
+                )
             self._open = stack.pop_all()
         if all(lane.in_memory for lane in self._lanes.values()):
             self.close()
@@ -89,7 +91,9 @@ class _Lane:
         columns |= ({"samples"} if extremes else set()) | ({"labels"} & set(files.names))
         low, high, classes, moments = np.inf, -np.inf, 0, [_Moments(), _Moments()]
         for index, block in enumerate(self._blocks if columns else ()):
-            rows = self._loaded[index] if index in self._loaded else self._read(block.start, block.stop, columns)
+            rows = (
+                self._loaded[index] if index in self._loaded else self._read(block.start, block.stop, columns)
+            )
             if rows.samples is not None:
                 low, high = min(low, float(rows.samples.min())), max(high, float(rows.samples.max()))
             if rows.labels is not None:
@@ -180,7 +184,11 @@ def _completed(schema, lanes):
     """Return the schema with what the surveys of all lanes, in their order, tell."""
     extremes, classes, inputs, outputs = zip(*lanes)
     if schema.low is None:
-        low, high = (0.0, 255.0) if schema.dtype == "uint8" else (min(e[0] for e in extremes), max(e[1] for e in extremes))
+        low, high = (
+            (0.0, 255.0)
+            if schema.dtype == "uint8"
+            else (min(e[0] for e in extremes), max(e[1] for e in extremes))
+        )
         schema = replace(schema, low=low, high=high)
     inputs, outputs = sum(inputs, _Moments()), sum(outputs, _Moments())
     if inputs.count:

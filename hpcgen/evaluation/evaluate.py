@@ -58,7 +58,9 @@ class Evaluation:
             raise InputError("the data to evaluate on have no rows")
         if self.model.source == "noise":
             if most < LEAST:
-                raise InputError(f"{self.files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed")
+                raise InputError(
+                    f"{self.files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed"
+                )
             if not LEAST <= self.count <= most:
                 raise InputError(
                     f"a count of {self.count}: half of the {self.files.rows} rows can be compared, {LEAST} to {most}"
@@ -66,7 +68,9 @@ class Evaluation:
         elif count is not None:
             raise InputError("a count serves to compare drawn samples; here all rows are taken: leave it out")
         if self.classifier and Distances not in groups:
-            raise InputError("features of a classifier serve to compare drawn pictures or numbers: leave them out")
+            raise InputError(
+                "features of a classifier serve to compare drawn pictures or numbers: leave them out"
+            )
         if self.classifier:
             self.classifier.require(self.schema)
 
@@ -74,9 +78,13 @@ class Evaluation:
         """Raise InputError if the data have labels that the model has not learnt. Collective."""
         if self.model.classes and "labels" in self.files.names:
             rows = self.files
-            highest = self.total(rows.rows, lambda b: int(rows.read(b.start, b.stop, ("labels",)).labels.max()), max)
+            highest = self.total(
+                rows.rows, lambda b: int(rows.read(b.start, b.stop, ("labels",)).labels.max()), max
+            )
             if highest >= self.model.classes:
-                raise InputError(f"label {highest} is not among the {self.model.classes} that the model has learnt")
+                raise InputError(
+                    f"label {highest} is not among the {self.model.classes} that the model has learnt"
+                )
 
     @property
     def keys(self):
@@ -204,7 +212,9 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
             "step": state.step,
             "seed": seed,
             "about": evaluation.about,
-            "figures": {name: dict(zip(evaluation.keys, map(_plain, pair))) for name, pair in figures.items()},
+            "figures": {
+                name: dict(zip(evaluation.keys, map(_plain, pair))) for name, pair in figures.items()
+            },
         }
         from_root(comm, Path(out).write_text, json.dumps(report, indent=1) + "\n")
         say(f"{out}: the same as JSON")

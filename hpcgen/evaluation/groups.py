@@ -119,7 +119,11 @@ class Distances:
 
         def of_some(some):
             rows = samples(some.start, some.stop)
-            power = spectrum.radial_power(of.unit(rows).reshape(len(rows), *self._fields)) if self._fields else 0.0
+            power = (
+                spectrum.radial_power(of.unit(rows).reshape(len(rows), *self._fields))
+                if self._fields
+                else 0.0
+            )
             return self._features(rows), power
 
         features, power = zip(*of.divided([slice(i, min(i + SOME, n)) for i in range(0, n, SOME)], of_some))
@@ -129,7 +133,9 @@ class Distances:
         return {
             "x": x,
             "moments": of.total(n, lambda block: Moments.of(x[block]), lambda a, b: merge([a, b])),
-            "radii": np.concatenate(of.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))),
+            "radii": np.concatenate(
+                of.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))
+            ),
             "power": spectrum.mean(power, n),
         }
 
@@ -139,7 +145,9 @@ class Distances:
         x, y = real["x"], mine["x"]
 
         def along(part):
-            projected = [np.concatenate([sliced.project(z[block], part) for block in blocks(n)]) for z in (x, y)]
+            projected = [
+                np.concatenate([sliced.project(z[block], part) for block in blocks(n)]) for z in (x, y)
+            ]
             return sliced.distance(*projected)
 
         estimates = of.divided(kernel.pairs(n, n), lambda pair: kernel.squared_mmd(x[pair[0]], y[pair[1]]))
@@ -172,7 +180,10 @@ class Bounds:
         return isinstance(of.model, Autoencoder)
 
     def __init__(self, evaluation):
-        self._of, self.about = evaluation, f"{evaluation.count:,} samples, {DRAWS} draws of the latent numbers"
+        self._of, self.about = (
+            evaluation,
+            f"{evaluation.count:,} samples, {DRAWS} draws of the latent numbers",
+        )
         self.names = ["elbo", "iwae", *(["bits_a_character"] if evaluation.schema.kind == "text" else [])]
 
     def figures(self, theta):
@@ -191,7 +202,9 @@ class Bounds:
         def sums(block):
             x = of.model.units.encode(samples(block.start, block.stop))
             size = (len(x), of.model.posterior.size)
-            draws = (normal(stream(of.seed, Purpose.EVALUATE, block.start, part=1 + i), size) for i in range(DRAWS))
+            draws = (
+                normal(stream(of.seed, Purpose.EVALUATE, block.start, part=1 + i), size) for i in range(DRAWS)
+            )
             return np.array([bound.sum() for bound in of.model.bounds(theta, x, draws)])
 
         return (of.total(of.count, sums) / of.count).tolist()
@@ -224,7 +237,9 @@ class Coefficients:
         slope, constants, noise = self._of.model.coefficients(theta)
         x, y = self._of.model.input_units.scale, self._of.model.units.scale
         weights = (x[:, None] / y, 1 / y)
-        apart = max(float(np.abs((a - b) * w).max()) for a, b, w in zip((slope, constants), self._fitted, weights))
+        apart = max(
+            float(np.abs((a - b) * w).max()) for a, b, w in zip((slope, constants), self._fitted, weights)
+        )
         figures = [(apart, 0.0), (float(np.abs((noise - self._noise) / y).max()), 0.0)]
         if self._true is not None:
             figures.append(tuple(float(np.abs(each - self._true).max()) for each in (slope, self._fitted[0])))
@@ -256,14 +271,23 @@ class Regression:
         def squares(block):
             rows = of.files.read(block.start, block.stop)
             x, y = rows.inputs.astype(np.float64), rows.samples.reshape(len(rows), -1).astype(np.float64)
-            predicted = of.model.sample(theta, Batch(len(rows), inputs=of.model.input_units.encode(rows.inputs)))
+            predicted = of.model.sample(
+                theta, Batch(len(rows), inputs=of.model.input_units.encode(rows.inputs))
+            )
             mine = of.model.units.decode(predicted).reshape(y.shape)
-            return np.array([np.square(y - guess).sum(0) for guess in (mine, x @ self._slope + self._constants, self._mean)])
+            return np.array(
+                [
+                    np.square(y - guess).sum(0)
+                    for guess in (mine, x @ self._slope + self._constants, self._mean)
+                ]
+            )
 
         *pair, total = of.total(n, squares)
         rmse = tuple(float(np.sqrt(found.mean() / n)) for found in pair)
         varies = total > 0
-        r2 = tuple(float((1 - found[varies] / total[varies]).mean()) if varies.any() else np.nan for found in pair)
+        r2 = tuple(
+            float((1 - found[varies] / total[varies]).mean()) if varies.any() else np.nan for found in pair
+        )
         return dict(zip(self.names, (rmse, r2)))
 
 

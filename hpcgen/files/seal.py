@@ -57,7 +57,9 @@ def check(path):
             raise DamagedError(f"{path}: {less}: {size:,} bytes, not {expected:,}; copy or make it again")
         extents = list(EXTENT.iter_unpack(record[FIXED.size :]))
         if _crc_outside(file, start, size, extents) != outside:
-            raise DamagedError(f"{path}: damaged: its structure or attributes are not those that were written")
+            raise DamagedError(
+                f"{path}: damaged: its structure or attributes are not those that were written"
+            )
     return True
 
 

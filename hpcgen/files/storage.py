@@ -82,7 +82,9 @@ def write(path, comm, attributes, slabs, method=None):
     names = list(slabs)
     for name in names:
         slab = slabs[name]
-        checksums = np.concatenate(comm.allgather(_checksums(slab.local, block_rows(slab.shape, slab.local.dtype))))
+        checksums = np.concatenate(
+            comm.allgather(_checksums(slab.local, block_rows(slab.shape, slab.local.dtype)))
+        )
         slabs[f"{CHECKSUMS}/{name}"] = Slab.replicated(checksums, comm)
     size = _size(slabs)
     with replacing(path, comm, size) as temporary:
@@ -136,10 +138,14 @@ def require_room(path, size):
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
-        raise InputError(f"{path.parent}: cannot write there: {error.strerror}; choose another folder") from None
+        raise InputError(
+            f"{path.parent}: cannot write there: {error.strerror}; choose another folder"
+        ) from None
     free = shutil.disk_usage(path.parent).free
     if free < size:
-        raise RunError(f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; what is there stays as it is")
+        raise RunError(
+            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; what is there stays as it is"
+        )
 
 
 def require_unread(path, read):
@@ -160,7 +166,9 @@ def write_together(temporary, path, comm, attributes, slabs):
     from mpi4py import MPI
 
     with agree(comm, PATIENCE), refusals(path):
-        file = _abandonable(h5py.File(temporary, "w", driver="mpio", comm=comm, userblock_size=seal.block_size(len(slabs))))
+        file = _abandonable(
+            h5py.File(temporary, "w", driver="mpio", comm=comm, userblock_size=seal.block_size(len(slabs)))
+        )
         datasets = _create(file, attributes, slabs)
         if comm.rank == 0:
             _reserve(temporary, _size(slabs) + MARGIN)
@@ -227,7 +235,9 @@ def open_file(path, remedy="look at its name"):
         if not h5py.is_hdf5(path):
             raise InputError(f"{path}: not an HDF5 file; {remedy}") from None
         kind = "truncated" if "truncated" in str(error) else "damaged"
-        raise DamagedError(f"{path}: {kind}: HDF5 cannot open it ({_reason(error)}); copy or make it again") from None
+        raise DamagedError(
+            f"{path}: {kind}: HDF5 cannot open it ({_reason(error)}); copy or make it again"
+        ) from None
     with file:
         if has_checksums(file) and not sealed:
             raise DamagedError(f"{path}: damaged: it has lost its seal")
@@ -264,7 +274,9 @@ def read_rows(file, name, start=0, stop=None):
     if not np.array_equal(actual, expected):
         bad = int(np.flatnonzero(actual != expected)[0]) if len(actual) == len(expected) else 0
         row = (first + bad) * block
-        raise DamagedError(f"{file.filename}: damaged: /{name} differs from its checksum at rows {row} to {row + block - 1}")
+        raise DamagedError(
+            f"{file.filename}: damaged: /{name} differs from its checksum at rows {row} to {row + block - 1}"
+        )
     return rows[start - first * block : stop - first * block]
 
 
@@ -298,7 +310,10 @@ def _create(file, attributes, slabs):
     for name, value in attributes.items():
         file.attrs[name] = value
     # A fill value would write every byte twice.
-    return {name: file.create_dataset(name, slab.shape, slab.local.dtype, fill_time="never") for name, slab in slabs.items()}
+    return {
+        name: file.create_dataset(name, slab.shape, slab.local.dtype, fill_time="never")
+        for name, slab in slabs.items()
+    }
 
 
 def _size(slabs):
@@ -313,7 +328,9 @@ def _reserve(path, size):
     """
     fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
     with open(path, "r+b") as file:
-        refused = fallocate and fallocate(file.fileno(), FALLOC_FL_KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(size))
+        refused = fallocate and fallocate(
+            file.fileno(), FALLOC_FL_KEEP_SIZE, ctypes.c_long(0), ctypes.c_long(size)
+        )
     if refused and ctypes.get_errno() in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 

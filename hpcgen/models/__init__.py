@@ -7,4 +7,11 @@ from hpcgen.models.regressor import Regressor
 from hpcgen.models.rvae import RVAE
 from hpcgen.models.vae import VAE
 
-MODELS = {"gan": GAN, "vae": VAE, "rvae": RVAE, "linear": Linear, "regressor": Regressor, "classifier": Classifier}
+MODELS = {
+    "gan": GAN,
+    "vae": VAE,
+    "rvae": RVAE,
+    "linear": Linear,
+    "regressor": Regressor,
+    "classifier": Classifier,
+}

@@ -43,7 +43,10 @@ class Classifier(Model):
 
     NETWORKS = {
         "perceptron": (PerceptronClassifier, {"classifier": {"hidden": [256, 64]}}),
-        "convolutional": (ConvolutionalClassifier, {"classifier": {"width": 32, "activation": "relu", "deviation": 0.0}}),
+        "convolutional": (
+            ConvolutionalClassifier,
+            {"classifier": {"width": 32, "activation": "relu", "deviation": 0.0}},
+        ),
         "layers": (LayeredClassifier, {}),
     }
     players = ("classifier",)

@@ -68,10 +68,16 @@ NETWORKS = {
     # 100-256-512-P / P-512-256-1
     "mlpgan": (
         PerceptronGAN,
-        {"generator": {"hidden": [256, 512]}, "discriminator": {"hidden": [512, 256], "activation": "leaky-relu"}},
+        {
+            "generator": {"hidden": [256, 512]},
+            "discriminator": {"hidden": [512, 256], "activation": "leaky-relu"},
+        },
     ),
     # 100-128-P / P-128-1
-    "seedgan": (PerceptronGAN, {"generator": {"hidden": [128], "output": "sigmoid"}, "discriminator": {"hidden": [128]}}),
+    "seedgan": (
+        PerceptronGAN,
+        {"generator": {"hidden": [128], "output": "sigmoid"}, "discriminator": {"hidden": [128]}},
+    ),
     # Dense 128, Dense 7x7x256, ConvT 128, ConvT 1 / Conv 64, Conv 128, Dense 1 for 28 x 28 x 1
     "dcgan28": (
         ConvolutionalGAN,
@@ -85,7 +91,10 @@ NETWORKS = {
     # the same in volumes, as in Wu et al. 2016 (arXiv:1610.07584)
     "dcgan3d": (ConvolutionalGAN, both(axes=3)),
     # Donahue et al. 2018 (arXiv:1802.04208), without phase shuffle: kernel 25, stride 4
-    "wavegan": (ConvolutionalGAN, both(axes=1, kernel=25, stride=4, smallest=16, normalization=False, deviation=0.0)),
+    "wavegan": (
+        ConvolutionalGAN,
+        both(axes=1, kernel=25, stride=4, smallest=16, normalization=False, deviation=0.0),
+    ),
     "layers": (LayeredGAN, {}),
 }
 
@@ -123,17 +132,25 @@ class GAN(Model):
         self.networks = {
             "generator": build(generator, start, self.sample_shape, "model.generator.layers"),
             "discriminator": build(
-                discriminator, self.sample_shape, logits, "model.discriminator.layers", spectral=options.spectral_norm
+                discriminator,
+                self.sample_shape,
+                logits,
+                "model.discriminator.layers",
+                spectral=options.spectral_norm,
             ),
         }
         if self._penalty:
             require_second_derivatives(self.networks["discriminator"])
         if options.loss == "wasserstein":
             _require_bound(options, self.networks["discriminator"])
-        statistics = {"loss": (), "real_logit": (), "fake_logit": ()} | ({"slope": ()} if self._penalty else {})
+        statistics = {"loss": (), "real_logit": (), "fake_logit": ()} | (
+            {"slope": ()} if self._penalty else {}
+        )
         statistics = {"discriminator": statistics | {"count": ()}, "generator": {"loss": (), "count": ()}}
         self.layouts = {
-            player: Layout(self.networks[player].parameters(), self.networks[player].buffers(), statistics[player])
+            player: Layout(
+                self.networks[player].parameters(), self.networks[player].buffers(), statistics[player]
+            )
             for player in self.players
         }
 
@@ -177,7 +194,9 @@ class GAN(Model):
         if not self.classes:
             return logits, backward
         chosen = self._one_hot(labels, logits.dtype)
-        return (logits * chosen).sum(1, keepdims=True), lambda dy, *rest, **options: backward(dy * chosen, *rest, **options)
+        return (logits * chosen).sum(1, keepdims=True), lambda dy, *rest, **options: backward(
+            dy * chosen, *rest, **options
+        )
 
     def _discriminator_gradient(self, theta, batch, fake, _, grad):
         """Real and generated samples pass in one batch, of which batch norm takes each half by itself."""
@@ -197,12 +216,18 @@ class GAN(Model):
         """Add the gradient penalty and its derivatives, which `nn.penalty` takes exactly, at a random point between each real
         and generated sample."""
         network, random = self.networks["discriminator"], batch.random
-        share = random(3).random((batch.size, *[1] * len(self.sample_shape)), dtype=np.float32).astype(fake.dtype)
+        share = (
+            random(3).random((batch.size, *[1] * len(self.sample_shape)), dtype=np.float32).astype(fake.dtype)
+        )
         between = fake + share * (batch.samples - fake)
-        chosen = self._one_hot(batch.labels, fake.dtype) if self.classes else np.ones((batch.size, 1), fake.dtype)
+        chosen = (
+            self._one_hot(batch.labels, fake.dtype) if self.classes else np.ones((batch.size, 1), fake.dtype)
+        )
         train = Train(random=random(4) if network.draws else None)
         second = Vector(grad.layout, dtype=grad.data.dtype)
-        penalty, slopes = gradient_penalty(network, theta["discriminator"], between, chosen, self._penalty, train, second)
+        penalty, slopes = gradient_penalty(
+            network, theta["discriminator"], between, chosen, self._penalty, train, second
+        )
         grad.data[grad.layout.parameters] += second.data[grad.layout.parameters]
         grad["loss"][...] += penalty
         grad["slope"][...] = slopes
@@ -221,9 +246,13 @@ class GAN(Model):
 def _check(options, schema):
     """Raise InputError unless the objective's keys fit each other and the data."""
     if options.label_smoothing and not LOSSES[options.loss].smooths:
-        raise InputError(f'model.label_smoothing: model.loss = "{options.loss}" has no targets to smooth; leave it out')
+        raise InputError(
+            f'model.label_smoothing: model.loss = "{options.loss}" has no targets to smooth; leave it out'
+        )
     if options.conditional and schema.classes < 2:
-        raise InputError("data.path: the data have no labels of two classes or more, which model.conditional = true needs")
+        raise InputError(
+            "data.path: the data have no labels of two classes or more, which model.conditional = true needs"
+        )
 
 
 def _require_bound(options, discriminator):

@@ -30,7 +30,12 @@ class Posterior:
     """
 
     def __init__(self, options):
-        self.size, self._beta, self._warmup, self._free = options.latent, options.beta, options.kl_warmup, options.free_bits
+        self.size, self._beta, self._warmup, self._free = (
+            options.latent,
+            options.beta,
+            options.kl_warmup,
+            options.free_bits,
+        )
 
     def split(self, codes):
         """Return mean and log variance, each (n, size), of an encoder's numbers (n, 2 size)."""

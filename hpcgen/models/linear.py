@@ -38,7 +38,9 @@ class Linear(Model):
         self.units = Standard(schema.outputs, schema.shape, self.intercept)
         self.input_units = Standard(schema.inputs, (len(schema.inputs),), self.intercept)
         self._outputs = outputs = len(schema.outputs)
-        parameters = {"theta": (len(schema.inputs), outputs)} | ({"intercept": (outputs,)} if self.intercept else {})
+        parameters = {"theta": (len(schema.inputs), outputs)} | (
+            {"intercept": (outputs,)} if self.intercept else {}
+        )
         statistics = {"loss": (), "squared_error": (), "count": ()}
         self.layouts = {"linear": Layout(parameters | {"log_deviation": (outputs,)}, {}, statistics)}
 

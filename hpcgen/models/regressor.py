@@ -34,7 +34,9 @@ class Regressor(Model):
         self.input_units = Standard(schema.inputs, (len(schema.inputs),))
         start, end = (len(schema.inputs),), (len(schema.outputs),)
         self.network = build(options.regressor.specs(start, *end), start, end, "model.regressor")
-        self.layouts = {"regressor": Layout(self.network.parameters(), {}, {"loss": (), "squared_error": (), "count": ()})}
+        self.layouts = {
+            "regressor": Layout(self.network.parameters(), {}, {"loss": (), "squared_error": (), "count": ()})
+        }
 
     def initialize(self, player, theta, random):
         self.network.initialize(theta, random)

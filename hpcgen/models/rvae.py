@@ -49,7 +49,10 @@ class RVAE(Autoencoder):
 
     # The first is the default: text, of length 64 in the paper's spirit, any length will do; and sequences of numbers.
     NETWORKS = {
-        "text": (TextRVAE, {"latent": 32, "hidden": 256, "embedding": 64, "word_dropout": 0.25, "kl_warmup": 1000}),
+        "text": (
+            TextRVAE,
+            {"latent": 32, "hidden": 256, "embedding": 64, "word_dropout": 0.25, "kl_warmup": 1000},
+        ),
         "sequence": (SequenceRVAE, {"latent": 16, "hidden": 128, "sigma": 0.1}),
     }
     players = ("rvae",)
@@ -65,7 +68,9 @@ class RVAE(Autoencoder):
         self._start = Chain([Dense("decoder/start", latent, hidden), Tanh()])
         self._decoder = cell("decoder/recurrent", elements.width + latent, hidden)
         self._output = Dense("decoder/output", hidden, elements.outputs)
-        self._network = Chain([*elements.layers, self._encoder, self._codes, self._start, self._decoder, self._output])
+        self._network = Chain(
+            [*elements.layers, self._encoder, self._codes, self._start, self._decoder, self._output]
+        )
         self.layouts = {"rvae": Layout(self._network.parameters(), {}, self.statistics)}
 
     def initialize(self, player, theta, random):
@@ -95,7 +100,11 @@ class RVAE(Autoencoder):
     def _decoded(self, theta, z, x, random):
         """Return the numbers (n, time, outputs) that the likelihood takes, with x for the elements before, and backward(da,
         grad) -> dz."""
-        blank = random(0).random(x.shape[:2], dtype=np.float32) < self._dropout if random and self._dropout else None
+        blank = (
+            random(0).random(x.shape[:2], dtype=np.float32) < self._dropout
+            if random and self._dropout
+            else None
+        )
         before, before_backward = self._elements.before(theta, x, blank)
         n, time, width = before.shape
         given = np.concatenate([before, np.broadcast_to(z[:, None], (n, time, z.shape[1]))], axis=2)
@@ -130,7 +139,9 @@ class _Words:
 
     def __init__(self, options, schema):
         if schema.kind != "text":
-            raise InputError('model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for numbers')
+            raise InputError(
+                'model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for numbers'
+            )
         self.units, self.likelihood = Tokens(schema), Categorical()
         self._blank, self.width = len(schema.vocabulary), options.embedding
         self.outputs = self._blank
@@ -168,7 +179,9 @@ class _Numbers:
         self.likelihood = Gaussian(options.sigma)
         self.units = Interval(schema, *self.likelihood.range)
         if len(schema.shape) > 2:
-            raise InputError(f"model.network: samples of {' x '.join(map(str, schema.shape))} are no sequences of numbers")
+            raise InputError(
+                f"model.network: samples of {' x '.join(map(str, schema.shape))} are no sequences of numbers"
+            )
         self._time, *features = schema.shape
         self.width = self.outputs = (*features, 1)[0]
 

@@ -25,7 +25,9 @@ class Interval:
     def decode(self, x):
         """Return a model's samples in the data's own interval and type; uint8 is rounded and clipped."""
         bottom, top = self.range
-        samples = (x - np.float32(bottom)) * np.float32((self._high - self._low) / (top - bottom)) + np.float32(self._low)
+        samples = (x - np.float32(bottom)) * np.float32(
+            (self._high - self._low) / (top - bottom)
+        ) + np.float32(self._low)
         if self._dtype == "uint8":
             samples = np.clip(np.rint(samples), 0, 255)
         return samples.astype(self._dtype)
@@ -66,4 +68,6 @@ class Standard:
 def require_inputs(schema, kind):
     """Raise InputError unless rows have inputs and numbers that depend on them."""
     if schema.inputs is None:
-        raise InputError(f'data.path: the data have no /inputs, from which model.kind = "{kind}" makes samples')
+        raise InputError(
+            f'data.path: the data have no /inputs, from which model.kind = "{kind}" makes samples'
+        )

@@ -43,7 +43,10 @@ NETWORKS = {
     # P-256-20-256-P
     "vae": (PerceptronVAE, {"encoder": {"hidden": [256]}, "decoder": {"hidden": [256]}}),
     # convolutions that halve the places, and their way back
-    "conv-vae": (ConvolutionalVAE, {"encoder": {**PLAIN, "activation": "relu"}, "decoder": {**PLAIN, "output": "linear"}}),
+    "conv-vae": (
+        ConvolutionalVAE,
+        {"encoder": {**PLAIN, "activation": "relu"}, "decoder": {**PLAIN, "output": "linear"}},
+    ),
 }
 
 

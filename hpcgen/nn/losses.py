@@ -21,7 +21,9 @@ class Minimax:
 
     def real(self, logits):
         """-(1 - s) log D(x) - s log(1 - D(x)), with s the smoothing."""
-        return np.logaddexp(0, -logits).sum() + self._smoothing * logits.sum(), self._smoothing - sigmoid(-logits)
+        return np.logaddexp(0, -logits).sum() + self._smoothing * logits.sum(), self._smoothing - sigmoid(
+            -logits
+        )
 
     @staticmethod
     def fake(logits):

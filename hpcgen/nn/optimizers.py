@@ -132,9 +132,15 @@ class LARS(Optimizer):
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
         velocity = state["velocity"]
         for part, where, adapts in parts:
-            trust = _ratio(self.trust * weights[part], grads[part] + self.weight_decay * weights[part]) if adapts else 1.0
+            trust = (
+                _ratio(self.trust * weights[part], grads[part] + self.weight_decay * weights[part])
+                if adapts
+                else 1.0
+            )
             decay = self.weight_decay if adapts else 0.0
-            kernels(theta).momentum(theta[where], grad[where], velocity[where], scale, decay, self.momentum, rate * trust, 1.0)
+            kernels(theta).momentum(
+                theta[where], grad[where], velocity[where], scale, decay, self.momentum, rate * trust, 1.0
+            )
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,9 @@ class Parts:
             self._tensors += [number] * (len(cuts) - 1)
             first, last = max(start, owned.start), min(stop, owned.stop)
             if first < last:
-                self._here.append((number, slice(first - owned.start, last - owned.start), len(layout.shapes[name]) > 1))
+                self._here.append(
+                    (number, slice(first - owned.start, last - owned.start), len(layout.shapes[name]) > 1)
+                )
                 mine = [cut for cut in cuts if first < cut < last]
                 bounds = [first, *mine, last]
                 self._pieces += [slice(a - owned.start, b - owned.start) for a, b in zip(bounds, bounds[1:])]

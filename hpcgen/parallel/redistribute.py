@@ -23,9 +23,14 @@ def redistribute(comm, local, before, after, order):
     receive = np.empty((len(arrival), *local.shape[1:]), local.dtype)
     receive_counts = np.bincount(sources, minlength=comm.size)
 
-    row = MPI.BYTE.Create_contiguous(local.dtype.itemsize * int(np.prod(local.shape[1:], dtype=np.int64))).Commit()
+    row = MPI.BYTE.Create_contiguous(
+        local.dtype.itemsize * int(np.prod(local.shape[1:], dtype=np.int64))
+    ).Commit()
     try:
-        comm.Alltoallv([send, send_counts, _starts(send_counts), row], [receive, receive_counts, _starts(receive_counts), row])
+        comm.Alltoallv(
+            [send, send_counts, _starts(send_counts), row],
+            [receive, receive_counts, _starts(receive_counts), row],
+        )
     finally:
         row.Free()
     result = np.empty_like(receive)

@@ -129,7 +129,9 @@ class Interpolation(Decoded):
 
 def _between(a, b, share):
     a, b = a.astype(np.float64), b.astype(np.float64)
-    cosine = (a * b).sum(1, keepdims=True) / np.sqrt((a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True))
+    cosine = (a * b).sum(1, keepdims=True) / np.sqrt(
+        (a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True)
+    )
     angle = np.arccos(cosine.clip(-1, 1))
     straight = np.sin(angle) < 1e-6
     sine = np.where(straight, 1, np.sin(angle))
@@ -151,6 +153,8 @@ def generate(model, theta, schema, origin, start, stop):
     """Return samples [start, stop) of `origin` (a `Prior`, ...), in the data's own interval and type (stop - start, *shape)."""
     first, last = start // BLOCK, -(-stop // BLOCK)
     with one_blas_thread():
-        blocks = [model.units.decode(model.sample(theta, origin.batch(block))) for block in range(first, last)]
+        blocks = [
+            model.units.decode(model.sample(theta, origin.batch(block))) for block in range(first, last)
+        ]
     samples = np.concatenate(blocks) if blocks else np.empty((0, *schema.shape), schema.dtype)
     return samples[start - first * BLOCK : stop - first * BLOCK]

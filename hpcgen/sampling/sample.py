@@ -74,7 +74,10 @@ def sample(
                 from_root(comm, storage.require_room, target, size)
         if out:
             with agree(comm):
-                slabs = {name: _slab(comm, count, rows) for name, rows in {"samples": made, **origin.columns()}.items()}
+                slabs = {
+                    name: _slab(comm, count, rows)
+                    for name, rows in {"samples": made, **origin.columns()}.items()
+                }
             WRITERS[Path(out).suffix](Path(out), comm, slabs, schema, f"{path.name}, seed {seed}")
             say(f"{out}: {count:,} samples of {' x '.join(map(str, schema.shape))}")
         if png or not out:
@@ -111,12 +114,16 @@ def _origin(state, seed, stack, label, inputs, reconstruct, interpolate):
         known = f"has labels 0 to {model.classes - 1}" if model.classes else "is not conditional"
         raise InputError(f"--label {label}: the model {known}")
     if (reconstruct or interpolate) and not isinstance(model, Autoencoder):
-        raise InputError(f"{state.path}: model.kind = {kind} encodes nothing; --reconstruct and --interpolate need vae or rvae")
+        raise InputError(
+            f"{state.path}: model.kind = {kind} encodes nothing; --reconstruct and --interpolate need vae or rvae"
+        )
     origin, rows = Prior(model, seed, label), None
     if inputs:
         source = Array(inputs, "inputs" if Path(inputs).suffix in (".h5", ".hdf5") else None)
         if source.shape != (len(state.schema.inputs),):
-            raise InputError(f"{inputs}: rows of {source.shape} numbers, not {len(state.schema.inputs)} as the model takes")
+            raise InputError(
+                f"{inputs}: rows of {source.shape} numbers, not {len(state.schema.inputs)} as the model takes"
+            )
         origin, rows = Conditioned(model, seed, source), _some(inputs, source.rows)
     if reconstruct:
         files = stack.enter_context(DataFiles([str(reconstruct)]))
@@ -147,7 +154,9 @@ def _beside_originals(samples, origin):
     """Return reconstructions each after its original, others as they are."""
     if not isinstance(origin, Reconstruction):
         return samples
-    originals = np.concatenate([origin.originals(block) for block in range(-(-len(samples) // BLOCK))])[: len(samples)]
+    originals = np.concatenate([origin.originals(block) for block in range(-(-len(samples) // BLOCK))])[
+        : len(samples)
+    ]
     return np.stack([originals, samples], axis=1).reshape(-1, *samples.shape[1:])
 
 
@@ -194,4 +203,10 @@ def _write_shown(path, comm, slabs, schema, source):
             showing.save(np.concatenate(parts), path, schema, path.suffix)
 
 
-WRITERS = {".h5": _write_hdf5, ".hdf5": _write_hdf5, ".npy": _write_npy, ".txt": _write_shown, ".wav": _write_shown}
+WRITERS = {
+    ".h5": _write_hdf5,
+    ".hdf5": _write_hdf5,
+    ".npy": _write_npy,
+    ".txt": _write_shown,
+    ".wav": _write_shown,
+}

@@ -48,7 +48,9 @@ def _save_text(samples, path, schema, group):
 def _save_sound(samples, path, schema, group):
     """16 bits a number, one sample after the other."""
     channels = schema.shape[1] if len(schema.shape) > 1 else 1
-    unit = (samples.reshape(len(samples), -1, channels).astype(np.float64) - schema.low) / (schema.high - schema.low)
+    unit = (samples.reshape(len(samples), -1, channels).astype(np.float64) - schema.low) / (
+        schema.high - schema.low
+    )
     silence = np.full((len(samples), int(SILENCE * schema.rate), channels), 0.5)
     sound = np.concatenate([unit.clip(0, 1), silence], axis=1)
     with wave.open(str(path), "wb") as file:
@@ -59,7 +61,9 @@ def _save_sound(samples, path, schema, group):
 
 
 SAVERS = {
-    ".png": lambda samples, path, schema, group: plots.save_picture(samples, path, schema.low, schema.high, group),
+    ".png": lambda samples, path, schema, group: plots.save_picture(
+        samples, path, schema.low, schema.high, group
+    ),
     ".txt": _save_text,
     ".wav": _save_sound,
 }

@@ -86,7 +86,12 @@ class MetricsFile(Hook):
     def __init__(self, path, training, evaluation=None):
         self._path, self._evaluation, self._file = path, evaluation, None
         layouts = training.model.layouts.items()
-        columns = [f"{name}/{part}" for name, layout in layouts for part in layout.names(layout.statistics) if part != "count"]
+        columns = [
+            f"{name}/{part}"
+            for name, layout in layouts
+            for part in layout.names(layout.statistics)
+            if part != "count"
+        ]
         if evaluation:
             columns += [f"evaluate/{name}/{key}" for name in evaluation.names for key in evaluation.keys]
             columns.append("evaluate/about")
@@ -104,7 +109,9 @@ class MetricsFile(Hook):
                 self._writer = csv.DictWriter(self._file, columns, lineterminator="\n")
         if evaluation and training.step and self._due(training):
             # A run that was killed while figures were taken makes up for them.
-            there = training.comm.bcast(training.comm.rank == 0 and str(training.step) in {row["step"] for row in rows})
+            there = training.comm.bcast(
+                training.comm.rank == 0 and str(training.step) in {row["step"] for row in rows}
+            )
             if not there:
                 self._write(training, self._figures(training))
 
@@ -114,13 +121,21 @@ class MetricsFile(Hook):
             return [], []
         with open(self._path, newline="") as file:
             reader = csv.DictReader(file, restkey="")
-            rows = [row for row in reader if (row["step"] or "").isdecimal() and int(row["step"]) <= step and "" not in row]
+            rows = [
+                row
+                for row in reader
+                if (row["step"] or "").isdecimal() and int(row["step"]) <= step and "" not in row
+            ]
             return reader.fieldnames, rows
 
     def __call__(self, training, statistics, last):
         config, row = training.config, {}
         if training.step % config.metrics.every == 0:
-            row |= {f"{player}/{name}": value for player, values in statistics.items() for name, value in values.items()}
+            row |= {
+                f"{player}/{name}": value
+                for player, values in statistics.items()
+                for name, value in values.items()
+            }
         if self._evaluation and self._due(training):
             row |= self._figures(training)
         if row:
@@ -133,7 +148,11 @@ class MetricsFile(Hook):
 
     def _figures(self, training):
         figures, keys = self._evaluation.figures(training.sampled()), self._evaluation.keys
-        row = {f"evaluate/{name}/{key}": value for name, pair in figures.items() for key, value in zip(keys, pair)}
+        row = {
+            f"evaluate/{name}/{key}": value
+            for name, pair in figures.items()
+            for key, value in zip(keys, pair)
+        }
         return row | {"evaluate/about": self._evaluation.about}
 
     def _write(self, training, row):
@@ -156,7 +175,9 @@ def evaluation(training, stack):
         files = stack.enter_context(DataFiles(paths))
         require_suitable(", ".join(paths), files, schema, "the training data")
         classifier = Features(asked.features) if asked.features else None
-    made = Evaluation(training.model, schema, files, training.comm, asked.count or None, classifier=classifier)
+    made = Evaluation(
+        training.model, schema, files, training.comm, asked.count or None, classifier=classifier
+    )
     stack.callback(made.close)
     return made
 
@@ -180,7 +201,9 @@ class Samples(Hook):
         if training.comm.rank:
             return
         config, schema = training.config, training.shards.schema
-        samples = generate(training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count)
+        samples = generate(
+            training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count
+        )
         with refusals(self.path(training.step)):
             showing.save(samples, self.path(training.step), schema, self._ending)
 

@@ -35,7 +35,9 @@ class Training:
         self.config, self.comm, self.step = config, comm, 0
         self.lanes = deal_lanes(config, comm.size)
         train = config.train
-        self.shards = Shards(config.data.path, comm, self.lanes, train.lane_size, config.seed, config.data.block)
+        self.shards = Shards(
+            config.data.path, comm, self.lanes, train.lane_size, config.seed, config.data.block
+        )
         self.model = MODELS[config.model.kind](config.model, self.shards.schema)
         self._draws = 1 + max(draw for _, draw in self.model.turns)
         self.players = {name: self._player(i, name) for i, name in enumerate(self.model.players)}
@@ -49,8 +51,12 @@ class Training:
     def _player(self, index, name):
         layout = self.model.layouts[name].with_statistics(stop=())
         if layout.size > MOST_NUMBERS:
-            raise InputError(f"model: the {name} has {layout.size:,} numbers; {MOST_NUMBERS:,} are the most that MPI counts")
-        exchange = EXCHANGES[self.config.parallel.exchange](self.comm, layout, self.lanes, lambda: Vector(layout))
+            raise InputError(
+                f"model: the {name} has {layout.size:,} numbers; {MOST_NUMBERS:,} are the most that MPI counts"
+            )
+        exchange = EXCHANGES[self.config.parallel.exchange](
+            self.comm, layout, self.lanes, lambda: Vector(layout)
+        )
         theta = Vector(layout.state())
         self.model.initialize(name, theta, stream(self.config.seed, Purpose.INITIALIZE, index))
         turns = sum(name == player for player, _ in self.model.turns)
@@ -67,7 +73,9 @@ class Training:
         damage = []
         for path in paths:
             try:
-                attributes = checkpoint.restore(path, self.comm, self.config, self.shards.fingerprint, self._states())
+                attributes = checkpoint.restore(
+                    path, self.comm, self.config, self.shards.fingerprint, self._states()
+                )
             except DamagedError as error:
                 aside = path.with_suffix(".damaged")
                 from_root(self.comm, path.replace, aside)
@@ -78,20 +86,26 @@ class Training:
             self.step, self.saved = attributes["step"], path
             return
         if damage:
-            raise InputError(f"none of the run's checkpoints is whole ({', '.join(damage)}); start over with --fresh")
+            raise InputError(
+                f"none of the run's checkpoints is whole ({', '.join(damage)}); start over with --fresh"
+            )
 
     def _warn_of_other_software(self, saved, path, warn):
         now = self.environment
         changed = [f"{key} {now[key]}, not {saved.get(key)}" for key in BITS if now[key] != saved.get(key)]
         if changed:
-            warn(f"{path} was written with other software ({'; '.join(changed)}): the bits may differ from here on")
+            warn(
+                f"{path} was written with other software ({'; '.join(changed)}): the bits may differ from here on"
+            )
 
     def warn_of_mixed_nodes(self, warn):
         """Tell if ranks compute with different instructions: then bits depend on who owns a lane. Collective over `comm`."""
         kinds = sorted({tuple(found[key] for key in BITS) for found in self.comm.allgather(environment())})
         if len(kinds) > 1:
             several = "; ".join(", ".join(kind) for kind in kinds)
-            warn(f"ranks compute in different ways ({several}): bits depend on who owns a lane; set OPENBLAS_CORETYPE on all")
+            warn(
+                f"ranks compute in different ways ({several}): bits depend on who owns a lane; set OPENBLAS_CORETYPE on all"
+            )
 
     def sampled(self):
         """Return the Vectors that samples are made from, by player. Collective over `comm`."""
@@ -117,7 +131,9 @@ class Training:
                     for hook in hooks:
                         hook(self, statistics, stopping or self.step == steps)
                 if stopping and self.step < steps:
-                    raise RunError(f"stopped by a signal after step {self.step}, saved in {self.saved}; run again to go on")
+                    raise RunError(
+                        f"stopped by a signal after step {self.step}, saved in {self.saved}; run again to go on"
+                    )
 
     def _step(self, stop):
         """Let the players take their turns once; return {player: {statistic: mean over samples}} of each one's last turn."""
@@ -128,7 +144,10 @@ class Training:
             if draw != drawn:
                 with watch("data"):
                     number = self.step * self._draws + draw
-                    batches, drawn = {lane: self._batch(number, lane) for lane in range(mine.start, mine.stop)}, draw
+                    batches, drawn = (
+                        {lane: self._batch(number, lane) for lane in range(mine.start, mine.stop)},
+                        draw,
+                    )
 
             def gradient(task):
                 lane, grad = task
@@ -161,16 +180,22 @@ class Training:
 
     def _require_finite(self, player, statistics):
         if not math.isfinite(statistics["loss"]):
-            raise RunError(f"step {self.step + 1}: the {player}'s loss is {statistics['loss']}; {self._last_good()}")
+            raise RunError(
+                f"step {self.step + 1}: the {player}'s loss is {statistics['loss']}; {self._last_good()}"
+            )
 
     def save(self, path):
         """Write a checkpoint; one that is not finite is refused like a loss that is not. Collective over `comm`."""
         for name, player in self.players.items():
             arrays = [player.state.theta.data, *player.state.parts.values()]
             if not self.comm.allreduce(all(np.isfinite(array).all() for array in arrays), op=MPI.LAND):
-                raise RunError(f"step {self.step}: the {name}'s numbers are no longer finite; {self._last_good()}")
+                raise RunError(
+                    f"step {self.step}: the {name}'s numbers are no longer finite; {self._last_good()}"
+                )
         schema, fingerprint = self.shards.schema, self.shards.fingerprint
-        checkpoint.save(path, self.comm, self.step, self.config, schema, fingerprint, self.environment, self._states())
+        checkpoint.save(
+            path, self.comm, self.step, self.config, schema, fingerprint, self.environment, self._states()
+        )
         self.saved = path
 
     def _last_good(self):
@@ -182,9 +207,13 @@ def deal_lanes(config, size):
     """Return the Partition of lanes over `size` ranks, in proportion to parallel.weights if given. Raises InputError."""
     lanes, weights = config.train.lanes, config.parallel.weights
     if size > lanes:
-        raise InputError(f"{size} ranks are more than train.lanes = {lanes}; start at most {lanes} ranks or set more lanes")
+        raise InputError(
+            f"{size} ranks are more than train.lanes = {lanes}; start at most {lanes} ranks or set more lanes"
+        )
     if not weights:
         return Partition.even(lanes, size)
     if len(weights) != size:
-        raise InputError(f"parallel.weights has {len(weights)} numbers for {size} ranks; give one a rank, or none")
+        raise InputError(
+            f"parallel.weights has {len(weights)} numbers for {size} ranks; give one a rank, or none"
+        )
     return Partition.weighted(lanes, weights)

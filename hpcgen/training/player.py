@@ -39,7 +39,9 @@ class Player:
             mine, moving = theta[self._moves], self._moves.stop - self._moves.start
             scale = optimizer.clipped(1 / count, sums[:moving], self._parts)
             self._turn, updates = (self._turn + 1) % self._turns, step * self._turns + self._turn + 1
-            optimizer.step(mine, sums[:moving], state.slots, updates, optimizer.rate(step + 1), scale, self._parts)
+            optimizer.step(
+                mine, sums[:moving], state.slots, updates, optimizer.rate(step + 1), scale, self._parts
+            )
             if self._limit:
                 np.clip(mine, -self._limit, self._limit, out=mine)
             loops = kernels(theta)

@@ -35,7 +35,11 @@ def train(run_file, folder, comm, settings=(), fresh=False, progress="auto", say
         stack.enter_context(_locked(folder, comm))
         training.resume(from_root(comm, _enter, folder, config, fresh), warn)
         from_root(comm, _record, folder, config)
-        samples = hooks.Samples(folder / "samples", training.shards.schema) if training.model.source == "noise" else None
+        samples = (
+            hooks.Samples(folder / "samples", training.shards.schema)
+            if training.model.source == "noise"
+            else None
+        )
         for line in _introduction(training):
             say(line)
         if training.step < config.train.steps:
@@ -71,7 +75,9 @@ def _introduction(training):
         f"{config.model.kind} {config.model.network}: {size:,} parameters; {config.train.lanes} lanes of "
         f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"
     )
-    yield "numpy {numpy}, {blas}; kernels {kernels}; lanes at a time: {threads}; malloc {malloc}".format(**training.environment)
+    yield "numpy {numpy}, {blas}; kernels {kernels}; lanes at a time: {threads}; malloc {malloc}".format(
+        **training.environment
+    )
     yield "h5py {h5py}; {mpi}".format(**training.environment)
     if training.environment["kernels"] == "numpy":
         yield "the kernels are not compiled, or declined: the same bits, slower (python -m hpcgen.nn.kernels.build)"
@@ -120,7 +126,9 @@ def _writable(folder):
     try:
         yield
     except OSError as error:
-        raise InputError(f"{folder}: cannot write there: {error.strerror}; choose another --run folder") from None
+        raise InputError(
+            f"{folder}: cannot write there: {error.strerror}; choose another --run folder"
+        ) from None
 
 
 def _enter(folder, config, fresh):

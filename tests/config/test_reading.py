@@ -10,14 +10,17 @@ MINIMAL = '[data]\npath = "d.h5"\n'
 def test_everything_but_the_data_has_a_default():
     config = parse_config(MINIMAL)
     assert config.model.kind == "gan" and config.model.network == "mlpgan"
-    assert config.model.generator.hidden == [256, 512] and config.model.discriminator.activation == "leaky-relu"
+    assert (
+        config.model.generator.hidden == [256, 512] and config.model.discriminator.activation == "leaky-relu"
+    )
     assert config.optimizer == {"discriminator": Adam(), "generator": Adam()}
     assert config.parallel.exchange == "auto" and config.seed == 0
 
 
 def test_the_resolved_file_reads_back_as_itself():
     config = parse_config(
-        MINIMAL + '[model]\nnetwork = "seedgan"\nlatent = 7\n[optimizer.generator]\nname = "momentum"\nmomentum = 0.8\n'
+        MINIMAL
+        + '[model]\nnetwork = "seedgan"\nlatent = 7\n[optimizer.generator]\nname = "momentum"\nmomentum = 0.8\n'
         "[parallel]\nweights = [1, 2.5]\n"
     )
     assert parse_config(config.toml()) == config
@@ -33,14 +36,22 @@ def test_a_preset_stands_under_the_users_own():
 def test_optimizers_may_differ_by_player():
     text = MINIMAL + '[optimizer]\nname = "adam"\nbeta1 = 0.9\n'
     config = parse_config(text + "[optimizer.generator]\nlearning_rate = 0.5\n")
-    assert config.optimizer == {"discriminator": Adam(beta1=0.9), "generator": Adam(learning_rate=0.5, beta1=0.9)}
+    assert config.optimizer == {
+        "discriminator": Adam(beta1=0.9),
+        "generator": Adam(learning_rate=0.5, beta1=0.9),
+    }
     config = parse_config(text + '[optimizer.discriminator]\nname = "sgd"\n')
     assert config.optimizer == {"discriminator": SGD(), "generator": Adam(beta1=0.9)}
 
 
 def test_a_player_without_another_optimizer_inherits():
-    config = parse_config(MINIMAL + '[optimizer]\nlearning_rate = 0.01\n[optimizer.generator]\nname = "adam"\n')
-    assert config.optimizer == {"discriminator": Adam(learning_rate=0.01), "generator": Adam(learning_rate=0.01)}
+    config = parse_config(
+        MINIMAL + '[optimizer]\nlearning_rate = 0.01\n[optimizer.generator]\nname = "adam"\n'
+    )
+    assert config.optimizer == {
+        "discriminator": Adam(learning_rate=0.01),
+        "generator": Adam(learning_rate=0.01),
+    }
 
 
 def test_the_exchanges_are_those_that_there_are():
@@ -63,19 +74,31 @@ def test_settings_are_laid_over_the_file():
         ("[model]\nlatnet = 3", r"unknown key model.latnet \(did you mean model.latent\?\)"),
         ("[trian]\nsteps = 3", r"unknown key trian \(did you mean train\?\)"),
         ("[model]\nlane_size = 3", r"unknown key model.lane_size \(did you mean train.lane_size\?\)"),
-        ("[optimizer]\nname = 'sgd'\nbeta1 = 0.5", r"unknown key optimizer.beta1 \(known here: .*learning_rate.*\)"),
-        ("[optimizer.critic]\nname = 'sgd'", r"unknown key optimizer.critic \(known here: discriminator, generator\)"),
+        (
+            "[optimizer]\nname = 'sgd'\nbeta1 = 0.5",
+            r"unknown key optimizer.beta1 \(known here: .*learning_rate.*\)",
+        ),
+        (
+            "[optimizer.critic]\nname = 'sgd'",
+            r"unknown key optimizer.critic \(known here: discriminator, generator\)",
+        ),
         ("[model]\nlatent = 0", "model.latent = 0: must be an integer >= 1"),
         ("[model]\nlatent = 1.5", "model.latent = 1.5: must be an integer >= 1"),
         ("[model]\nlatent = true", "model.latent = true: must be an integer"),
         ("[train]\nrecompute = 1", "train.recompute = 1: must be true or false"),
-        ("[model]\nloss = 'hinge-ish'", "model.loss = 'hinge-ish': must be one of minimax, non-saturating, least-squares"),
+        (
+            "[model]\nloss = 'hinge-ish'",
+            "model.loss = 'hinge-ish': must be one of minimax, non-saturating, least-squares",
+        ),
         ("[model]\nloss = 'minmax'", r"did you mean minimax\?"),
         (
             "[model]\nkind = 'gna'",
             r"model.kind = 'gna': must be one of gan, vae, .* \(did you mean gan\?\)",
         ),
-        ("[model.generator]\nhidden = [3, 0]", r"model.generator.hidden = \[3, 0\]: must be a list of integers >= 1"),
+        (
+            "[model.generator]\nhidden = [3, 0]",
+            r"model.generator.hidden = \[3, 0\]: must be a list of integers >= 1",
+        ),
         ("[model.generator]\nhidden = 3", "must be a list of integers"),
         ("[optimizer]\nlearning_rate = -1", "optimizer.learning_rate = -1: must be a number > 0"),
         ("[optimizer]\nlearning_rate = inf", "optimizer.learning_rate = inf: must be a number > 0"),
@@ -85,7 +108,10 @@ def test_settings_are_laid_over_the_file():
         ("[train]\nsteps = 'ten'", "train.steps = 'ten': must be an integer >= 1"),
         ("model = 3", r"model = 3: must be a table, \[model\]"),
         ("[model]\nnetwork = ['mlpgan']", r"model.network = \['mlpgan'\]: must be one of"),
-        ("[optimizer]\ngenerator = 'adam'", r"optimizer.generator = 'adam': must be a table, \[optimizer.generator\]"),
+        (
+            "[optimizer]\ngenerator = 'adam'",
+            r"optimizer.generator = 'adam': must be a table, \[optimizer.generator\]",
+        ),
         ("seed = -1", "seed = -1: must be an integer >= 0"),
         ("[model", "not valid TOML"),
         ("[checkpoint]\nevery = 0", "checkpoint.every = 0: must be an integer >= 1"),
@@ -118,7 +144,12 @@ def test_missing_files(tmp_path):
 
 def test_only_what_changes_the_mathematics_differs():
     config = parse_config(MINIMAL)
-    free = parse_config(MINIMAL, ["train.steps=9", "checkpoint.keep=9", "parallel.exchange=allreduce", "data.path=y.h5"])
+    free = parse_config(
+        MINIMAL, ["train.steps=9", "checkpoint.keep=9", "parallel.exchange=allreduce", "data.path=y.h5"]
+    )
     assert differences(config, free) == []
     other = parse_config(MINIMAL, ["model.latent=9", "optimizer.generator.learning_rate=0.1"])
-    assert differences(other, config) == ["model.latent: 9, not 100", "optimizer.generator.learning_rate: 0.1, not 0.0002"]
+    assert differences(other, config) == [
+        "model.latent: 9, not 100",
+        "optimizer.generator.learning_rate: 0.1, not 0.0002",
+    ]

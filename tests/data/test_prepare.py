@@ -74,7 +74,10 @@ def test_fewer_rows_than_ranks(comm, folder):
 
 
 def test_rows_that_are_held_out_are_in_no_other_file(comm, folder):
-    assert prepare(Digits, folder / "train.h5", comm, hold_out=folder / "test.h5", share=0.1) == (1617, (8, 8, 1))
+    assert prepare(Digits, folder / "train.h5", comm, hold_out=folder / "test.h5", share=0.1) == (
+        1617,
+        (8, 8, 1),
+    )
     prepare(Digits, folder / "all.h5", comm)
     train, test, whole = (read(folder / name) for name in ("train.h5", "test.h5", "all.h5"))
     for part, column in enumerate(("samples", "labels")):

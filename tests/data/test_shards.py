@@ -124,13 +124,18 @@ def made(comm, path, attributes=None, **columns):
 
 def test_several_files_are_one(comm, folder):
     numbers = np.arange(50, dtype=np.float32)[:, None]
-    parts = [made(comm, folder / f"{i}.h5", samples=numbers[a:b]) for i, (a, b) in enumerate([(0, 7), (7, 8), (8, 50)])]
+    parts = [
+        made(comm, folder / f"{i}.h5", samples=numbers[a:b])
+        for i, (a, b) in enumerate([(0, 7), (7, 8), (8, 50)])
+    ]
     whole = made(comm, folder / "whole.h5", samples=numbers)
     lanes = Partition.even(5, comm.size)
     several, one = Shards(parts, comm, lanes, 3, 0), Shards(whole, comm, lanes, 3, 0)
     assert several.schema == one.schema and several.fingerprint != one.fingerprint
     for draw in range(5):
-        assert np.array_equal(several.batch(draw, lane_of(comm)).samples, one.batch(draw, lane_of(comm)).samples)
+        assert np.array_equal(
+            several.batch(draw, lane_of(comm)).samples, one.batch(draw, lane_of(comm)).samples
+        )
     other = made(comm, folder / "other.h5", samples=np.zeros((5, 2), np.float32))
     with pytest.raises(InputError, match="other.h5: not the same kind of rows as .*0.h5"):
         Shards([*parts, other], comm, lanes, 3, 0)
@@ -163,22 +168,52 @@ def test_columns_that_cannot_be_used(comm, folder):
         with pytest.raises(InputError, match=message):
             Shards(path, comm, Partition.even(4, comm.size), 2, 0)
 
-    samples, tokens = np.arange(20, dtype=np.float32).reshape(10, 2), np.arange(20, dtype=np.uint8).reshape(10, 2)
+    samples, tokens = (
+        np.arange(20, dtype=np.float32).reshape(10, 2),
+        np.arange(20, dtype=np.uint8).reshape(10, 2),
+    )
     bad = np.ones((10, 3), np.float32)
     bad[6, 1] = np.nan
     refused("row 6 of the inputs holds NaN", samples=samples, inputs=bad)
     refused(r"/inputs is float64 of shape \(10, 3\), not float32", samples=samples, inputs=np.ones((10, 3)))
     refused(r"/labels is float64 of shape \(10,\), not integers", samples=samples, labels=np.ones(10))
-    refused("row 3 has label -1; labels count from 0", samples=samples, labels=np.array([0, 1, 2, -1, 0, 1, 2, 3, 4, 5]))
-    refused("row 9 has label 2000000; 1,048,576 are the most", samples=samples, labels=np.array([0] * 9 + [2_000_000]))
-    refused("row 4 holds numbers outside the attributes low, high = 0, 8", {"low": 0.0, "high": 8.0}, samples=samples)
+    refused(
+        "row 3 has label -1; labels count from 0",
+        samples=samples,
+        labels=np.array([0, 1, 2, -1, 0, 1, 2, 3, 4, 5]),
+    )
+    refused(
+        "row 9 has label 2000000; 1,048,576 are the most",
+        samples=samples,
+        labels=np.array([0] * 9 + [2_000_000]),
+    )
+    refused(
+        "row 4 holds numbers outside the attributes low, high = 0, 8",
+        {"low": 0.0, "high": 8.0},
+        samples=samples,
+    )
     for rate in ({}, {"rate": "x"}, {"rate": 0}):
         refused("audio needs the attribute rate", {"kind": "audio", **rate}, samples=samples)
     text = {"kind": "text"}
     for points in (np.arange(15) + 0xD7FF, np.arange(15) + 0x10FFFF, np.zeros(15, int), np.arange(15.0)):
         refused("/vocabulary must be different code points", text, samples=tokens, vocabulary=points)
     points = np.arange(15) + 250
-    refused("different code points of Unicode, or bytes", {**text, "units": "bytes"}, samples=tokens, vocabulary=points)
-    refused(r"text in /samples of shape \(5, 2, 2\)", text, samples=tokens.reshape(5, 2, 2), vocabulary=np.arange(65, 85))
+    refused(
+        "different code points of Unicode, or bytes",
+        {**text, "units": "bytes"},
+        samples=tokens,
+        vocabulary=points,
+    )
+    refused(
+        r"text in /samples of shape \(5, 2, 2\)",
+        text,
+        samples=tokens.reshape(5, 2, 2),
+        vocabulary=np.arange(65, 85),
+    )
     refused("text without /vocabulary", text, samples=tokens)
-    refused("row 7 holds token 15, outside the vocabulary of 15", text, samples=tokens, vocabulary=np.arange(65, 80))
+    refused(
+        "row 7 holds token 15, outside the vocabulary of 15",
+        text,
+        samples=tokens,
+        vocabulary=np.arange(65, 80),
+    )

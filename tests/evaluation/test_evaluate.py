@@ -20,7 +20,14 @@ def quiet(line):
 
 
 FIGURES = {
-    "gan": ("frechet_distance", "kernel_distance", "precision", "recall", "sliced_wasserstein", "log_spectral_distance"),
+    "gan": (
+        "frechet_distance",
+        "kernel_distance",
+        "precision",
+        "recall",
+        "sliced_wasserstein",
+        "log_spectral_distance",
+    ),
     "rvae": ("elbo", "iwae", "bits_a_character"),
     "linear": ("theta_error_to_least_squares", "noise_error_to_least_squares", "theta_error"),
     "regressor": ("rmse", "r2"),
@@ -35,11 +42,15 @@ def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, ki
     said = []
     figures = evaluate(path, data, comm, out=folder / "f.json", say=said.append)
     assert tuple(figures) == FIGURES[kind] and all(np.isfinite(figures[name]).all() for name in figures)
-    assert [line.split()[0] for line in said[3:-1]] == list(figures) and "it was trained on these data" in said[1]
+    assert [line.split()[0] for line in said[3:-1]] == list(
+        figures
+    ) and "it was trained on these data" in said[1]
     alone = evaluate(path, data, MPI.COMM_SELF, say=quiet)
     assert alone == figures
     report = json.loads((folder / "f.json").read_text())
-    assert [list(pair.values()) for pair in report["figures"].values()] == [list(pair) for pair in figures.values()]
+    assert [list(pair.values()) for pair in report["figures"].values()] == [
+        list(pair) for pair in figures.values()
+    ]
 
 
 def test_what_an_evaluation_says(comm, trained, data):
@@ -67,8 +78,16 @@ def test_what_an_evaluation_says(comm, trained, data):
         ("linear", {"samples": (20, 2)}, "the data to evaluate on have no /inputs"),
         ("regressor", {"samples": (20, 2)}, "the data to evaluate on have no /inputs"),
         ("classifier", {"samples": (20, 8, 8, 1)}, "the data to evaluate on have no /labels"),
-        ("classifier", {"samples": (20, 8, 8, 1), "labels": (20,)}, "label 10 is not among the 10 that the model has learnt"),
-        ("gan", {"samples": (20, 8, 8, 1)}, "cannot be evaluated: samples that are all equal have no principal components"),
+        (
+            "classifier",
+            {"samples": (20, 8, 8, 1), "labels": (20,)},
+            "label 10 is not among the 10 that the model has learnt",
+        ),
+        (
+            "gan",
+            {"samples": (20, 8, 8, 1)},
+            "cannot be evaluated: samples that are all equal have no principal components",
+        ),
     ],
 )
 def test_data_that_cannot_be_evaluated_on(comm, folder, trained, kind, columns, message):
@@ -99,7 +118,9 @@ def test_figures_during_training(comm, folder, trained):
     comm.Barrier()
     header, *rows = [line.split(",") for line in (again / "metrics.csv").read_text().splitlines()]
     by_step = {int(row[0]): dict(zip(header, row)) for row in rows}
-    assert {step: (row["vae/loss"] != "", row["evaluate/elbo/generated"] != "") for step, row in by_step.items()} == {
+    assert {
+        step: (row["vae/loss"] != "", row["evaluate/elbo/generated"] != "") for step, row in by_step.items()
+    } == {
         3: (False, True),
         4: (True, False),
         6: (False, True),
@@ -162,7 +183,11 @@ def test_data_that_the_model_has_seen_are_named_as_such(comm, folder, trained, r
 def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trained):
     path, data = trained("regressor")
     if comm.rank == 0:
-        with h5py.File(data) as file, h5py.File(folder / "flat.h5", "w") as flat, h5py.File(folder / "none.h5", "w") as none:
+        with (
+            h5py.File(data) as file,
+            h5py.File(folder / "flat.h5", "w") as flat,
+            h5py.File(folder / "none.h5", "w") as none,
+        ):
             samples, inputs = file["samples"][...], file["inputs"][...]
             samples[:, 1] = 3
             flat["samples"], flat["inputs"] = samples, inputs
@@ -176,7 +201,10 @@ def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trai
 
 def test_figures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, trained):
     path, _ = trained("vae")
-    settings, again = ["train.steps=4", "metrics.every=1", "evaluate.every=4", "evaluate.count=20"], folder / "run"
+    settings, again = (
+        ["train.steps=4", "metrics.every=1", "evaluate.every=4", "evaluate.count=20"],
+        folder / "run",
+    )
     options = {"progress": "off", "say": quiet, "warn": quiet}
     run.train(path.with_suffix(".toml"), again, comm, settings, **options)
     comm.Barrier()

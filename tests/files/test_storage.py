@@ -136,7 +136,11 @@ def test_other_files_are_refused(comm, folder):
         (folder / "text.h5").write_text("not HDF5")
         (folder / "empty.h5").touch()
     comm.Barrier()
-    for name, reason in [("missing.h5", "no such file"), ("text.h5", "not an HDF5 file"), ("empty.h5", "not an HDF5 file")]:
+    for name, reason in [
+        ("missing.h5", "no such file"),
+        ("text.h5", "not an HDF5 file"),
+        ("empty.h5", "not an HDF5 file"),
+    ]:
         with pytest.raises(InputError, match=reason), open_file(folder / name):
             pass
 

@@ -87,7 +87,9 @@ def hpcgen(launch):
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits.h5"
-    subprocess.run([*HPCGEN, "prepare", "digits", str(path)], check=True, timeout=LIMIT, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*HPCGEN, "prepare", "digits", str(path)], check=True, timeout=LIMIT, stdout=subprocess.DEVNULL
+    )
     return path
 
 

@@ -128,7 +128,10 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
             ["audio", "a.wav", "b.wav", "out.h5", "--length", "4"],
             "b.wav: 44100 samples a second, where a.wav has 8000; give --rate R",
         ),
-        (["audio", "a.wav", "float.wav", "out.h5", "--length", "4"], "float.wav: not a WAV file of 8, 16, 24 or 32 bit PCM"),
+        (
+            ["audio", "a.wav", "float.wav", "out.h5", "--length", "4"],
+            "float.wav: not a WAV file of 8, 16, 24 or 32 bit PCM",
+        ),
         (["text", "bad.txt", "bad.txt", "--length", "4"], "bad.txt: is used for something else here"),
         (["images", "pictures", "out.h5", "--size", "4"], "bad.png: not a readable picture"),
     ]
@@ -177,9 +180,17 @@ def test_a_read_only_folder(hpcgen, run_file, tmp_path):
 def test_what_cannot_be_written_is_refused_before_the_work(hpcgen, run_file, tmp_path, ranks):
     assert hpcgen(0, "train", run_file, "--run", tmp_path / "run", "--set", "train.steps=2").status == 0
     (tmp_path / "file").touch()
-    ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "other", "--timings", tmp_path / "file" / "t.json")
-    assert ended.status == 2 and "cannot write there" in ended.one_line() and not (tmp_path / "other").exists()
-    for option, name in [("--png", tmp_path), ("--out", tmp_path / "file" / "x.npy"), ("--out", tmp_path / "file" / "x.h5")]:
+    ended = hpcgen(
+        ranks, "train", run_file, "--run", tmp_path / "other", "--timings", tmp_path / "file" / "t.json"
+    )
+    assert (
+        ended.status == 2 and "cannot write there" in ended.one_line() and not (tmp_path / "other").exists()
+    )
+    for option, name in [
+        ("--png", tmp_path),
+        ("--out", tmp_path / "file" / "x.npy"),
+        ("--out", tmp_path / "file" / "x.h5"),
+    ]:
         ended = hpcgen(ranks, "sample", tmp_path / "run", option, name)
         assert ended.status == 2, name
         ended.one_line()

@@ -33,11 +33,18 @@ def test_a_convolutional_network(hpcgen, run_file, tmp_path):
     """With batch norm, on the digits enlarged; resumed by other ranks half way."""
     data = tmp_path / "digits-16.h5"
     assert hpcgen(2, "prepare", "digits", data, "--size", "16").status == 0
-    keys = [f"data.path={data}", "model.network=dcgan64", "model.generator.width=32", "model.discriminator.width=32"]
+    keys = [
+        f"data.path={data}",
+        "model.network=dcgan64",
+        "model.generator.width=32",
+        "model.discriminator.width=32",
+    ]
     settings = [word for key in [*keys, "optimizer.generator.average=0.9"] for word in ("--set", key)]
     for ranks in (1, 2, 3, 4):
         run = tmp_path / f"ranks-{ranks}"
-        assert hpcgen(ranks, "train", run_file, "--run", run, *settings, "--set", "train.steps=10").status == 0
+        assert (
+            hpcgen(ranks, "train", run_file, "--run", run, *settings, "--set", "train.steps=10").status == 0
+        )
         ended = hpcgen(5 - ranks, "train", run_file, "--run", run, *settings)
         assert ended.status == 0 and "resuming from" in ended.out
         assert same(hpcgen, tmp_path / "ranks-1", run)
@@ -80,7 +87,9 @@ def test_serial_hdf5_writes_the_same_checkpoint(hpcgen, fault, run_file, tmp_pat
 
 def test_h5py_without_mpi_reads_a_checkpoint(alone):
     code = "import sys, h5py; f = h5py.File(sys.argv[1], driver='sec2'); print(f['players/generator/parameters'][...].sum())"
-    ended = subprocess.run([sys.executable, "-c", code, alone / LAST], capture_output=True, text=True, timeout=30)
+    ended = subprocess.run(
+        [sys.executable, "-c", code, alone / LAST], capture_output=True, text=True, timeout=30
+    )
     assert ended.returncode == 0 and float(ended.stdout)
 
 

@@ -69,8 +69,20 @@ def test_any_data_trains_samples_and_is_drawn(hpcgen, originals, tmp_path, data)
     with Image.open(tmp_path / "run" / "samples" / "step-00000003.png") as image:
         assert min(image.size) > 50
     seconds = json.loads(timings.read_text())
-    assert len(seconds) == 2 and {"data", "compute", "exchange", "update", "hooks", "total"} <= set(seconds[0])
-    ended = hpcgen(2, "sample", tmp_path / "run", "--count", "5", "--out", tmp_path / "new.h5", "--png", tmp_path / "new.png")
+    assert len(seconds) == 2 and {"data", "compute", "exchange", "update", "hooks", "total"} <= set(
+        seconds[0]
+    )
+    ended = hpcgen(
+        2,
+        "sample",
+        tmp_path / "run",
+        "--count",
+        "5",
+        "--out",
+        tmp_path / "new.h5",
+        "--png",
+        tmp_path / "new.png",
+    )
     assert ended.status == 0
     with h5py.File(tmp_path / "new.h5") as file:
         assert file["samples"].shape == (5, *shape[1:])
@@ -91,10 +103,14 @@ def test_text_from_files_to_figures(hpcgen, tmp_path):
         f'data.path = "{tmp_path / "text.h5"}"\nmodel = {{ kind = "rvae", hidden = 8 }}\n'
         "train = { steps = 3, lanes = 3, lane_size = 4 }\n"
     )
-    assert hpcgen(3, "train", tmp_path / "run.toml", "--run", tmp_path / "run", "--progress", "off").status == 0
+    assert (
+        hpcgen(3, "train", tmp_path / "run.toml", "--run", tmp_path / "run", "--progress", "off").status == 0
+    )
     said = [hpcgen(ranks, "sample", tmp_path / "run", "--count", "3").out for ranks in (0, 2)]
     assert said[0] == said[1] and said[0].count("----------------") == 2
     for ranks in (1, 3):
-        ended = hpcgen(ranks, "evaluate", tmp_path / "run", tmp_path / "text.h5", "--json", tmp_path / f"{ranks}.json")
+        ended = hpcgen(
+            ranks, "evaluate", tmp_path / "run", tmp_path / "text.h5", "--json", tmp_path / f"{ranks}.json"
+        )
         assert ended.status == 0 and "bits_a_character" in ended.out and ended.err == ""
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "3.json").read_bytes()

@@ -37,7 +37,9 @@ def small_disk(tmp_path):
     """A file system that holds one checkpoint of the run and not two."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], capture_output=True, text=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk], capture_output=True, text=True
+    )
     if mounted.returncode:
         pytest.skip(f"a small disk needs the right to mount: {mounted.stderr.strip()}")
     yield disk
@@ -100,7 +102,10 @@ def test_a_diverging_loss_is_named(hpcgen, run_file, tmp_path, ranks):
     ended = hpcgen(ranks, "train", run_file, "--run", tmp_path / "run", *settings)
     assert ended.status == 1
     line = ended.one_line()
-    assert re.search(r"step \d+: the (discriminator|generator)'s (loss is (nan|inf|-inf)|numbers are no longer finite)", line)
+    assert re.search(
+        r"step \d+: the (discriminator|generator)'s (loss is (nan|inf|-inf)|numbers are no longer finite)",
+        line,
+    )
     good = re.search(r"the last good checkpoint is (\S+\.h5);", line).group(1)
     assert hpcgen(0, "inspect", good).status == 0
 
@@ -115,7 +120,14 @@ def wait_for(condition, seconds=20):
 @pytest.mark.parametrize("ranks", [0, 1, 3])
 def test_a_signal_saves_and_stops(launch, hpcgen, run_file, tmp_path, ranks):
     run = tmp_path / "run"
-    settings = ["--set", "train.steps=1000000", "--set", "checkpoint.every=1000000", "--set", "samples.every=1000000"]
+    settings = [
+        "--set",
+        "train.steps=1000000",
+        "--set",
+        "checkpoint.every=1000000",
+        "--set",
+        "samples.every=1000000",
+    ]
     job = launch(ranks, "train", run_file, "--run", run, *settings)
     wait_for((run / "metrics.csv").exists)
     time.sleep(0.5)
@@ -123,7 +135,9 @@ def test_a_signal_saves_and_stops(launch, hpcgen, run_file, tmp_path, ranks):
     ended = job.wait()
     assert ended.status == 1
     (saved,) = (run / "checkpoints").iterdir()
-    assert re.search(r"stopped by a signal after step (\d+), saved in .*; run again to go on", ended.one_line())
+    assert re.search(
+        r"stopped by a signal after step (\d+), saved in .*; run again to go on", ended.one_line()
+    )
     step = int(saved.stem.removeprefix("step-"))
     ended = hpcgen(max(1, ranks), "train", run_file, "--run", run, "--set", f"train.steps={step + 1}")
     assert ended.status == 0 and f"resuming from {saved}" in ended.out
@@ -131,7 +145,9 @@ def test_a_signal_saves_and_stops(launch, hpcgen, run_file, tmp_path, ranks):
 
 def test_a_second_run_in_the_folder_is_refused(launch, hpcgen, run_file, tmp_path):
     run = tmp_path / "run"
-    first = launch(2, "train", run_file, "--run", run, "--set", "train.steps=1000000", "--set", "samples.every=1000000")
+    first = launch(
+        2, "train", run_file, "--run", run, "--set", "train.steps=1000000", "--set", "samples.every=1000000"
+    )
     wait_for((run / "metrics.csv").exists)
     ended = hpcgen(2, "train", run_file, "--run", run)
     assert ended.status == 2 and "another run is writing there" in ended.one_line()
@@ -141,7 +157,10 @@ def test_a_second_run_in_the_folder_is_refused(launch, hpcgen, run_file, tmp_pat
 
 def test_whatever_a_killed_job_leaves_is_whole(launch, hpcgen, run_file, tmp_path):
     """Killed at random moments of a run that always writes checkpoints; then resumed to the bits of an undisturbed run."""
-    run, settings = tmp_path / "run", ["--set", "checkpoint.every=1", "--set", "train.steps=60", "--set", "checkpoint.keep=0"]
+    run, settings = (
+        tmp_path / "run",
+        ["--set", "checkpoint.every=1", "--set", "train.steps=60", "--set", "checkpoint.keep=0"],
+    )
     moments = random.Random(5)
     for _ in range(4):
         job = launch(2, "train", run_file, "--run", run, *settings)

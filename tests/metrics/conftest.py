@@ -14,7 +14,10 @@ def divided():
             results, shares = [], Partition.even(len(sets[0]), ranks, BLOCK)
             for rows in map(shares.slice, range(ranks)):
                 mine = [_elsewhere(x[rows]) for x in sets]
-                results += [function(*(x[block] for x in mine), rows.start + block.start) for block in blocks(len(mine[0]))]
+                results += [
+                    function(*(x[block] for x in mine), rows.start + block.start)
+                    for block in blocks(len(mine[0]))
+                ]
             return results
 
         return each

@@ -30,16 +30,22 @@ def kernel_distance(each, x, y):
 
 def precision(each, x, y):
     radii = np.concatenate(each(lambda block, start: neighbours.squared_radii(block, x, start), x))
-    return np.append(radii, neighbours.share(each(lambda block, start: neighbours.covered(block, x, radii), y)))
+    return np.append(
+        radii, neighbours.share(each(lambda block, start: neighbours.covered(block, x, radii), y))
+    )
 
 
 def sliced_distance(each, x, y):
     axes = sliced.directions(np.random.default_rng(5), 11, x.shape[1])
-    return sliced.distance(*(np.concatenate(each(lambda block, start: sliced.project(block, axes), z)) for z in (x, y)))
+    return sliced.distance(
+        *(np.concatenate(each(lambda block, start: sliced.project(block, axes), z)) for z in (x, y))
+    )
 
 
 def power_spectrum(each, x, y):
-    return spectrum.mean(each(lambda block, start: spectrum.radial_power(block.reshape(-1, 3, 2, 2)), x), len(x))
+    return spectrum.mean(
+        each(lambda block, start: spectrum.radial_power(block.reshape(-1, 3, 2, 2)), x), len(x)
+    )
 
 
 METRICS = [frechet_distance, projected, kernel_distance, precision, sliced_distance, power_spectrum]

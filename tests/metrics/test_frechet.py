@@ -10,7 +10,9 @@ def gaussian(mean, covariance):
 
 
 def test_in_one_dimension_it_is_the_squared_differences_of_means_and_deviations():
-    assert frechet.distance(gaussian([1], [[4]]), gaussian([3], [[25]])) == pytest.approx((3 - 1) ** 2 + (5 - 2) ** 2)
+    assert frechet.distance(gaussian([1], [[4]]), gaussian([3], [[25]])) == pytest.approx(
+        (3 - 1) ** 2 + (5 - 2) ** 2
+    )
 
 
 @pytest.mark.parametrize("zeros", [0, 5])
@@ -25,7 +27,10 @@ def test_covariances_of_the_same_axes(zeros, random):
 
 def test_against_scipy(random):
     linalg = pytest.importorskip("scipy.linalg")
-    a, b = (Moments.of(random.standard_normal((60, 8)) @ random.standard_normal((8, 8)) + shift) for shift in (0, 1))
+    a, b = (
+        Moments.of(random.standard_normal((60, 8)) @ random.standard_normal((8, 8)) + shift)
+        for shift in (0, 1)
+    )
     root = linalg.sqrtm(a.covariance @ b.covariance).real
     expected = ((a.mean - b.mean) ** 2).sum() + np.trace(a.covariance + b.covariance - 2 * root)
     assert frechet.distance(a, b) == pytest.approx(expected, rel=1e-10)
@@ -48,4 +53,6 @@ def test_equal_samples_are_points(random):
 
 def test_one_sample_is_refused(random):
     with pytest.raises(ValueError, match="two samples"):
-        frechet.distance(Moments.of(random.standard_normal((1, 3))), Moments.of(random.standard_normal((9, 3))))
+        frechet.distance(
+            Moments.of(random.standard_normal((1, 3))), Moments.of(random.standard_normal((9, 3)))
+        )

@@ -47,7 +47,12 @@ def test_spheres_are_closed():
     """Four points a unit apart on a line: the third nearest others are 3, 2, 2 and 3 away."""
     x = np.arange(4.0)[:, None]
     assert radii_of(x) == pytest.approx([9, 4, 4, 9])
-    assert covered(np.array([[-3.0], [-3.001], [6], [6.001]]), x, radii_of(x)).tolist() == [True, False, True, False]
+    assert covered(np.array([[-3.0], [-3.001], [6], [6.001]]), x, radii_of(x)).tolist() == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_as_many_samples_as_neighbours_are_refused():

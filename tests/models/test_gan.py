@@ -57,7 +57,10 @@ def test_gradients(loss, player, output, random):
 def test_kept_samples_change_no_bit(random):
     model = small_gan()
     theta = initialized(model, np.float32, random)
-    batch, noise = random.standard_normal((4, 2, 3, 1)).astype("f4"), random.standard_normal((4, 3)).astype("f4")
+    batch, noise = (
+        random.standard_normal((4, 2, 3, 1)).astype("f4"),
+        random.standard_normal((4, 3)).astype("f4"),
+    )
     bits = set()
     for recompute in (False, True):
         lane, grad = Batch(4, batch, noise), Vector(model.layouts["generator"])
@@ -125,7 +128,9 @@ NETWORKS = {
 def test_gradients_of_convolutional_networks(network, player, random):
     """Along random directions: the networks have too many parameters for all differences."""
     keys, shape = NETWORKS[network]
-    text = f'data.path = "x"\n[model]\nnetwork = "{network}"\nlatent = 5\ngenerator.{keys}\ndiscriminator.{keys}'
+    text = (
+        f'data.path = "x"\n[model]\nnetwork = "{network}"\nlatent = 5\ngenerator.{keys}\ndiscriminator.{keys}'
+    )
     model = GAN(parse_config(text).model, floats(*shape))
     theta = initialized(model, np.float64, random)
     batch, noise = random.standard_normal((4, *shape)), random.standard_normal((4, 5))

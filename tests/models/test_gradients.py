@@ -48,14 +48,21 @@ CASES = {
     "smoothed": (GAN + SMOOTH + "label_smoothing = 0.1", LABELLED),
     "spectral": (GAN + SMOOTH + "loss = 'hinge'\nspectral_norm = true", LABELLED),
     "penalty": (GAN + SMOOTH + "loss = 'wasserstein'\ngradient_penalty = 10.0", LABELLED),
-    "penalty-leaky": (GAN + LEAKY + "loss = 'wasserstein'\ngradient_penalty = 10.0\nconditional = true", LABELLED),
+    "penalty-leaky": (
+        GAN + LEAKY + "loss = 'wasserstein'\ngradient_penalty = 10.0\nconditional = true",
+        LABELLED,
+    ),
 }
 
 
 def rows(schema, random, n=5):
     """Return samples, inputs and labels in a model's units."""
     tokens = schema.kind == "text"
-    samples = random.integers(0, len(schema.vocabulary), (n, *schema.shape)) if tokens else random.random((n, *schema.shape))
+    samples = (
+        random.integers(0, len(schema.vocabulary), (n, *schema.shape))
+        if tokens
+        else random.random((n, *schema.shape))
+    )
     inputs = random.standard_normal((n, len(schema.inputs))) if schema.inputs else None
     return samples, inputs, random.integers(0, schema.classes, n) if schema.classes else None
 

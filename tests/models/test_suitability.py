@@ -11,7 +11,9 @@ IMAGES = Schema((8, 8, 1), "uint8", "image", 0.0, 255.0)
 LARGE = Schema((16, 16, 1), "uint8", "image", 0.0, 255.0)
 LABELLED = Schema((8, 8, 1), "uint8", "image", 0.0, 255.0, classes=10)
 TEXT = Schema((12,), "uint8", "text", 0.0, 3.0, vocabulary="abcd")
-COLUMNS = Schema((1,), "float32", "array", 0.0, 1.0, inputs=Columns((0.0,), (1.0,)), outputs=Columns((0.0,), (1.0,)))
+COLUMNS = Schema(
+    (1,), "float32", "array", 0.0, 1.0, inputs=Columns((0.0,), (1.0,)), outputs=Columns((0.0,), (1.0,))
+)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +23,11 @@ COLUMNS = Schema((1,), "float32", "array", 0.0, 1.0, inputs=Columns((0.0,), (1.0
         ("kind = 'vae'", TEXT, 'the samples are text, which takes model.kind = "rvae"'),
         ("kind = 'classifier'", TEXT, "no labels of two classes"),
         ("kind = 'classifier'", IMAGES, "no labels of two classes"),
-        ("kind = 'gan'\nconditional = true", IMAGES, "no labels of two classes or more, which model.conditional"),
+        (
+            "kind = 'gan'\nconditional = true",
+            IMAGES,
+            "no labels of two classes or more, which model.conditional",
+        ),
         ("kind = 'rvae'", IMAGES, 'model.network = "text" needs text'),
         ("kind = 'rvae'\nnetwork = 'sequence'", IMAGES, "samples of 8 x 8 x 1 are no sequences"),
         ("kind = 'rvae'\nnetwork = 'sequence'", TEXT, "the samples are text"),
@@ -29,7 +35,11 @@ COLUMNS = Schema((1,), "float32", "array", 0.0, 1.0, inputs=Columns((0.0,), (1.0
         ("kind = 'regressor'", TEXT, "the data have no /inputs"),
         ("kind = 'gan'\nloss = 'wasserstein'", IMAGES, "needs a bound of the discriminator"),
         ("kind = 'gan'\nloss = 'hinge'\nlabel_smoothing = 0.1", IMAGES, "has no targets to smooth"),
-        ("kind = 'gan'\nnetwork = 'dcgan64'\ngradient_penalty = 1.0", LARGE, "second derivatives, which BatchNorm"),
+        (
+            "kind = 'gan'\nnetwork = 'dcgan64'\ngradient_penalty = 1.0",
+            LARGE,
+            "second derivatives, which BatchNorm",
+        ),
     ],
 )
 def test_refused(text, schema, message):
@@ -43,7 +53,10 @@ def test_refused(text, schema, message):
     [
         ("kind = 'gan'\nconditional = true", LABELLED),
         ("kind = 'gan'\nloss = 'wasserstein'\nspectral_norm = true", IMAGES),
-        ("kind = 'gan'\nnetwork = 'dcgan64'\ngradient_penalty = 1.0\ndiscriminator.normalization = false", IMAGES),
+        (
+            "kind = 'gan'\nnetwork = 'dcgan64'\ngradient_penalty = 1.0\ndiscriminator.normalization = false",
+            IMAGES,
+        ),
         ("kind = 'rvae'", TEXT),
         ("kind = 'linear'", COLUMNS),
         ("kind = 'vae'", COLUMNS),

@@ -95,7 +95,9 @@ def test_vae(random, likelihood, free_bits):
 def recurrent(cell, theta, name):
     """Return PyTorch's layer with hpcgen's parameters, as tensors that gradients reach."""
     weights = [theta[f"{name}/{part}"] for part in ("input", "recurrent", "input_bias", "recurrent_bias")]
-    module = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell](weights[0].shape[0], weights[1].shape[0], batch_first=True)
+    module = {"gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell](
+        weights[0].shape[0], weights[1].shape[0], batch_first=True
+    )
     names = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
     values = dict(zip(names, [weights[0].T, weights[1].T, *weights[2:]]))
 
@@ -116,7 +118,11 @@ def test_rvae(random, cell, kind):
         schema = Schema((time,), "uint8", "text", 0.0, 19.0, vocabulary="abcdefghijklmnopqrst")
         x = random.integers(0, 20, (N, time))
     else:
-        options, schema, x = SequenceRVAE(network="sequence", sigma=0.5, **keys), floats(time, 3), normal(random, N, time, 3)
+        options, schema, x = (
+            SequenceRVAE(network="sequence", sigma=0.5, **keys),
+            floats(time, 3),
+            normal(random, N, time, 3),
+        )
     noise = normal(random, N, latent)
     blank = torch.tensor(np.random.default_rng(0).random((N, time), dtype=np.float32) < 0.3)
 
@@ -132,9 +138,15 @@ def test_rvae(random, cell, kind):
         else:
             before = torch.cat([torch.zeros(N, 1, 3), rows[:, :-1]], 1).masked_fill(blank[..., None], 0.0)
         given = torch.cat([before, z[:, None].expand(N, time, latent)], 2)
-        hiddens = recurrent(cell, theta, "decoder/recurrent")(given, torch.tanh(dense(z, theta, "decoder/start")))
+        hiddens = recurrent(cell, theta, "decoder/recurrent")(
+            given, torch.tanh(dense(z, theta, "decoder/start"))
+        )
         a = dense(hiddens, theta, "decoder/output")
-        loss = functional.cross_entropy(a.flatten(0, 1), rows.flatten(), reduction="sum") if text else gaussian(a, rows, 0.5)
+        loss = (
+            functional.cross_entropy(a.flatten(0, 1), rows.flatten(), reduction="sum")
+            if text
+            else gaussian(a, rows, 0.5)
+        )
         return loss + kl.sum()
 
     batch = Batch(N, x, noise, random=lambda i: np.random.default_rng(i))
@@ -196,7 +208,13 @@ def test_gan(random, loss, conditional):
 
     batch = Batch(N, x, noise, labels=labels, random=lambda i: np.random.default_rng(i))
     agree(model, "discriminator", batch, discriminator, random)
-    agree(model, "generator", Batch(N, x, noise, labels=labels), lambda t: LOSSES[loss][2](logits(t, fake(t))), random)
+    agree(
+        model,
+        "generator",
+        Batch(N, x, noise, labels=labels),
+        lambda t: LOSSES[loss][2](logits(t, fake(t))),
+        random,
+    )
 
 
 COLUMNS = floats(2, inputs=Columns((0.0,) * 6, (1.0,) * 6), outputs=Columns((0.0, 1.0), (1.0, 2.0)))
@@ -217,7 +235,12 @@ def test_regressor(random):
     x, y = normal(random, N, 6), normal(random, N, 2)
 
     def objective(theta):
-        return 0.5 * (perceptron(torch.tensor(x), theta["regressor"], 3, torch.relu) - torch.tensor(y)).square().sum()
+        return (
+            0.5
+            * (perceptron(torch.tensor(x), theta["regressor"], 3, torch.relu) - torch.tensor(y))
+            .square()
+            .sum()
+        )
 
     model = Regressor(RegressorOptions(regressor=Perceptron([10, 10])), COLUMNS)
     agree(model, "regressor", Batch(N, y, inputs=x), objective, random)

@@ -37,7 +37,9 @@ def run(model, theta, batch, noise):
 @pytest.mark.parametrize("likelihood", ["bernoulli", "gaussian"])
 @pytest.mark.parametrize("beta", [1.0, 0.3])
 def test_gradient(random, likelihood, beta):
-    text = f"likelihood = '{likelihood}'\nbeta = {beta}\nencoder = {{ hidden = [5], activation = 'softplus' }}\n"
+    text = (
+        f"likelihood = '{likelihood}'\nbeta = {beta}\nencoder = {{ hidden = [5], activation = 'softplus' }}\n"
+    )
     model, theta = made(text + "decoder = { hidden = [4], activation = 'softplus' }", (2, 3))
     batch, noise = random.random((4, 2, 3)), random.standard_normal((4, 3))
     grad, parameters = run(model, theta, batch, noise), model.layouts["vae"].parameters
@@ -58,7 +60,9 @@ def test_a_convolutional_gradient_along_directions(random):
             theta_vae.data[...] = start + sign * step * direction
             losses.append(float(run(model, theta, batch, noise)["loss"]))
         slope = (losses[0] - losses[1]) / (2 * step)
-        assert slope == pytest.approx(grad.data[model.layouts["vae"].parameters] @ direction, rel=1e-6, abs=1e-6)
+        assert slope == pytest.approx(
+            grad.data[model.layouts["vae"].parameters] @ direction, rel=1e-6, abs=1e-6
+        )
 
 
 def test_kl_is_that_of_two_normal_distributions(random):
@@ -68,7 +72,9 @@ def test_kl_is_that_of_two_normal_distributions(random):
     mean, log_variance = random.standard_normal(3), random.standard_normal(3)
     theta["vae"]["encoder/dense1/bias"][...] = np.concatenate([mean, log_variance])
     z = np.linspace(-30, 30, 200_001)
-    log_q = -0.5 * (log_variance[:, None] + (z - mean[:, None]) ** 2 / np.exp(log_variance[:, None]) + np.log(2 * np.pi))
+    log_q = -0.5 * (
+        log_variance[:, None] + (z - mean[:, None]) ** 2 / np.exp(log_variance[:, None]) + np.log(2 * np.pi)
+    )
     log_p = -0.5 * (z * z + np.log(2 * np.pi))
     expected = (np.exp(log_q) * (log_q - log_p)).sum() * (z[1] - z[0])
     assert run(model, theta, np.zeros((2, 4)), np.zeros((2, 3)))["kl"] == pytest.approx(2 * expected)
@@ -89,7 +95,9 @@ def test_likelihoods_are_distributions(likelihood):
 def test_the_categorical_likelihood(random):
     a, likelihood = random.standard_normal((2, 3, 5)), Categorical()
     x = random.integers(0, 5, (2, 3))
-    assert np.exp([-likelihood.terms(a, np.full((2, 3), token)) for token in range(5)]).sum(0) == pytest.approx(1)
+    assert np.exp([-likelihood.terms(a, np.full((2, 3), token)) for token in range(5)]).sum(
+        0
+    ) == pytest.approx(1)
     assert likelihood.loss(a, x)[0] == pytest.approx(likelihood.terms(a, x).sum())
     drawn = likelihood.draw(np.broadcast_to(a[0, 0], (20_000, 5)), np.random.default_rng(0))
     expected = np.exp(a[0, 0]) / np.exp(a[0, 0]).sum()
@@ -99,7 +107,9 @@ def test_the_categorical_likelihood(random):
 
 def test_the_bounds_of_a_model_with_a_known_likelihood(random):
     """A linear Gaussian autoencoder's p(x) is normal; the importance weighted bound comes close to it, from below."""
-    model, theta = made("likelihood = 'gaussian'\nsigma = 1.5\nencoder = { hidden = [] }\ndecoder = { hidden = [] }", (4,))
+    model, theta = made(
+        "likelihood = 'gaussian'\nsigma = 1.5\nencoder = { hidden = [] }\ndecoder = { hidden = [] }", (4,)
+    )
     vector = theta["vae"]
     vector.data[...] = 0.3 * random.standard_normal(vector.data.shape)
     # A posterior about as broad as the prior, so that draws from it reach all that counts.
@@ -109,7 +119,9 @@ def test_the_bounds_of_a_model_with_a_known_likelihood(random):
     x = random.standard_normal((20, 4))
     covariance = weight.T @ weight + 2.25 * np.eye(4)
     error = x - bias
-    expected = -0.5 * ((error @ np.linalg.inv(covariance) * error).sum(1) + np.linalg.slogdet(2 * np.pi * covariance)[1])
+    expected = -0.5 * (
+        (error @ np.linalg.inv(covariance) * error).sum(1) + np.linalg.slogdet(2 * np.pi * covariance)[1]
+    )
     elbo, iwae = model.bounds(theta, x, random.standard_normal((5000, 20, 3)))
     assert np.all(elbo < expected) and iwae == pytest.approx(expected, abs=0.05) and np.all(elbo < iwae)
 

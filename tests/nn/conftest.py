@@ -14,7 +14,12 @@ from hpcgen.nn.vector import Layout, Vector
 
 # No health check: what they measure is time, which differs between ranks.
 settings.register_profile(
-    "hpcgen", derandomize=True, deadline=None, database=None, max_examples=25, suppress_health_check=list(HealthCheck)
+    "hpcgen",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=25,
+    suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("hpcgen")
 
@@ -25,8 +30,12 @@ st.register_type_strategy(np.random.Generator, st.builds(np.random.default_rng, 
 def _windows(draw, spatial=None, kernel=5, size=9):
     """A Geometry of 1, 2 or 3 axes with kernels up to `kernel`, and sizes up to `size` into which it fits."""
     spatial = spatial or draw(st.integers(1, 3))
-    axes = [[draw(st.integers(low, high)) for low, high in ((1, kernel), (1, 3), (0, 2))] for _ in range(spatial)]
-    return Geometry(*zip(*axes)), tuple(draw(st.integers(max(1, k - 2 * p), max(size, k))) for k, _, p in axes)
+    axes = [
+        [draw(st.integers(low, high)) for low, high in ((1, kernel), (1, 3), (0, 2))] for _ in range(spatial)
+    ]
+    return Geometry(*zip(*axes)), tuple(
+        draw(st.integers(max(1, k - 2 * p), max(size, k))) for k, _, p in axes
+    )
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,10 @@ CASES = {
     "Conv 1 x 1": (Conv("layer", Geometry((1, 1), (1, 1), (0, 0)), 2, 3, slope=0.2), (4, 3, 2, 2)),
     "Conv, DCGAN's": (Conv("layer", HALVED, 16, 32, bias=False, slope=0.2, deviation=0.02), (4, 6, 7, 16)),
     "ConvTranspose": (ConvTranspose("layer", Geometry((3,), (2,), (1,)), 2, 3, (1,)), (4, 7, 2)),
-    "ConvTranspose, DCGAN's": (ConvTranspose("layer", HALVED, 32, 16, (0, 0), slope=0.0, deviation=0.02), (4, 3, 2, 32)),
+    "ConvTranspose, DCGAN's": (
+        ConvTranspose("layer", HALVED, 32, 16, (0, 0), slope=0.0, deviation=0.02),
+        (4, 3, 2, 32),
+    ),
     "BatchNorm": (BatchNorm("layer", 3), (4, 5, 3)),
     "BatchNorm, ReLU": (BatchNorm("layer", 3, slope=0.0), (4, 3)),
     "LayerNorm": (LayerNorm("layer", (5, 3)), (4, 5, 3)),
@@ -46,12 +49,20 @@ CASES = {
     "Dropout of nothing": (Dropout(0.0), (4, 5)),
     "SpectralNorm of Dense": (SpectralNorm(Dense("layer", 3, 5)), (4, 3)),
     "SpectralNorm of Conv": (SpectralNorm(Conv("layer", HALVED, 2, 3, slope=0.2)), (4, 6, 7, 2)),
-    "SpectralNorm of ConvTranspose": (SpectralNorm(ConvTranspose("layer", HALVED, 2, 3, (0, 0))), (4, 3, 2, 2)),
+    "SpectralNorm of ConvTranspose": (
+        SpectralNorm(ConvTranspose("layer", HALVED, 2, 3, (0, 0))),
+        (4, 3, 2, 2),
+    ),
     "Chain": (Chain([Dense("layer", 3, 5), BatchNorm("norm", 5), Tanh()]), (4, 3)),
-    "Chain with a tangent": (Chain([Dense("layer", 3, 5, slope=0.2), LayerNorm("norm", (5,)), Tanh(), Dropout(0.5)]), (4, 3)),
+    "Chain with a tangent": (
+        Chain([Dense("layer", 3, 5, slope=0.2), LayerNorm("norm", (5,)), Tanh(), Dropout(0.5)]),
+        (4, 3),
+    ),
 }
 TANGENTS = {
-    f"tangent of {name}": (Pair(layer), (2, *shape)) for name, (layer, shape) in CASES.items() if not layer.without_tangent
+    f"tangent of {name}": (Pair(layer), (2, *shape))
+    for name, (layer, shape) in CASES.items()
+    if not layer.without_tangent
 }
 CASES |= TANGENTS
 EACH = pytest.mark.parametrize("layer, shape", CASES.values(), ids=CASES)
@@ -92,9 +103,15 @@ def subclasses(kind):
 
 def test_every_layer_is_a_case():
     mine = {
-        kind for kind in subclasses(Layer) if kind.__module__.startswith("hpcgen.nn.") and not kind.__name__.startswith("_")
+        kind
+        for kind in subclasses(Layer)
+        if kind.__module__.startswith("hpcgen.nn.") and not kind.__name__.startswith("_")
     }
-    abstract = {Layer, Recurrent, *(kind for kind in mine if kind.__name__ in ("Affine", "Elementwise", "Shaping"))}
+    abstract = {
+        Layer,
+        Recurrent,
+        *(kind for kind in mine if kind.__name__ in ("Affine", "Elementwise", "Shaping")),
+    }
     elsewhere = {kind for kind in mine if kind.__name__ == "Embedding"}  # its x is no float
     assert mine - abstract - elsewhere == {type(layer) for layer, _ in CASES.values()}
     assert any(isinstance(form, Winograd) for form in CASES["Conv, DCGAN's"][0].forms)
@@ -217,7 +234,9 @@ class TestTangent:
         dty = np.random.default_rng(79).standard_normal(y.shape).astype(dtype)
         _, dt = backward(None, dty.copy())
         tolerance = 1e-5 if dtype == np.float32 else 1e-12
-        assert np.vdot(ty, dty) == pytest.approx(np.vdot(t, dt), abs=tolerance * float(np.abs(ty * dty).sum()))
+        assert np.vdot(ty, dty) == pytest.approx(
+            np.vdot(t, dt), abs=tolerance * float(np.abs(ty * dty).sum())
+        )
         _, back = pair.layer.forward(theta, x, self.train())
         assert np.abs(back(dty.copy()) - dt).max() <= tolerance * np.abs(dt).max()
 
@@ -231,4 +250,6 @@ class TestTangent:
             dx, dt = pair.layer.tangent(theta, x, t, self.train())[2](dy, dty.copy(), grad)
             found.append([np.zeros_like(x) if dx is None else dx, dt, grad.data[grad.layout.parameters]])
         for without, zero in zip(*found):
-            assert without.dtype == dtype and np.abs(without - zero).max(initial=0) <= 1e-6 * np.abs(zero).max(initial=1)
+            assert without.dtype == dtype and np.abs(without - zero).max(initial=0) <= 1e-6 * np.abs(
+                zero
+            ).max(initial=1)

@@ -60,7 +60,9 @@ def test_embeddings_are_standard_normal(random, filled):
     layer = Embedding("layer", 100, 20)
     theta = filled(layer, random, np.float32)
     layer.initialize(theta, random)
-    assert theta["layer/weight"].std() == pytest.approx(1, rel=0.1) and np.abs(theta["layer/weight"]).max() > 2
+    assert (
+        theta["layer/weight"].std() == pytest.approx(1, rel=0.1) and np.abs(theta["layer/weight"]).max() > 2
+    )
 
 
 @EACH

@@ -20,7 +20,10 @@ NAMES = [
     for name, value in vars(plain).items()
     if inspect.isfunction(value) and value.__module__ == plain.__name__ and not name.startswith("_")
 ]
-ADJOINTS = [("unfold", "fold"), *((f"winograd_{x}", f"winograd_{x}_adjoint") for x in ("data", "output", "weight"))]
+ADJOINTS = [
+    ("unfold", "fold"),
+    *((f"winograd_{x}", f"winograd_{x}_adjoint") for x in ("data", "output", "weight")),
+]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 
 ROWS = st.sampled_from([1, 2, 3, 9, 100, 255, 256, 257, 511, 512, 513, 900])
@@ -28,7 +31,9 @@ CHANNELS = st.one_of(st.integers(1, 9), st.sampled_from([16, 31, 64, 65]))
 SLOPES = st.sampled_from([1.0, 0.0, 0.2, 0.01])
 SAMPLES = st.integers(1, 3)
 # Around the end of a block of plain's, too.
-LENGTHS = st.one_of(st.integers(0, 40), st.sampled_from([1003, (1 << 14) - 1, 1 << 14, (1 << 14) + 1, (1 << 15) + 3]))
+LENGTHS = st.one_of(
+    st.integers(0, 40), st.sampled_from([1003, (1 << 14) - 1, 1 << 14, (1 << 14) + 1, (1 << 15) + 3])
+)
 SHARES = st.floats(0.01, 0.99)
 
 
@@ -95,7 +100,12 @@ class Drawn:
         geometry, sizes = self.draw(self.windows())
         n, channels = self.draw(SAMPLES), self.draw(st.integers(1, 9))
         x = self.numbers(n, *sizes, channels)
-        return x, self.numbers(n, *geometry.positions(sizes), *geometry.kernel, channels), geometry.stride, geometry.padding
+        return (
+            x,
+            self.numbers(n, *geometry.positions(sizes), *geometry.kernel, channels),
+            geometry.stride,
+            geometry.padding,
+        )
 
     def unfold(self):
         return self._windows()
@@ -187,7 +197,9 @@ def test_every_kernel_is_compiled_and_drawn(compiled):
 @pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=60)
 @given(data=st.data(), random=...)
-def test_compiled_kernels_give_the_same_bits(compiled, windows, name, dtype, data, random: np.random.Generator):
+def test_compiled_kernels_give_the_same_bits(
+    compiled, windows, name, dtype, data, random: np.random.Generator
+):
     arguments = getattr(Drawn(data.draw, random, windows, dtype), name)()
     expected = run(plain, name, arguments, garbage=np.nan)
     actual = run(compiled, name, arguments, garbage=7)
@@ -239,7 +251,9 @@ class Recorded:
 @DTYPES
 @pytest.mark.parametrize("name", NAMES)
 @given(data=st.data(), random=...)
-def test_loops_refuse_arrays_that_they_would_misread(compiled, windows, name, dtype, data, random: np.random.Generator):
+def test_loops_refuse_arrays_that_they_would_misread(
+    compiled, windows, name, dtype, data, random: np.random.Generator
+):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compiled, "_loops", Recorded(compiled._loops))
         getattr(compiled, name)(*getattr(Drawn(data.draw, random, windows, dtype), name)())
@@ -325,7 +339,9 @@ def test_compiled_kernels_can_be_declined(comm):
         "assert kernels(numpy.zeros(2)) is plain and name() == 'numpy';"
         "assert not [module for module in sys.modules if module.endswith(('compiled', '_loops'))]"
     )
-    ended = subprocess.run([sys.executable, "-c", code], env={**os.environ, "HPCGEN_KERNELS": "numpy"}, timeout=30)
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "HPCGEN_KERNELS": "numpy"}, timeout=30
+    )
     assert ended.returncode == 0
 
 

@@ -26,7 +26,9 @@ SMOOTHED = {
 
 
 def test_all_are_here():
-    assert set(DEFINITIONS) == set(LOSSES) and set(SMOOTHED) == {name for name in LOSSES if LOSSES[name].smooths}
+    assert set(DEFINITIONS) == set(LOSSES) and set(SMOOTHED) == {
+        name for name in LOSSES if LOSSES[name].smooths
+    }
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -39,7 +41,9 @@ def test_losses(name, part, random):
 @pytest.mark.parametrize("part", [0, 1, 2])
 def test_one_sided_label_smoothing(name, part, random):
     """Only what the discriminator makes of real samples changes."""
-    assert_slope(getattr(LOSSES[name](0.1), PARTS[part]), (SMOOTHED[name], *DEFINITIONS[name][1:])[part], random)
+    assert_slope(
+        getattr(LOSSES[name](0.1), PARTS[part]), (SMOOTHED[name], *DEFINITIONS[name][1:])[part], random
+    )
 
 
 def assert_slope(loss, definition, random):

@@ -37,7 +37,9 @@ def moments(o, g, s, t):
     zeros = [0] * len(g)
     s["m"] = [o.beta1 * m + (1 - o.beta1) * d for m, d in zip(s.get("m", zeros), g)]
     s["v"] = [o.beta2 * v + (1 - o.beta2) * d * d for v, d in zip(s.get("v", zeros), g)]
-    return [m / (1 - o.beta1**t) / (math.sqrt(v / (1 - o.beta2**t)) + o.epsilon) for m, v in zip(s["m"], s["v"])]
+    return [
+        m / (1 - o.beta1**t) / (math.sqrt(v / (1 - o.beta2**t)) + o.epsilon) for m, v in zip(s["m"], s["v"])
+    ]
 
 
 def adam(o, w, g, s, t):
@@ -56,7 +58,10 @@ def norm(values):
 def lars(o, w, g, s, t, adapts):
     decay = o.weight_decay if adapts else 0
     trust = o.trust * norm(w) / (norm(g) + decay * norm(w)) if adapts else 1
-    s["v"] = [o.momentum * v + o.rate(t) * trust * (d + decay * x) for v, d, x in zip(s.get("v", [0] * len(w)), g, w)]
+    s["v"] = [
+        o.momentum * v + o.rate(t) * trust * (d + decay * x)
+        for v, d, x in zip(s.get("v", [0] * len(w)), g, w)
+    ]
     return [x - v for x, v in zip(w, s["v"])]
 
 
@@ -67,7 +72,15 @@ def lamb(o, w, g, s, t, adapts):
     return [x - o.rate(t) * trust * d for x, d in zip(w, direction)]
 
 
-FORMULAS = {"sgd": sgd, "momentum": momentum, "adam": adam, "adamw": adam, "rmsprop": rmsprop, "lars": lars, "lamb": lamb}
+FORMULAS = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "adam": adam,
+    "adamw": adam,
+    "rmsprop": rmsprop,
+    "lars": lars,
+    "lamb": lamb,
+}
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
@@ -103,7 +116,9 @@ def test_steps_on_slices_are_the_bits_of_a_step_on_the_whole(comm, name, cuts, r
             return values
 
         noting = parts(gather=note)
-        optimizer.step(whole, whole_grad, slots, t, optimizer.rate(t), optimizer.clipped(0.5, whole_grad, noting), noting)
+        optimizer.step(
+            whole, whole_grad, slots, t, optimizer.rate(t), optimizer.clipped(0.5, whole_grad, noting), noting
+        )
         for piece, piece_state in zip(pieces, piece_slots):
             answers, mine = iter(asked), []
 
@@ -113,7 +128,13 @@ def test_steps_on_slices_are_the_bits_of_a_step_on_the_whole(comm, name, cuts, r
 
             own, piece_grad = parts(piece, answer), grad[piece].copy()
             optimizer.step(
-                divided[piece], piece_grad, piece_state, t, optimizer.rate(t), optimizer.clipped(0.5, piece_grad, own), own
+                divided[piece],
+                piece_grad,
+                piece_state,
+                t,
+                optimizer.rate(t),
+                optimizer.clipped(0.5, piece_grad, own),
+                own,
             )
             for values, total in zip(mine, asked):
                 assert set(values) <= set(total)
@@ -126,7 +147,9 @@ def test_a_parabola_is_descended(name):
     theta, layout = np.array([[1.0, -2.0]]).reshape(-1), Layout({"w": (1, 2)})
     slots = state(optimizer, 2, np.float64)
     for t in range(1, 1001):
-        optimizer.step(theta, theta.copy(), slots, t, optimizer.rate(t), 1.0, Parts(layout, slice(0, 2), BLOCK))
+        optimizer.step(
+            theta, theta.copy(), slots, t, optimizer.rate(t), 1.0, Parts(layout, slice(0, 2), BLOCK)
+        )
     assert np.abs(theta).max() < 0.05
 
 
@@ -156,6 +179,9 @@ def test_schedules():
 def test_a_schedule_moves_the_steps(random):
     grad = random.standard_normal(N)
     for t in (1, 5):
-        optimizer, theta = Adam(learning_rate=1.0, schedule="linear", decay_steps=10, beta1=0.0, beta2=0.0), np.zeros(N)
+        optimizer, theta = (
+            Adam(learning_rate=1.0, schedule="linear", decay_steps=10, beta1=0.0, beta2=0.0),
+            np.zeros(N),
+        )
         optimizer.step(theta, grad.copy(), state(optimizer, N, np.float64), t, optimizer.rate(t))
         assert np.abs(theta) == pytest.approx(np.full(N, 1 - t / 10), rel=1e-6)

@@ -21,9 +21,26 @@ HALVED = Geometry((4, 4), (2, 2), (1, 1))
 # From samples of (4, 4, 2) to three numbers.
 CHAINS = {
     "dense": [Reshape((32,)), Dense("a", 32, 5), Tanh(), Dense("b", 5, 4), Softplus(), Dense("c", 4, 3)],
-    "rectified": [Reshape((32,)), Dense("a", 32, 5, slope=0.2), Dense("b", 5, 4, slope=0.0), Dense("c", 4, 3)],
-    "conv": [Conv("a", HALVED, 2, 3), ELU(), Conv("b", HALVED, 3, 4), Tanh(), Reshape((4,)), Dense("c", 4, 3)],
-    "transposed": [ConvTranspose("a", HALVED, 2, 1, (0, 0)), Sigmoid(), Reshape((64,)), Dense("c", 64, 3, bias=False)],
+    "rectified": [
+        Reshape((32,)),
+        Dense("a", 32, 5, slope=0.2),
+        Dense("b", 5, 4, slope=0.0),
+        Dense("c", 4, 3),
+    ],
+    "conv": [
+        Conv("a", HALVED, 2, 3),
+        ELU(),
+        Conv("b", HALVED, 3, 4),
+        Tanh(),
+        Reshape((4,)),
+        Dense("c", 4, 3),
+    ],
+    "transposed": [
+        ConvTranspose("a", HALVED, 2, 1, (0, 0)),
+        Sigmoid(),
+        Reshape((64,)),
+        Dense("c", 64, 3, bias=False),
+    ],
     "norms": [
         Conv("a", HALVED, 2, 3),
         LayerNorm("n", (2, 2, 3)),
@@ -49,7 +66,9 @@ def one_hot(random, n, classes=3):
 
 
 @EACH
-@pytest.mark.parametrize("select", [one_hot, lambda random, n: np.ones((n, 3))], ids=["one of three", "their sum"])
+@pytest.mark.parametrize(
+    "select", [one_hot, lambda random, n: np.ones((n, 3))], ids=["one of three", "their sum"]
+)
 def test_derivatives(random, filled, layers, select):
     chain = Chain(layers)
     theta, x = filled(chain, random), random.standard_normal((3, 4, 4, 2))
@@ -102,7 +121,9 @@ def test_float32_and_repeated_runs(random, filled):
     theta, x = filled(chain, random, np.float32), random.standard_normal((3, 4, 4, 2)).astype(np.float32)
     passes = [penalised(chain, theta, x, np.ones((3, 1), np.float32)) for _ in range(2)]
     assert passes[0][:2] == passes[1][:2] and passes[0][2].data.tobytes() == passes[1][2].data.tobytes()
-    exact = penalised(chain, Vector(theta.layout, theta.data.astype(np.float64)), x.astype(np.float64), np.ones((3, 1)))
+    exact = penalised(
+        chain, Vector(theta.layout, theta.data.astype(np.float64)), x.astype(np.float64), np.ones((3, 1))
+    )
     assert passes[0][0] == pytest.approx(exact[0], rel=1e-5)
     assert np.abs(passes[0][2].data - exact[2].data).max() < 1e-5 * np.abs(exact[2].data).max()
 
@@ -117,7 +138,10 @@ def test_statistics_are_left_to_the_other_pass(random, filled):
     chain = Chain([SpectralNorm(Dense("a", 4, 3)), Tanh(), SpectralNorm(Dense("b", 3, 1))])
     theta = filled(chain, random)
     _, _, grad = penalised(chain, theta, random.standard_normal((6, 4)), np.ones((6, 1)))
-    assert np.isfinite(grad.data[grad.layout.parameters]).all() and np.isnan(grad.data[grad.layout.buffers]).all()
+    assert (
+        np.isfinite(grad.data[grad.layout.parameters]).all()
+        and np.isnan(grad.data[grad.layout.buffers]).all()
+    )
 
 
 def test_layers_without_second_derivatives_are_refused():

@@ -25,7 +25,9 @@ def worst(layer, theta, x, random, train=TRAIN):
     return max(errors.values())
 
 
-@pytest.mark.parametrize("layer", [LeakyReLU(), LeakyReLU(0.0), Tanh(), Sigmoid(), ELU(), Softplus(), Linear()], ids=repr)
+@pytest.mark.parametrize(
+    "layer", [LeakyReLU(), LeakyReLU(0.0), Tanh(), Sigmoid(), ELU(), Softplus(), Linear()], ids=repr
+)
 def test_activations(random, filled, layer):
     x = random.standard_normal((6, 5)) * 2
     x[np.abs(x) < 1e-3] = 0.5  # no kink within a difference's step
@@ -63,9 +65,14 @@ def test_convolutions(random, filled, geometry, sizes, bias, slope):
 HALVED = Geometry((4, 4), (2, 2), (1, 1))
 
 
-@pytest.mark.parametrize("layer", [Conv("layer", HALVED, 16, 32), ConvTranspose("layer", HALVED, 32, 16, (0, 0))])
+@pytest.mark.parametrize(
+    "layer", [Conv("layer", HALVED, 16, 32), ConvTranspose("layer", HALVED, 32, 16, (0, 0))]
+)
 def test_winograds_forms(random, filled, layer):
-    theta, (x, t) = filled(layer, random), random.standard_normal((2, 2, 4, 4, 16 if isinstance(layer, Conv) else 32))
+    theta, (x, t) = (
+        filled(layer, random),
+        random.standard_normal((2, 2, 4, 4, 16 if isinstance(layer, Conv) else 32)),
+    )
     assert len(layer.forms) > 1
     found = []
     for form in layer.forms:
@@ -79,21 +86,26 @@ def test_winograds_forms(random, filled, layer):
             assert np.abs(a - b).max() <= 1e-12 * np.abs(b).max()
 
 
-@pytest.mark.parametrize("shape, axes", [((6, 3), 1), ((2, 5, 3), 1), ((2, 5, 3), 2), ((2, 3, 4, 2), 1), ((2, 3, 2, 2), 3)])
+@pytest.mark.parametrize(
+    "shape, axes", [((6, 3), 1), ((2, 5, 3), 1), ((2, 5, 3), 2), ((2, 3, 4, 2), 1), ((2, 3, 2, 2), 3)]
+)
 def test_layer_norm(random, filled, shape, axes):
     layer = LayerNorm("norm", shape[-axes:])
     assert worst(layer, filled(layer, random), random.standard_normal(shape) * 2 + 1, random) < 1e-7
 
 
 @pytest.mark.parametrize(
-    "layer, shape", [(Reshape((6,)), (2, 3, 2)), (Upsample((2,)), (2, 3, 2)), (Upsample((1, 3)), (2, 3, 2, 1))]
+    "layer, shape",
+    [(Reshape((6,)), (2, 3, 2)), (Upsample((2,)), (2, 3, 2)), (Upsample((1, 3)), (2, 3, 2, 1))],
 )
 def test_shaping(random, filled, layer, shape):
     assert worst(layer, filled(layer, random), random.standard_normal(shape), random) < 1e-8
 
 
 @pytest.mark.parametrize("rate", [0.0, 0.4])
-@pytest.mark.parametrize("train", [Train(random=np.random.default_rng(3)), None], ids=["training", "inference"])
+@pytest.mark.parametrize(
+    "train", [Train(random=np.random.default_rng(3)), None], ids=["training", "inference"]
+)
 def test_dropout(random, filled, rate, train):
     layer = Dropout(rate)
     assert worst(layer, filled(layer, random), random.standard_normal((6, 5)), random, train) < 1e-8
@@ -106,7 +118,14 @@ def test_the_tangent_is_dropped_where_x_is(random):
 
 
 def test_zero_stays_none_where_all_is_linear_in_pieces(random, filled):
-    pieces = [Dense("a", 6, 6, slope=0.2), Dropout(0.0), Reshape((3, 2)), Upsample((2,)), LeakyReLU(0.0), Linear()]
+    pieces = [
+        Dense("a", 6, 6, slope=0.2),
+        Dropout(0.0),
+        Reshape((3, 2)),
+        Upsample((2,)),
+        LeakyReLU(0.0),
+        Linear(),
+    ]
     for last, stays in ((Conv("b", Geometry((3,), (1,), (1,)), 2, 2), True), (Tanh(), False)):
         chain = Chain([*pieces, last])
         theta, (x, t) = filled(chain, random), random.standard_normal((2, 4, 6))

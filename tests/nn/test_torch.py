@@ -88,7 +88,9 @@ def numbers(random, *shape):
 @pytest.mark.parametrize("outputs", [1, 20])
 def test_dense(random, compare, outputs, bias):
     names = {"layer/weight": ("weight", transposed), **({"layer/bias": ("bias", same)} if bias else {})}
-    compare(Dense("layer", 30, outputs, bias), numbers(random, 16, 30), torch.nn.Linear(30, outputs, bias), names)
+    compare(
+        Dense("layer", 30, outputs, bias), numbers(random, 16, 30), torch.nn.Linear(30, outputs, bias), names
+    )
 
 
 # Kernel, stride, padding, sizes.
@@ -123,7 +125,9 @@ def test_convolution(random, compare, kernel, stride, padding, sizes, channels, 
     layer = Conv("layer", Geometry(kernel, stride, padding), channels, outputs, bias)
     theirs = getattr(torch.nn, f"Conv{len(kernel)}d")(channels, outputs, kernel, stride, padding, bias=bias)
     compare(layer, numbers(random, 3, *sizes, channels), theirs, names_of_convolution(bias), channels_first)
-    assert isinstance(layer.forms[-1], Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels >= 64)
+    assert isinstance(layer.forms[-1], Winograd) == (
+        kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels >= 64
+    )
 
 
 # The same, with output_padding.
@@ -147,13 +151,17 @@ TRANSPOSED_CONVOLUTIONS = [
 
 @pytest.mark.parametrize("kernel, stride, padding, sizes, output_padding", TRANSPOSED_CONVOLUTIONS, ids=str)
 @CHANNELS
-def test_transposed_convolution(random, compare, kernel, stride, padding, sizes, output_padding, channels, outputs):
+def test_transposed_convolution(
+    random, compare, kernel, stride, padding, sizes, output_padding, channels, outputs
+):
     bias = channels < 64
     layer = ConvTranspose("layer", Geometry(kernel, stride, padding), channels, outputs, output_padding, bias)
     kind = getattr(torch.nn, f"ConvTranspose{len(kernel)}d")
     theirs = kind(channels, outputs, kernel, stride, padding, output_padding, bias=bias)
     compare(layer, numbers(random, 3, *sizes, channels), theirs, names_of_convolution(bias), channels_first)
-    assert isinstance(layer.forms[-1], Winograd) == (kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels >= 64)
+    assert isinstance(layer.forms[-1], Winograd) == (
+        kernel in ((4, 4), (4, 4, 4)) and stride[0] == 2 and channels >= 64
+    )
 
 
 @pytest.mark.parametrize(
@@ -164,7 +172,9 @@ def test_the_presets_layers_on_numbers_above_zero(random, compare, kind, places,
     """As they come from a ReLU: what Winograd's forms subtract from each other is then large."""
     geometry, transposed = Geometry((4, 4), (2, 2), (1, 1)), kind is ConvTranspose
     layer = kind("layer", geometry, channels, outputs, *([(0, 0)] if transposed else []), bias=False)
-    theirs = (torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d)(channels, outputs, 4, 2, 1, bias=False)
+    theirs = (torch.nn.ConvTranspose2d if transposed else torch.nn.Conv2d)(
+        channels, outputs, 4, 2, 1, bias=False
+    )
     places = places // 2 if transposed else places
     x = random.random((16, places, places, channels), dtype=np.float32)
     compare(layer, x, theirs, names_of_convolution(False), channels_first)
@@ -244,7 +254,9 @@ def test_slopes_are_activations(random, compare, slope, theirs):
     )
 
 
-@pytest.mark.parametrize("sizes, factor", [((5,), (2,)), ((3, 4), (2, 2)), ((3, 4), (1, 3)), ((2, 3, 2), (2, 1, 4))], ids=str)
+@pytest.mark.parametrize(
+    "sizes, factor", [((5,), (2,)), ((3, 4), (2, 2)), ((3, 4), (1, 3)), ((2, 3, 2), (2, 1, 4))], ids=str
+)
 def test_upsample(random, compare, sizes, factor):
     theirs = torch.nn.Upsample(scale_factor=factor, mode="nearest")
     compare(Upsample(factor), numbers(random, 2, *sizes, 3), theirs, {}, channels_first)
@@ -304,7 +316,10 @@ def give_vectors(module, theta, name, axis, train):
             *(torch.nn.Conv2d, (8, 12, 4, 2, 1), kernel_last, 0),
         ),
         (
-            *(ConvTranspose("layer", Geometry((4, 3), (2, 1), (1, 0)), 8, 12, (0, 0), slope=0.2), (4, 5, 6, 8)),
+            *(
+                ConvTranspose("layer", Geometry((4, 3), (2, 1), (1, 0)), 8, 12, (0, 0), slope=0.2),
+                (4, 5, 6, 8),
+            ),
             *(torch.nn.ConvTranspose2d, (8, 12, (4, 3), (2, 1), (1, 0)), kernel_last, 1),
         ),
     ],
@@ -362,7 +377,13 @@ CRITICS = {
     "dense, tanh": (
         [Dense("a", 20, 40), Tanh(), Dense("b", 40, 30), Tanh(), Dense("c", 30, 4)],
         (16, 20),
-        lambda: [torch.nn.Linear(20, 40), torch.nn.Tanh(), torch.nn.Linear(40, 30), torch.nn.Tanh(), torch.nn.Linear(30, 4)],
+        lambda: [
+            torch.nn.Linear(20, 40),
+            torch.nn.Tanh(),
+            torch.nn.Linear(40, 30),
+            torch.nn.Tanh(),
+            torch.nn.Linear(30, 4),
+        ],
         {"a": 0, "b": 2, "c": 4},
     ),
     "layer norms": (
@@ -384,15 +405,38 @@ CRITICS = {
         ],
         (6, 16, 16, 3),
         lambda: [
-            *(their_halved(3, 16), Moved(1, -1), torch.nn.LayerNorm((8, 8, 16)), Moved(-1, 1), torch.nn.Softplus()),
-            *(their_halved(16, 16), torch.nn.Sigmoid(), torch.nn.Upsample(scale_factor=2), *last(), torch.nn.Linear(1024, 4)),
+            *(
+                their_halved(3, 16),
+                Moved(1, -1),
+                torch.nn.LayerNorm((8, 8, 16)),
+                Moved(-1, 1),
+                torch.nn.Softplus(),
+            ),
+            *(
+                their_halved(16, 16),
+                torch.nn.Sigmoid(),
+                torch.nn.Upsample(scale_factor=2),
+                *last(),
+                torch.nn.Linear(1024, 4),
+            ),
         ],
         {"a": 0, "b": 2, "c": 5, "d": 10},
     ),
     "transposed": (
-        [ConvTranspose("a", Geometry((4,), (2,), (1,)), 6, 8, (0,), slope=0.2), Tanh(), Reshape((80,)), Dense("b", 80, 4)],
+        [
+            ConvTranspose("a", Geometry((4,), (2,), (1,)), 6, 8, (0,), slope=0.2),
+            Tanh(),
+            Reshape((80,)),
+            Dense("b", 80, 4),
+        ],
         (6, 5, 6),
-        lambda: [torch.nn.ConvTranspose1d(6, 8, 4, 2, 1), LEAKY, torch.nn.Tanh(), *last(), torch.nn.Linear(80, 4)],
+        lambda: [
+            torch.nn.ConvTranspose1d(6, 8, 4, 2, 1),
+            LEAKY,
+            torch.nn.Tanh(),
+            *last(),
+            torch.nn.Linear(80, 4),
+        ],
         {"a": 0, "b": 5},
     ),
     "spectral norm": (
@@ -435,7 +479,11 @@ def test_gradient_penalty(random, filled, layers, shape, theirs, places, conditi
     for name in chain.buffers():
         owner = name.removesuffix("/weight_u")
         give_vectors(modules[places[owner]], theta, owner, 0, TRAIN)
-    dy = np.eye(4, dtype=np.float32)[random.integers(0, 4, len(x))] if conditional else np.ones((len(x), 4), np.float32)
+    dy = (
+        np.eye(4, dtype=np.float32)[random.integers(0, 4, len(x))]
+        if conditional
+        else np.ones((len(x), 4), np.float32)
+    )
 
     their_x = torch.tensor(channels_first(x).copy(), requires_grad=True)
     (g,) = torch.autograd.grad((modules(their_x) * torch.tensor(dy)).sum(), their_x, create_graph=True)

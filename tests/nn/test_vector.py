@@ -10,7 +10,11 @@ def test_parts_are_views_of_one_array():
     vector["a/bias"][...] = 5
     vector["loss"][...] = 7
     assert vector.data.tolist() == [0] * 6 + [5] * 3 + [0] * 3 + [7]
-    assert (layout.parameters, layout.buffers, layout.statistics) == (slice(0, 9), slice(9, 12), slice(12, 13))
+    assert (layout.parameters, layout.buffers, layout.statistics) == (
+        slice(0, 9),
+        slice(9, 12),
+        slice(12, 13),
+    )
     assert layout.names(layout.parameters) == ["a/weight", "a/bias"]
     assert list(vector) == ["a/weight", "a/bias", "mean", "loss"] and "mean" in vector
 

@@ -25,9 +25,9 @@ def summed(nodes, lanes):
 
 @pytest.mark.parametrize("lanes", range(1, 14))
 def test_every_split_gives_the_bits_of_the_definition(lanes, random):
-    values = random.standard_normal((lanes, 3)).astype(np.float32) * 10.0 ** random.integers(-4, 4, (lanes, 1)).astype(
-        np.float32
-    )
+    values = random.standard_normal((lanes, 3)).astype(np.float32) * 10.0 ** random.integers(
+        -4, 4, (lanes, 1)
+    ).astype(np.float32)
     expected = definition(values, 0, lanes)
     for parts in range(1, min(lanes, 4) + 1):
         for cuts in itertools.combinations(range(1, lanes), parts - 1):

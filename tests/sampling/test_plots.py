@@ -10,7 +10,9 @@ def drawn(folder, samples):
     return np.asarray(Image.open(folder / "x.png"))
 
 
-@pytest.mark.parametrize("shape", [(56, 56), (56, 56, 1), (56, 56, 3), (56, 56, 2), (9, 56, 56), (9, 56, 56, 3)])
+@pytest.mark.parametrize(
+    "shape", [(56, 56), (56, 56, 1), (56, 56, 3), (56, 56, 2), (9, 56, 56), (9, 56, 56, 3)]
+)
 def test_pictures_lie_side_by_side(tmp_path, random, shape):
     samples = random.random((3, *shape))
     picture = drawn(tmp_path, samples)

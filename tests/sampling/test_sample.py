@@ -96,7 +96,11 @@ def test_text_and_sound(comm, folder, trained):
     "kind, keys, message",
     [
         ("gan", {"inputs": "x.npy"}, "model.kind = gan takes no --inputs"),
-        ("gan", {"reconstruct": "digits.h5"}, "gan encodes nothing; --reconstruct and --interpolate need vae or rvae"),
+        (
+            "gan",
+            {"reconstruct": "digits.h5"},
+            "gan encodes nothing; --reconstruct and --interpolate need vae or rvae",
+        ),
         ("gan", {"interpolate": 3}, "gan encodes nothing"),
         ("gan", {"label": 3}, "--label 3: the model is not conditional"),
         ("gan", {"out": None}, "nothing to write; give --out F.h5"),

@@ -14,7 +14,14 @@ from hpcgen.streams import Purpose, stream
 from hpcgen.training.loop import Training
 
 LANES = 7
-SHAPES = {"image": (16, 16, 1), "colour": (8, 16, 3), "volume": (8, 8, 8), "wave": (128,), "sequence": (6, 5), "columns": (2,)}
+SHAPES = {
+    "image": (16, 16, 1),
+    "colour": (8, 16, 3),
+    "volume": (8, 8, 8),
+    "wave": (128,),
+    "sequence": (6, 5),
+    "columns": (2,),
+}
 LAYERS = """
     [[model.generator.layers]]
     kind = "dense"
@@ -81,10 +88,16 @@ NETWORKS = {
         "kind = 'gan'\nnetwork = 'mlpgan'\nloss = 'wasserstein'\ngradient_penalty = 10.0\ndiscriminator_steps = 3",
     ),
     "clipped": ("image", "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'wasserstein'\nclip = 0.01\n" + NARROW),
-    "spectral": ("image", "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'hinge'\nspectral_norm = true\n" + NARROW),
+    "spectral": (
+        "image",
+        "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'hinge'\nspectral_norm = true\n" + NARROW,
+    ),
     "conditional": ("image", "kind = 'gan'\nnetwork = 'mlpgan'\nconditional = true\nlabel_smoothing = 0.1"),
     "rvae": ("text", "kind = 'rvae'\nnetwork = 'text'\nhidden = 16\nembedding = 8\nlatent = 4"),
-    "rvae-lstm": ("text", "kind = 'rvae'\nnetwork = 'text'\ncell = 'lstm'\nhidden = 16\nembedding = 8\nfree_bits = 0.1"),
+    "rvae-lstm": (
+        "text",
+        "kind = 'rvae'\nnetwork = 'text'\ncell = 'lstm'\nhidden = 16\nembedding = 8\nfree_bits = 0.1",
+    ),
     "rvae-numbers": ("sequence", "kind = 'rvae'\nnetwork = 'sequence'\nhidden = 16\nword_dropout = 0.2"),
     "linear": ("columns", "kind = 'linear'\nnetwork = 'linear'\nintercept = true"),
     "regressor": ("columns", "kind = 'regressor'\nnetwork = 'regressor'"),
@@ -102,7 +115,10 @@ def data(comm, folder):
         if comm.rank == 0:
             with h5py.File(path, "w") as file:
                 if kind == "text":
-                    file["samples"], file["vocabulary"] = random.integers(0, 30, (61, 12), np.uint8), np.arange(65, 95)
+                    file["samples"], file["vocabulary"] = (
+                        random.integers(0, 30, (61, 12), np.uint8),
+                        np.arange(65, 95),
+                    )
                     file.attrs["kind"] = "text"
                 else:
                     file["samples"] = random.random((61, *SHAPES[kind]), dtype=np.float32)

@@ -90,8 +90,14 @@ def test_another_rank_resumes_with_the_same_bits(comm, folder, run_file):
 
 def test_a_run_folder_holds_what_the_readme_says(comm, folder, run_file):
     train(run_file, folder / "run", comm)
-    assert [path.name for path in checkpoint.candidates(folder / "run")] == ["step-00000020.h5", "step-00000016.h5"]
-    assert sorted(path.name for path in (folder / "run" / "samples").iterdir()) == ["step-00000010.png", "step-00000020.png"]
+    assert [path.name for path in checkpoint.candidates(folder / "run")] == [
+        "step-00000020.h5",
+        "step-00000016.h5",
+    ]
+    assert sorted(path.name for path in (folder / "run" / "samples").iterdir()) == [
+        "step-00000010.png",
+        "step-00000020.png",
+    ]
     with open(folder / "run" / "metrics.csv") as file:
         rows = list(csv.DictReader(file))
     assert [int(row["step"]) for row in rows] == [5, 10, 15, 20]
@@ -161,7 +167,11 @@ def test_any_flipped_byte_of_a_checkpoint_is_found(comm, folder, run_file):
     if comm.rank == 0:
         content, flipped = training.saved.read_bytes(), folder / "flipped.h5"
         random = np.random.default_rng(3)
-        positions = [*random.integers(0, 600, 100), *random.integers(4096, 12_000, 300), *random.integers(0, len(content), 300)]
+        positions = [
+            *random.integers(0, 600, 100),
+            *random.integers(4096, 12_000, 300),
+            *random.integers(0, len(content), 300),
+        ]
         for position in positions:
             changed = bytearray(content)
             changed[position] ^= 1 << random.integers(8)
@@ -206,8 +216,17 @@ def test_another_configuration_or_other_data_is_refused(comm, folder, run_file, 
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(comm, folder, run_file):
-    train(run_file, folder / "run", comm, "optimizer.generator.learning_rate=1e30", "train.steps=1", "checkpoint.every=1")
-    with pytest.raises(RunError, match=r"step \d+: the (discriminator|generator)'s (loss is|numbers are)") as error:
+    train(
+        run_file,
+        folder / "run",
+        comm,
+        "optimizer.generator.learning_rate=1e30",
+        "train.steps=1",
+        "checkpoint.every=1",
+    )
+    with pytest.raises(
+        RunError, match=r"step \d+: the (discriminator|generator)'s (loss is|numbers are)"
+    ) as error:
         train(run_file, folder / "run", comm, "optimizer.generator.learning_rate=1e30", "checkpoint.every=1")
     saved = checkpoint.candidates(folder / "run")
     assert f"the last good checkpoint is {saved[0]}" in str(error.value)
@@ -218,10 +237,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(comm, folder, run_file):
 def test_ranks_and_lanes_must_fit(comm):
     config = parse_config('data.path = "x"', [f"train.lanes={max(1, comm.size - 1)}"])
     if comm.size > 1:
-        with pytest.raises(InputError, match=f"{comm.size} ranks are more than train.lanes = {comm.size - 1}"):
+        with pytest.raises(
+            InputError, match=f"{comm.size} ranks are more than train.lanes = {comm.size - 1}"
+        ):
             deal_lanes(config, comm.size)
     config = parse_config('data.path = "x"', [f"parallel.weights={[1] * (comm.size + 1)}"])
-    with pytest.raises(InputError, match=f"parallel.weights has {comm.size + 1} numbers for {comm.size} ranks"):
+    with pytest.raises(
+        InputError, match=f"parallel.weights has {comm.size + 1} numbers for {comm.size} ranks"
+    ):
         deal_lanes(config, comm.size)
 
 
@@ -262,7 +285,9 @@ def test_compare_tells_the_largest_difference(comm, folder, run_file):
     a, b = (folder / name / "checkpoints" / "step-00000020.h5" for name in "ab")
     said = []
     assert compare(a, b, comm, said.append) == 1
-    expected = np.abs(hpcgen.load(a).players["generator"].data - hpcgen.load(b).players["generator"].data.astype(float)).max()
+    expected = np.abs(
+        hpcgen.load(a).players["generator"].data - hpcgen.load(b).players["generator"].data.astype(float)
+    ).max()
     if comm.rank == 0:
         assert f"players/generator/parameters: differs by up to {expected:.9g}" in said
     assert compare(a, a, comm, said.append) == 0
@@ -319,7 +344,10 @@ def test_figures_of_the_past_stay_in_metrics_csv(comm, folder, run_file):
     train(run_file, folder / "run", comm, "train.steps=20")
     after = list(csv.DictReader((folder / "run" / "metrics.csv").read_text().splitlines()))
     assert after[:2] == before
-    assert float(before[0]["evaluate/precision/real_data"]) > 0.5 and after[3]["evaluate/precision/real_data"] == ""
+    assert (
+        float(before[0]["evaluate/precision/real_data"]) > 0.5
+        and after[3]["evaluate/precision/real_data"] == ""
+    )
 
 
 def test_a_checkpoint_is_there_before_figures_are_taken(comm, folder, run_file, monkeypatch):
@@ -337,7 +365,9 @@ def test_what_cannot_be_evaluated_leaves_the_run_folder_alone(comm, folder, run_
     train(run_file, folder / "run", comm)
     with pytest.raises(InputError, match="no such file"):
         train(run_file, folder / "run", comm, "evaluate.every=5", "evaluate.data=missing.h5", fresh=True)
-    assert (folder / "run" / "checkpoints" / "step-00000020.h5").exists() and not (folder / "run" / "old-1").exists()
+    assert (folder / "run" / "checkpoints" / "step-00000020.h5").exists() and not (
+        folder / "run" / "old-1"
+    ).exists()
 
 
 RICH = """
@@ -371,7 +401,12 @@ def test_all_that_a_run_carries_on_is_in_its_checkpoint(comm, folder, random):
     whole = train(folder / "rich.toml", folder / "whole", comm)
     if comm.rank == 0:
         run.train(
-            folder / "rich.toml", folder / "parts", MPI.COMM_SELF, ["train.steps=3"], progress="off", say=lambda line: None
+            folder / "rich.toml",
+            folder / "parts",
+            MPI.COMM_SELF,
+            ["train.steps=3"],
+            progress="off",
+            say=lambda line: None,
         )
     comm.Barrier()
     parts = train(folder / "rich.toml", folder / "parts", comm)

@@ -23,19 +23,31 @@ class Array(Source):
         self._rows = reader(path, name)
         shape, dtype = self._rows(None)
         if dtype.kind not in "buif" or not shape:
-            raise InputError(f"{path}: samples must be real numbers along a first axis, not {dtype} of shape {shape}")
+            raise InputError(
+                f"{path}: samples must be real numbers along a first axis, not {dtype} of shape {shape}"
+            )
         self.rows, self.shape = shape[0], tuple(shape[1:]) or (1,)
         self.dtype = np.uint8 if dtype == np.uint8 else np.float32
-        self.kind = "image" if self.dtype == np.uint8 and len(self.shape) == 3 and self.shape[2] in (1, 3) else "array"
+        self.kind = (
+            "image"
+            if self.dtype == np.uint8 and len(self.shape) == 3 and self.shape[2] in (1, 3)
+            else "array"
+        )
         beside = {"inputs": (inputs, "buif", (1, 2)), "labels": (labels, "ui", (1,))}
-        self._beside = {column: self._column(reader, path, *asked) for column, asked in beside.items() if asked[0] is not None}
+        self._beside = {
+            column: self._column(reader, path, *asked)
+            for column, asked in beside.items()
+            if asked[0] is not None
+        }
         self.columns = ("samples", *self._beside)
 
     def _column(self, reader, path, name, kinds, axes):
         rows = reader(path, name)
         shape, dtype = rows(None)
         if dtype.kind not in kinds or len(shape) not in axes or shape[0] != self.rows:
-            raise InputError(f"{path}: {name} is {dtype} of shape {shape}, which does not go beside {self.rows} samples")
+            raise InputError(
+                f"{path}: {name} is {dtype} of shape {shape}, which does not go beside {self.rows} samples"
+            )
         return rows
 
     def read(self, start, stop):
@@ -102,5 +114,11 @@ def _chosen(path, name, names):
         return names[0]
     if name in names:
         return name
-    asked = f"no array named {name}" if name else "several arrays; choose one with --name" if names else "no array"
+    asked = (
+        f"no array named {name}"
+        if name
+        else "several arrays; choose one with --name"
+        if names
+        else "no array"
+    )
     raise InputError(f"{path}: {asked}" + (f" (it holds {', '.join(names)})" if names else ""))

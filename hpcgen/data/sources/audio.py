@@ -39,11 +39,15 @@ class Audio(Source):
         recordings = [recording for rank in comm.allgather(found) for recording in rank]
         rate = self._rate or _common_rate(recordings)
         self._sounds = [Resampled(recording, rate) for recording in recordings]
-        self._frames = Partition(max(0, (sound.count - self._length) // self._hop + 1) for sound in self._sounds)
+        self._frames = Partition(
+            max(0, (sound.count - self._length) // self._hop + 1) for sound in self._sounds
+        )
         self.rows, self.attributes = self._frames.total, {"rate": rate}
         if self.rows == 0:
             longest = max(sound.count for sound in self._sounds)
-            raise InputError(f"{self.name}: no frame of --length {self._length}; the longest file has {longest} samples")
+            raise InputError(
+                f"{self.name}: no frame of --length {self._length}; the longest file has {longest} samples"
+            )
 
     def read(self, start, stop):
         frames = np.empty((stop - start, self._length), np.float32)
@@ -76,7 +80,9 @@ class Recording:
                 raise wave.Error(f"{8 * file.getsampwidth()} bits, {self.rate} samples a second")
             file.setpos(max(0, self.count - 1))
             if self.count and len(file.readframes(1)) < file.getsampwidth() * file.getnchannels():
-                raise InputError(f"{path}: truncated: fewer than the {self.count} samples of its header; copy it again")
+                raise InputError(
+                    f"{path}: truncated: fewer than the {self.count} samples of its header; copy it again"
+                )
 
     def read(self, start, stop):
         """Return the samples [start, stop), in -1 to 1, as the mean of the channels: (n,) float64."""
@@ -130,7 +136,9 @@ class Resampled:
         first = block * self._periods
         start, stop = max(0, first - REACH), first + self._periods + REACH
         samples = self._recording.read(start * self._down, min(stop * self._down, self._recording.count))
-        return _resampled(samples, self._up, self._down)[(first - start) * self._up :].clip(-1, 1)  # the filter overshoots
+        return _resampled(samples, self._up, self._down)[(first - start) * self._up :].clip(
+            -1, 1
+        )  # the filter overshoots
 
 
 def _resampled(samples, up, down):

@@ -33,10 +33,14 @@ class CIFAR(Source):
         self.name = ", ".join(Path(path).name for path in batches)
 
     def read(self, start, stop):
-        records = np.concatenate([batch[max(0, start - first) : max(0, stop - first)] for first, _, batch in self._batches])
+        records = np.concatenate(
+            [batch[max(0, start - first) : max(0, stop - first)] for first, _, batch in self._batches]
+        )
         labels = records[:, 0].astype(np.int64)
         if (bad := np.flatnonzero(labels > 9)).size:
             row = start + int(bad[0])
             first, path, _ = [batch for batch in self._batches if batch[0] <= row][-1]
-            raise InputError(f"{path}: record {row - first} has label {labels[bad[0]]}; CIFAR-10 labels are 0 to 9")
+            raise InputError(
+                f"{path}: record {row - first} has label {labels[bad[0]]}; CIFAR-10 labels are 0 to 9"
+            )
         return Rows(records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), labels=labels)

@@ -10,7 +10,13 @@ from hpcgen.errors import InputError
 class Diabetes(Source):
     """Age, sex, body mass index, blood pressure and six serums, as measured; the disease's progression after one year."""
 
-    kind, dtype, columns, name, shape = "array", np.float32, ("inputs", "samples"), "scikit-learn diabetes", (1,)
+    kind, dtype, columns, name, shape = (
+        "array",
+        np.float32,
+        ("inputs", "samples"),
+        "scikit-learn diabetes",
+        (1,),
+    )
 
     def __init__(self):
         try:
@@ -18,7 +24,10 @@ class Diabetes(Source):
         except ImportError:
             raise InputError("prepare diabetes needs scikit-learn: pip install 'hpcgen[examples]'") from None
         patients = load_diabetes(scaled=False)
-        self._inputs, self._samples = patients.data.astype(np.float32), patients.target.astype(np.float32)[:, None]
+        self._inputs, self._samples = (
+            patients.data.astype(np.float32),
+            patients.target.astype(np.float32)[:, None],
+        )
         self.rows = len(self._samples)
 
     def read(self, start, stop):

@@ -25,7 +25,9 @@ class IDX(Source):
         self.rows, *size = self._images.shape
         self.shape, self.name = (*size, 1), Path(images).name
         if labels and self._labels.shape[0] != self.rows:
-            raise InputError(f"{labels}: {self._labels.shape[0]} labels for the {self.rows} images of {images}")
+            raise InputError(
+                f"{labels}: {self._labels.shape[0]} labels for the {self.rows} images of {images}"
+            )
 
     def read(self, start, stop):
         labels = self._labels.read(start, stop).astype(np.int64) if self._labels else None
@@ -57,7 +59,9 @@ class IDXFile:
             raise InputError(f"{path}: {error.strerror or error}") from None
         if actual != expected:
             less = "fewer" if actual < expected else "more"
-            raise InputError(f"{path}: {less} bytes than its header says: {actual} of data, not {expected}; copy it again")
+            raise InputError(
+                f"{path}: {less} bytes than its header says: {actual} of data, not {expected}; copy it again"
+            )
 
     def read(self, start, stop):
         row = prod(self.shape[1:])

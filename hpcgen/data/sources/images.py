@@ -25,7 +25,9 @@ class Images(Source):
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of pictures")
         endings = _endings()
-        self._paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file())
+        self._paths = sorted(
+            path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file()
+        )
         if not self._paths:
             raise InputError(f"{folder}: holds no picture (file names end in .png, .jpg, ...)")
         self.rows, self.shape, self.name = len(self._paths), (size, size, channels), str(folder)
@@ -46,7 +48,9 @@ class Images(Source):
     def _picture(self, path):
         try:
             with Image.open(path) as image:
-                pixels = np.asarray(_opaque(_eight_bits(ImageOps.exif_transpose(image))).convert(MODES[self.shape[2]]))
+                pixels = np.asarray(
+                    _opaque(_eight_bits(ImageOps.exif_transpose(image))).convert(MODES[self.shape[2]])
+                )
         except Exception as error:  # Pillow's many readers raise anything on a damaged file
             raise InputError(f"{path}: not a readable picture ({error})") from None
         side = min(pixels.shape[:2])

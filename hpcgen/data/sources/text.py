@@ -67,11 +67,17 @@ class Text(Source):
     def _require_use(self, vocabulary):
         units = self.attributes["units"]
         if self._tokens.total < self._length:
-            raise InputError(f"{self.name}: {self._tokens.total} {units} are fewer than --length {self._length}")
+            raise InputError(
+                f"{self.name}: {self._tokens.total} {units} are fewer than --length {self._length}"
+            )
         if len(vocabulary) == 1:
-            raise InputError(f"{self.name}: all {units} are {chr(vocabulary[0])!r}; there is nothing to learn")
+            raise InputError(
+                f"{self.name}: all {units} are {chr(vocabulary[0])!r}; there is nothing to learn"
+            )
         if len(vocabulary) > MOST:
-            raise InputError(f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST:,}; give --units bytes")
+            raise InputError(
+                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST:,}; give --units bytes"
+            )
 
     def read(self, start, stop):
         tokens = np.empty((stop - start) * self._length, self.dtype)
@@ -82,7 +88,9 @@ class Text(Source):
     def _codes(self, path, start):
         """Return the codes (n,) uint32 that begin in the chunk of the file from byte `start` on. Raises InputError."""
         with open(path, "rb") as file:
-            first, last = (_beginning(file, position, self._unit.inner) for position in (start, start + self._chunk))
+            first, last = (
+                _beginning(file, position, self._unit.inner) for position in (start, start + self._chunk)
+            )
             file.seek(first)
             data = file.read(last - first)
         try:

@@ -121,7 +121,11 @@ class PyramidGenerator(Pyramid):
         specs = []
         for size in self.hidden:
             specs += [layers.Dense(size, **start), LAYERS[self.hidden_activation]()]
-        specs += [layers.Dense(prod(sizes) * width, **start), layers.Reshape([*sizes, width]), *self._normalized()]
+        specs += [
+            layers.Dense(prod(sizes) * width, **start),
+            layers.Reshape([*sizes, width]),
+            *self._normalized(),
+        ]
         for _, channels in reversed(stages):
             specs += [layers.ConvTranspose(channels, **keys, output_padding=extra), *self._normalized()]
         # The last stage is the sample itself.

@@ -44,7 +44,9 @@ class Dense(Spec):
     def build(self, name, shape, slope):
         if len(shape) != 1:
             raise ValueError("needs one axis; put a flatten before it")
-        return dense.Dense(name, shape[0], self.outputs, self.bias, slope, self.deviation or None), (self.outputs,)
+        return dense.Dense(name, shape[0], self.outputs, self.bias, slope, self.deviation or None), (
+            self.outputs,
+        )
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,9 @@ class Conv(Spec):
     def build(self, name, shape, slope):
         *sizes, inputs = _places(shape)
         geometry = self.geometry(sizes)
-        layer = convolution.Conv(name, geometry, inputs, self.channels, self.bias, slope, self.deviation or None)
+        layer = convolution.Conv(
+            name, geometry, inputs, self.channels, self.bias, slope, self.deviation or None
+        )
         return layer, (*geometry.positions(sizes), self.channels)
 
 
@@ -269,7 +273,9 @@ def build(specs, start, end, where, prefix="", spectral=False):
         except ValueError as error:
             raise InputError(f"{where}[{i}] ({kind}) gets samples of {_shown(shape)}: {error}") from None
         if spectral and isinstance(layer, recurrent.Recurrent):
-            raise InputError(f"{where}[{i}] ({kind}): model.spectral_norm is of dense and convolutional layers; leave it out")
+            raise InputError(
+                f"{where}[{i}] ({kind}): model.spectral_norm is of dense and convolutional layers; leave it out"
+            )
         layers.append(SpectralNorm(layer) if spectral and isinstance(layer, Affine) else layer)
         shape = made
     if shape != tuple(end):

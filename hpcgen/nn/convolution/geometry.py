@@ -16,7 +16,9 @@ class Geometry:
 
     def __post_init__(self):
         if not len(self.kernel) == len(self.stride) == len(self.padding):
-            raise ValueError(f"kernel {self.kernel}, stride {self.stride} and padding {self.padding} differ in their axes")
+            raise ValueError(
+                f"kernel {self.kernel}, stride {self.stride} and padding {self.padding} differ in their axes"
+            )
 
     def positions(self, sizes):
         """Return how many windows fit on each axis: floor((size + 2 p - k) / s) + 1. Raises ValueError if none does."""
@@ -32,7 +34,8 @@ class Geometry:
         Of the s sizes that have so many positions, `output_padding` (0 to s - 1) names one. Raises ValueError.
         """
         sizes = tuple(
-            (i - 1) * s - 2 * p + k + e for (i, k, s, p), e in zip(self._axes(positions), output_padding, strict=True)
+            (i - 1) * s - 2 * p + k + e
+            for (i, k, s, p), e in zip(self._axes(positions), output_padding, strict=True)
         )
         if min(sizes) < 1:
             raise ValueError(f"padding {' x '.join(map(str, self.padding))} leaves nothing")

@@ -51,7 +51,13 @@ class Winograd:
         return prod(self._tiles(positions))
 
     def _data_shape(self, sizes):
-        return (*self._grid, sizes[0], *self._tiles(self.geometry.positions(sizes[1:-1])), *self._twos, self.channels)
+        return (
+            *self._grid,
+            sizes[0],
+            *self._tiles(self.geometry.positions(sizes[1:-1])),
+            *self._twos,
+            self.channels,
+        )
 
     def data(self, x):
         out = np.empty_like(x, shape=self._data_shape(x.shape))
@@ -67,7 +73,9 @@ class Winograd:
         return out.reshape(self.products, -1, self.outputs)
 
     def output_adjoint(self, m, out):
-        kernels(m).winograd_output_adjoint(m.reshape(*self._grid, len(out), *self._tiles(out.shape[1:-1]), -1), out)
+        kernels(m).winograd_output_adjoint(
+            m.reshape(*self._grid, len(out), *self._tiles(out.shape[1:-1]), -1), out
+        )
 
     def weight(self, w):
         out = np.empty_like(w, shape=(*self._grid, *self._twos, self.channels, self.outputs))
@@ -75,4 +83,6 @@ class Winograd:
         return out.reshape(self.products, self.inner, self.outputs)
 
     def weight_adjoint(self, s, out):
-        kernels(s).winograd_weight_adjoint(s.reshape(*self._grid, *self._twos, self.channels, self.outputs), out)
+        kernels(s).winograd_weight_adjoint(
+            s.reshape(*self._grid, *self._twos, self.channels, self.outputs), out
+        )

@@ -35,7 +35,9 @@ def name():
 
 def source():
     """Return what tells the sources of the loops from others."""
-    return "".join(f"{zlib.crc32(Path(__file__).with_name(name).read_bytes()):08x}" for name in ("loops.c", "loops.h"))
+    return "".join(
+        f"{zlib.crc32(Path(__file__).with_name(name).read_bytes()):08x}" for name in ("loops.c", "loops.h")
+    )
 
 
 def _compiled():

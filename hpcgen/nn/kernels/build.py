@@ -18,7 +18,15 @@ from hpcgen.nn.kernels import source
 
 HERE = Path(__file__).parent
 # No contraction: a fused multiply-add rounds once where NumPy rounds twice. No errno: square roots then are instructions.
-FLAGS = ["-O3", "-fPIC", "-shared", "-fno-fast-math", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
+FLAGS = [
+    "-O3",
+    "-fPIC",
+    "-shared",
+    "-fno-fast-math",
+    "-ffp-contract=off",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+]
 
 
 def build():
@@ -40,10 +48,14 @@ def build():
         if ended.returncode:
             raise RuntimeError(f"{shlex.join(command)}\n{ended.stderr}")
         made.replace(target)
-    checked = subprocess.run([sys.executable, "-m", f"{__package__}.verification"], capture_output=True, text=True)
+    checked = subprocess.run(
+        [sys.executable, "-m", f"{__package__}.verification"], capture_output=True, text=True
+    )
     if checked.returncode:
         target.unlink()
-        raise RuntimeError(f"{shlex.join(command)}\nmade unfit loops; set CC to another compiler\n{checked.stderr}")
+        raise RuntimeError(
+            f"{shlex.join(command)}\nmade unfit loops; set CC to another compiler\n{checked.stderr}"
+        )
     return target
 
 

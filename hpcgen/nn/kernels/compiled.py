@@ -100,7 +100,10 @@ def winograd_output(dy, out):
         return plain.winograd_output(dy, out)
     products, (down, across, outputs) = len(out), out.shape[3:]
     tile = products - 1
-    padded, work = np.empty((tile * down, tile * across, outputs), dy.dtype), np.empty((products, tile, outputs), dy.dtype)
+    padded, work = (
+        np.empty((tile * down, tile * across, outputs), dy.dtype),
+        np.empty((products, tile, outputs), dy.dtype),
+    )
     _loops.winograd_output(dy, out, padded, work, tile, *dy.shape[:3], down, across, outputs)
 
 
@@ -121,7 +124,9 @@ def winograd_weight(w, out):
 def winograd_weight_adjoint(s, out):
     if out.ndim != 4:
         return plain.winograd_weight_adjoint(s, out)
-    _loops.winograd_weight_adjoint(s, out, np.empty((2, len(s), BLOCK), s.dtype), len(s) - 1, out[0, 0].size, BLOCK)
+    _loops.winograd_weight_adjoint(
+        s, out, np.empty((2, len(s), BLOCK), s.dtype), len(s) - 1, out[0, 0].size, BLOCK
+    )
 
 
 def descend(theta, grad, rate):
@@ -133,11 +138,15 @@ def momentum(theta, grad, velocity, *constants):
 
 
 def adam(theta, grad, m, v, scale, beta1, beta2, *constants):
-    _loops.adam(theta, grad, m, v, theta.size, *map(float, (scale, beta1, 1 - beta1, beta2, 1 - beta2, *constants)))
+    _loops.adam(
+        theta, grad, m, v, theta.size, *map(float, (scale, beta1, 1 - beta1, beta2, 1 - beta2, *constants))
+    )
 
 
 def adam_direction(theta, grad, m, v, scale, beta1, beta2, *constants):
-    _loops.adam_direction(theta, grad, m, v, theta.size, *map(float, (scale, beta1, 1 - beta1, beta2, 1 - beta2, *constants)))
+    _loops.adam_direction(
+        theta, grad, m, v, theta.size, *map(float, (scale, beta1, 1 - beta1, beta2, 1 - beta2, *constants))
+    )
 
 
 def rmsprop(theta, grad, square, scale, rho, rate, epsilon):

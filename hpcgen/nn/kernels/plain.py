@@ -119,12 +119,16 @@ def _overlap(sizes, positions, offset, stride, padding):
 def winograd_data(x, out):
     """out (*t + 1, n, *tiles, *2, c) <- the combinations of the cells of x (n, *sizes, c) that are multiplied."""
     tiles, filters = _tiles(out, x.ndim - 2), MINIMAL[len(out) - 1]
-    v = np.zeros_like(x, shape=(len(x), *(filters.tile * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1]))
+    v = np.zeros_like(
+        x, shape=(len(x), *(filters.tile * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1])
+    )
     for inside, source, phase in _cells(x.shape[1:-1], tiles, filters.tile):
         v[(slice(None), *inside, *phase)] = x[(slice(None), *source)]
     for axis in _axes(tiles, 1 + len(tiles)):
         count = v.shape[axis]
-        cells = [_along(v, axis, slice(i, count - filters.tile + i, filters.tile)) for i in range(filters.tile + 1)]
+        cells = [
+            _along(v, axis, slice(i, count - filters.tile + i, filters.tile)) for i in range(filters.tile + 1)
+        ]
         v = np.stack(filters.data(*cells))
     out[...] = v
 
@@ -153,7 +157,9 @@ def winograd_output(dy, out):
     m = np.zeros_like(dy, shape=(len(dy), *(filters.tile * t for t in tiles), dy.shape[-1]))
     m[(slice(None), *(slice(size) for size in dy.shape[1:-1]))] = dy
     for axis in _axes(tiles, 1):
-        m = np.stack(filters.output(*(_along(m, axis, slice(i, None, filters.tile)) for i in range(filters.tile))))
+        m = np.stack(
+            filters.output(*(_along(m, axis, slice(i, None, filters.tile)) for i in range(filters.tile)))
+        )
     out[...] = m
 
 
@@ -289,7 +295,10 @@ def _tiles(v, spatial):
 def _cells(sizes, tiles, tile):
     """Yield, for each phase, where it lies in the cells and where in the samples: cell i holds the places 2 i - 1 and 2 i."""
     for phase in product((0, 1), repeat=len(tiles)):
-        yield *_overlap(sizes, [tile * t + 1 for t in tiles], phase, (2,) * len(tiles), (1,) * len(tiles)), phase
+        yield (
+            *_overlap(sizes, [tile * t + 1 for t in tiles], phase, (2,) * len(tiles), (1,) * len(tiles)),
+            phase,
+        )
 
 
 def _axes(tiles, behind):
@@ -320,7 +329,9 @@ def momentum(theta, grad, velocity, scale, decay, mu, gain, rate):
 
 def adam(theta, grad, m, v, scale, beta1, beta2, correction, epsilon, eta, keep):
     """theta <- keep theta - eta m / (sqrt(v) correction + epsilon), with m and v the moments of scale grad after this step."""
-    constants = map(theta.dtype.type, (scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta, keep))
+    constants = map(
+        theta.dtype.type, (scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta, keep)
+    )
     scale, beta1, rest1, beta2, rest2, correction, epsilon, eta, keep = constants
     for block in _blocks(theta):
         g = grad[block] * scale
@@ -331,7 +342,9 @@ def adam(theta, grad, m, v, scale, beta1, beta2, correction, epsilon, eta, keep)
 
 def adam_direction(theta, grad, m, v, scale, beta1, beta2, correction, epsilon, eta, decay):
     """grad <- eta m / (sqrt(v) correction + epsilon) + decay theta, with the moments as in `adam`."""
-    constants = map(theta.dtype.type, (scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta, decay))
+    constants = map(
+        theta.dtype.type, (scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta, decay)
+    )
     scale, beta1, rest1, beta2, rest2, correction, epsilon, eta, decay = constants
     for block in _blocks(theta):
         g = grad[block] * scale

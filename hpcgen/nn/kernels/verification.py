@@ -35,7 +35,11 @@ def cases(random, dtype):
         images, cells = (2, 14, 11, channels), (*grid, 2, *tiles, 2, 2, channels)
         positions, products = (2, 7, 5, channels), (*grid, 2, *tiles, channels)
         weights, filters = (4, 4, 9, channels), (*grid, 2, 2, 9, channels)
-        for kernel, shape, other in (("data", images, cells), ("output", positions, products), ("weight", weights, filters)):
+        for kernel, shape, other in (
+            ("data", images, cells),
+            ("output", positions, products),
+            ("weight", weights, filters),
+        ):
             yield f"winograd_{kernel}", (numbers(*shape), numbers(*other))
             yield f"winograd_{kernel}_adjoint", (numbers(*other), numbers(*shape))
     shares = [0.3, 0.5, 0.999, 1.1, 1e-8, 0.01, 0.9]

@@ -22,7 +22,10 @@ class Dropout(Layer):
         kept = train.random.random(x.shape, dtype=np.float32) >= np.float32(self.rate)
         factors = np.empty_like(x)
         np.multiply(kept, 1 / (1 - self.rate), out=factors, casting="same_kind")
-        return x * factors, lambda dy, grad=None, need_dx=True: np.multiply(dy, factors, out=dy) if need_dx else None
+        return (
+            x * factors,
+            lambda dy, grad=None, need_dx=True: np.multiply(dy, factors, out=dy) if need_dx else None,
+        )
 
     def tangent(self, theta, x, t, train=TRAIN):
         """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and both of theirs."""

@@ -30,6 +30,8 @@ class Embedding(Layer):
                 tokens, starts = np.unique(x.reshape(-1)[order], return_index=True)
                 grad[self.weight][...] = 0
                 if x.size:
-                    grad[self.weight][tokens] = np.add.reduceat(dy.reshape(-1, self.features)[order], starts, axis=0)
+                    grad[self.weight][tokens] = np.add.reduceat(
+                        dy.reshape(-1, self.features)[order], starts, axis=0
+                    )
 
         return theta[self.weight][x], backward

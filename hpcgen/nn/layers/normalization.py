@@ -20,7 +20,9 @@ class BatchNorm(Layer):
     """
 
     def __init__(self, name, channels, slope=1.0):
-        self.gamma, self.beta, self.mean, self.variance = (f"{name}/{part}" for part in ("gamma", "beta", "mean", "variance"))
+        self.gamma, self.beta, self.mean, self.variance = (
+            f"{name}/{part}" for part in ("gamma", "beta", "mean", "variance")
+        )
         self.channels, self.slope = channels, slope
 
     def parameters(self):
@@ -147,7 +149,9 @@ class LayerNorm(Layer):
                 return None, None
             a = dty * theta[self.gamma]
             dt, dx = jacobian(a.copy()), jacobian(dy * theta[self.gamma])
-            dx -= inverse * (normal * self._mean(a * tn) + tn * self._mean(normal * a) + dt * self._mean(normal * t))
+            dx -= inverse * (
+                normal * self._mean(a * tn) + tn * self._mean(normal * a) + dt * self._mean(normal * t)
+            )
             return dx, dt
 
         return self._scale(theta, normal), tn * theta[self.gamma], backward

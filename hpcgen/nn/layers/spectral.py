@@ -81,7 +81,11 @@ class SpectralNorm(Layer):
                 derivative -= np.outer(inner * v, u).reshape(derivative.shape)
                 derivative /= sigma
 
-        return {name: theta[name] for name in self.parameters()} | {self.layer.weight: normalized}, u, through_sigma
+        return (
+            {name: theta[name] for name in self.parameters()} | {self.layer.weight: normalized},
+            u,
+            through_sigma,
+        )
 
     def _transposed(self, theta):
         """Return W^T (rest, outputs): for most layers a view of the weight as it lies."""

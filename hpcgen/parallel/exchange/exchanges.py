@@ -62,10 +62,14 @@ class TreeExchange:
         own = self._tree.take()
         requests = [comm.Irecv(array, rank, tag) for rank, tag, _, _, array in self._foreign]
         requests += [
-            comm.Isend([vector.data, 1, self._to[rank]], rank, tag) for rank in others for tag, (_, _, vector) in enumerate(own)
+            comm.Isend([vector.data, 1, self._to[rank]], rank, tag)
+            for rank in others
+            for tag, (_, _, vector) in enumerate(own)
         ]
         MPI.Request.Waitall(requests)
-        pieces = [(lo, hi, (array[: self._length], array[self._length :])) for _, _, lo, hi, array in self._foreign]
+        pieces = [
+            (lo, hi, (array[: self._length], array[self._length :])) for _, _, lo, hi, array in self._foreign
+        ]
         pieces += [(lo, hi, (v.data[self.owned], v.data[self.layout.statistics])) for lo, hi, v in own]
         tree = TreeSum(self.lanes.total, _add_pieces)
         for piece in sorted(pieces, key=lambda piece: piece[0]):

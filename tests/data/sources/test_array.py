@@ -53,7 +53,11 @@ def test_bad_arrays(tmp_path):
 
 
 def test_inputs_and_labels_of_the_same_file(tmp_path, random, in_pieces):
-    x, y, t = random.standard_normal((9, 4)), random.standard_normal((9, 2)), random.integers(0, 5, 9, np.int32)
+    x, y, t = (
+        random.standard_normal((9, 4)),
+        random.standard_normal((9, 2)),
+        random.integers(0, 5, 9, np.int32),
+    )
     np.savez(tmp_path / "all.npz", x=x, y=y, t=t, narrow=x[:, 0], text=np.array(["a"] * 9), short=t[:5])
     rows = in_pieces(Array(tmp_path / "all.npz", "y", "x", "t"))
     assert np.array_equal(rows.samples, y.astype("f4")) and np.array_equal(rows.inputs, x.astype("f4"))

@@ -47,15 +47,26 @@ def test_integers_of_any_width_become_their_mean_in_minus_1_to_1(put, random, in
     assert np.array_equal(samples.reshape(-1), (values.mean(1) / half).astype(np.float32))
 
 
-@pytest.mark.parametrize("length, hop, rows", [(8, None, 4 + 0 + 1), (8, 3, 10 + 0 + 1), (8, 20, 2 + 0 + 1), (33, None, 1)])
+@pytest.mark.parametrize(
+    "length, hop, rows", [(8, None, 4 + 0 + 1), (8, 3, 10 + 0 + 1), (8, 20, 2 + 0 + 1), (33, None, 1)]
+)
 def test_frames_start_anew_in_each_file(put, prepared, length, hop, rows):
     recordings = [tone(35), tone(7), tone(8, pitch=900)]
     paths = [put(f"{i}.wav", wav(values)) for i, values in enumerate(recordings)]
     datasets, attributes = prepared(lambda: Audio(paths, length, hop=hop), keep_order=True)
-    starts = [(values, start) for values in recordings for start in range(0, len(values) - length + 1, hop or length)]
+    starts = [
+        (values, start)
+        for values in recordings
+        for start in range(0, len(values) - length + 1, hop or length)
+    ]
     expected = np.array([values[start : start + length, 0] for values, start in starts]) / 2**15
     assert len(expected) == rows and np.array_equal(datasets["samples"], expected.astype(np.float32))
-    assert (attributes["kind"], attributes["rate"], attributes["low"], attributes["high"]) == ("audio", 8000, -1, 1)
+    assert (attributes["kind"], attributes["rate"], attributes["low"], attributes["high"]) == (
+        "audio",
+        8000,
+        -1,
+        1,
+    )
 
 
 @pytest.mark.parametrize("rate", [5000, 8000, 22_050])
@@ -64,7 +75,10 @@ def test_resampled_in_blocks_as_in_one(put, prepared, monkeypatch, rate):
     recordings = [(tone(7000), 8000), (tone(0), 8000), (tone(5001, 44_100), 44_100)]
     paths = [put(f"{i}.wav", wav(values, its)) for i, (values, its) in enumerate(recordings)]
     datasets, attributes = prepared(lambda: Audio(paths, 50, rate, hop=13), keep_order=True)
-    wholes = [resample_poly(values[:, 0] / 2**15, rate, its) if len(values) else values[:, 0] for values, its in recordings]
+    wholes = [
+        resample_poly(values[:, 0] / 2**15, rate, its) if len(values) else values[:, 0]
+        for values, its in recordings
+    ]
     frames = [whole[start : start + 50] for whole in wholes for start in range(0, len(whole) - 49, 13)]
     assert datasets["samples"] == pytest.approx(np.array(frames), abs=1e-6) and attributes["rate"] == rate
 
@@ -96,7 +110,10 @@ def test_only_files_of_the_rows_asked_for_are_read(tmp_path):
         (wav(tone(20))[:-1], "x.wav: truncated: fewer than the 20 samples of its header; copy it again"),
         (header(format=3, bits=32), r"not a WAV file .* \(unknown format: 3\)"),
         (header(format=1, bits=64), r"not a WAV file .* \(64 bits, 8000 samples a second\)"),
-        (wav(tone(20), rate=16_000), "x.wav: 16000 samples a second, where .*good.wav has 8000; give --rate R"),
+        (
+            wav(tone(20), rate=16_000),
+            "x.wav: 16000 samples a second, where .*good.wav has 8000; give --rate R",
+        ),
     ],
 )
 def test_files_that_cannot_be_used(comm, put, content, message):
@@ -109,7 +126,9 @@ def test_missing_files_and_no_frames(comm, put):
     path = put("short.wav", wav(tone(20)))
     with pytest.raises(InputError, match="missing.wav: No such file"):
         Audio([path, path.with_name("missing.wav")], 10).survey(comm)
-    with pytest.raises(InputError, match="short.wav: no frame of --length 21; the longest file has 20 samples"):
+    with pytest.raises(
+        InputError, match="short.wav: no frame of --length 21; the longest file has 20 samples"
+    ):
         Audio([path], 21).survey(comm)
 
 

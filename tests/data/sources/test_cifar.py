@@ -6,7 +6,10 @@ from hpcgen.errors import InputError
 
 
 def cifar_batch(random, rows):
-    pixels, labels = random.integers(0, 255, (rows, 3, 32, 32), np.uint8), random.integers(0, 10, rows, np.uint8)
+    pixels, labels = (
+        random.integers(0, 255, (rows, 3, 32, 32), np.uint8),
+        random.integers(0, 10, rows, np.uint8),
+    )
     return pixels, labels, b"".join(bytes([label]) + image.tobytes() for label, image in zip(labels, pixels))
 
 

@@ -35,11 +35,15 @@ def test_images(tmp_path, random, in_pieces):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("mode, ending", [(mode, ending) for mode, endings in FORMATS.items() for ending in endings])
+@pytest.mark.parametrize(
+    "mode, ending", [(mode, ending) for mode, endings in FORMATS.items() for ending in endings]
+)
 def test_any_format_and_mode(tmp_path, in_pieces, mode, ending, channels):
     pixels = np.repeat(np.repeat(np.array([[0, 255]], np.uint8), 16, axis=0), 8, axis=1)
     deep = Image.fromarray(pixels.astype(np.uint16) * 257)
-    (deep if mode == deep.mode else Image.fromarray(pixels).convert("RGB").convert(mode)).save(tmp_path / f"x.{ending}")
+    (deep if mode == deep.mode else Image.fromarray(pixels).convert("RGB").convert(mode)).save(
+        tmp_path / f"x.{ending}"
+    )
     samples = in_pieces(Images(tmp_path, 16, channels)).samples
     assert np.abs(samples[0].astype(int) - pixels[..., None]).max() <= 2
 
@@ -72,10 +76,14 @@ def test_bad_images(tmp_path):
     with pytest.raises(InputError, match="holds no picture"):
         Images(tmp_path, 8)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    with pytest.raises(InputError, match=r"broken.png: not a readable picture .* remove it, or give --skip-bad"):
+    with pytest.raises(
+        InputError, match=r"broken.png: not a readable picture .* remove it, or give --skip-bad"
+    ):
         Images(tmp_path, 8).read(0, 1)
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "broken.tif")
-    with pytest.raises(InputError, match="broken.tif: .*floating-point numbers, which are for 'hpcgen prepare array'"):
+    with pytest.raises(
+        InputError, match="broken.tif: .*floating-point numbers, which are for 'hpcgen prepare array'"
+    ):
         Images(tmp_path, 8).read(1, 2)
 
 
@@ -96,4 +104,6 @@ def test_bad_images_are_named_once_and_left_out(comm, folder, prepared, good):
     except InputError as error:
         assert good == 0 and "holds no samples" in str(error)
     named = sum(comm.allgather(named), [])
-    assert len(named) == 7 - good and all(f"{i}.png: not a readable picture" in line for i, line in enumerate(named, good))
+    assert len(named) == 7 - good and all(
+        f"{i}.png: not a readable picture" in line for i, line in enumerate(named, good)
+    )

@@ -12,7 +12,11 @@ def many_blocks(monkeypatch):
 
 def test_the_same_rows_at_any_number_of_ranks(prepared):
     datasets, attributes = prepared(lambda: Linear(500, 4, 3, 0.5, seed=9), seed=9)
-    assert {name: array.shape for name, array in datasets.items()} == {"inputs": (500, 4), "samples": (500, 3), "theta": (4, 3)}
+    assert {name: array.shape for name, array in datasets.items()} == {
+        "inputs": (500, 4),
+        "samples": (500, 3),
+        "theta": (4, 3),
+    }
     assert {array.dtype for array in datasets.values()} == {np.dtype(np.float32)}
     assert (attributes["kind"], attributes["noise"]) == ("array", 0.5)
 
@@ -28,7 +32,10 @@ def test_noise_has_the_deviation_asked_for(in_pieces):
     samples, inputs, _ = in_pieces(source)
     residual = samples - inputs @ source.constants["theta"]
     assert residual.std() == pytest.approx(0.25, rel=0.02) and abs(residual.mean()) < 0.01
-    assert inputs.std() == pytest.approx(1, rel=0.02) and abs(np.corrcoef(inputs[:-64, 0], inputs[64:, 0])[0, 1]) < 0.03
+    assert (
+        inputs.std() == pytest.approx(1, rel=0.02)
+        and abs(np.corrcoef(inputs[:-64, 0], inputs[64:, 0])[0, 1]) < 0.03
+    )
 
 
 def test_rows_follow_from_the_seed_not_from_who_asks_or_how_many(in_pieces):

@@ -10,7 +10,14 @@ from hpcgen.errors import InputError
 
 # One, two, three and four bytes in UTF-8, and what is like their insides.
 CHARACTERS = "az\n\x7f\x80é߿ࠀ€\ufeff\uffff𐀀🙂\U0010ffff"
-PIECES = [character.encode() for character in CHARACTERS] + [b"\x80", b"\xbf\x80", b"\xc3", b"\xe2\x82", b"\xf0\x9f", b"\xff"]
+PIECES = [character.encode() for character in CHARACTERS] + [
+    b"\x80",
+    b"\xbf\x80",
+    b"\xc3",
+    b"\xe2\x82",
+    b"\xf0\x9f",
+    b"\xff",
+]
 drawn = settings(derandomize=True, deadline=None, max_examples=200)
 
 
@@ -29,7 +36,11 @@ def test_windows_follow_each_other_over_all_files(comm, put, prepared, in_pieces
     samples = datasets["samples"]
     assert samples.dtype == np.uint8 and samples.shape == (len(expected) // 7, 7)
     assert "".join(vocabulary[token] for token in samples.reshape(-1)) == expected[: samples.size]
-    assert (attributes["kind"], attributes["units"], attributes["source"]) == ("text", units, "0.txt, 1.txt, 2.txt, 3.txt")
+    assert (attributes["kind"], attributes["units"], attributes["source"]) == (
+        "text",
+        units,
+        "0.txt, 1.txt, 2.txt, 3.txt",
+    )
     assert (attributes["low"], attributes["high"]) == (0, len(vocabulary) - 1)
     assert np.array_equal(in_pieces(Text(paths, 7, units)).samples, samples)
 
@@ -38,7 +49,11 @@ def test_a_data_file_knows_its_vocabulary(put, prepared, folder):
     path = put("abc.txt", b"cabbage")
     prepared(lambda: Text([path], 2))
     with DataFiles([folder / "all.h5"]) as data:
-        assert (data.schema.kind, data.schema.vocabulary, data.schema.units) == ("text", "abceg", "characters")
+        assert (data.schema.kind, data.schema.vocabulary, data.schema.units) == (
+            "text",
+            "abceg",
+            "characters",
+        )
 
 
 @drawn
@@ -91,7 +106,10 @@ def test_large_vocabularies(put, prepared, different, dtype):
         (b"", "x.txt: 0 characters are fewer than --length 4"),
         ("äöü".encode(), "x.txt: 3 characters are fewer than --length 4"),
         (b"\n" * 9, r"x.txt: all characters are '\\n'; there is nothing to learn"),
-        ("".join(map(chr, range(0x10000, 0x20001))).encode(), "65,537 different characters .* 65,536; give --units bytes"),
+        (
+            "".join(map(chr, range(0x10000, 0x20001))).encode(),
+            "65,537 different characters .* 65,536; give --units bytes",
+        ),
     ],
 )
 def test_text_that_cannot_be_used(comm, put, content, message):

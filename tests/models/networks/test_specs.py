@@ -12,9 +12,7 @@ from hpcgen.models.networks.specs import MOST
 from hpcgen.nn.vector import Layout, Vector
 
 HEAD = 'data.path = "d.h5"\nmodel.network = "layers"\n'
-DISCRIMINATOR = (
-    '[[model.discriminator.layers]]\nkind = "flatten"\n[[model.discriminator.layers]]\nkind = "dense"\noutputs = 1\n'
-)
+DISCRIMINATOR = '[[model.discriminator.layers]]\nkind = "flatten"\n[[model.discriminator.layers]]\nkind = "dense"\noutputs = 1\n'
 
 
 def floats(*shape):
@@ -34,10 +32,16 @@ def model(generator, shape):
 @pytest.mark.parametrize(
     "generator, message",
     [
-        ("{ kind = 'dens' }", r"model.generator.layers\[0\].kind = 'dens': must be one of .*\(did you mean dense\?\)"),
+        (
+            "{ kind = 'dens' }",
+            r"model.generator.layers\[0\].kind = 'dens': must be one of .*\(did you mean dense\?\)",
+        ),
         ("{ outputs = 3 }", r"model.generator.layers\[0\].kind is missing"),
         ("{ kind = 'tanh' }, { kind = 'dense' }", r"model.generator.layers\[1\].outputs is missing"),
-        ("{ kind = 'dense', outputs = 0 }", rf"layers\[0\].outputs = 0: must be an integer >= 1 and <= {MOST}"),
+        (
+            "{ kind = 'dense', outputs = 0 }",
+            rf"layers\[0\].outputs = 0: must be an integer >= 1 and <= {MOST}",
+        ),
         ("{ kind = 'dense', outputs = 3, unit = 3 }", r"unknown key model.generator.layers\[0\].unit"),
         ("{ kind = 'conv', channels = 3, stride = [2, 0] }", r"layers\[0\].stride = \[2, 0\]: must be"),
         ("{ kind = 'dropout', rate = 1 }", r"layers\[0\].rate = 1: must be a number >= 0 and < 1"),
@@ -54,12 +58,18 @@ def test_keys(generator, message):
     [
         ("", "lead to samples of 100, but must lead to 8 x 8"),
         ("{ kind = 'dense', outputs = 64 }", "lead to samples of 64, but must lead to 8 x 8"),
-        ("{ kind = 'reshape', shape = [9, 9] }", r"layers\[0\] \(reshape\) gets samples of 100: cannot make 9 x 9 of it"),
+        (
+            "{ kind = 'reshape', shape = [9, 9] }",
+            r"layers\[0\] \(reshape\) gets samples of 100: cannot make 9 x 9 of it",
+        ),
         (
             "{ kind = 'conv', channels = 3 }",
             r"\(conv\) gets samples of 100: needs one to three axes of places and one of channels",
         ),
-        ("{ kind = 'reshape', shape = [10, 10] }, { kind = 'dense', outputs = 2 }", r"layers\[1\] \(dense\) .* put a flatten"),
+        (
+            "{ kind = 'reshape', shape = [10, 10] }, { kind = 'dense', outputs = 2 }",
+            r"layers\[1\] \(dense\) .* put a flatten",
+        ),
         (
             "{ kind = 'reshape', shape = [5, 5, 4] }, { kind = 'conv', channels = 2, kernel = [4] }",
             r"\[4\] must be one number, or 2",
@@ -83,7 +93,8 @@ def test_shapes(generator, message):
 
 
 @pytest.mark.parametrize(
-    "network, shape", [("dcgan28", (9, 9, 1)), ("dcgan64", (64,)), ("dcgan3d", (16, 16)), ("wavegan", (100, 8, 8))]
+    "network, shape",
+    [("dcgan28", (9, 9, 1)), ("dcgan64", (64,)), ("dcgan3d", (16, 16)), ("wavegan", (100, 8, 8))],
 )
 def test_samples_that_do_not_suit_a_network(network, shape):
     options = parse_config(f'data.path = "d.h5"\nmodel.network = "{network}"').model
@@ -115,7 +126,9 @@ def test_sizes_that_a_network_serves(network, shape):
 
 def test_a_rectifier_is_part_of_the_layer_before_it():
     both = model("{ kind = 'dense', outputs = 64 }, { kind = 'relu' }", (64,)).networks["generator"]
-    apart = model("{ kind = 'dense', outputs = 64 }, { kind = 'linear' }, { kind = 'relu' }", (64,)).networks["generator"]
+    apart = model("{ kind = 'dense', outputs = 64 }, { kind = 'linear' }, { kind = 'relu' }", (64,)).networks[
+        "generator"
+    ]
     assert len(both.layers) == 1 and len(apart.layers) == 3
     theta = Vector(Layout(both.parameters()))
     both.initialize(theta, np.random.default_rng(0))
@@ -146,7 +159,12 @@ def test_a_rectifier_is_part_of_the_layer_before_it():
             ["100 x 8192", "4 x 4 x 4 x 64 x 128", "4 x 4 x 4 x 1 x 64"],
             ["4 x 4 x 4 x 1 x 64", "4 x 4 x 4 x 64 x 128", "8192 x 1"],
         ),
-        ("wavegan", (256,), ["100 x 2048", "25 x 64 x 128", "25 x 1 x 64"], ["25 x 1 x 64", "25 x 64 x 128", "2048 x 1"]),
+        (
+            "wavegan",
+            (256,),
+            ["100 x 2048", "25 x 64 x 128", "25 x 1 x 64"],
+            ["25 x 1 x 64", "25 x 64 x 128", "2048 x 1"],
+        ),
     ],
 )
 def test_presets(network, shape, generator, discriminator):
@@ -154,9 +172,13 @@ def test_presets(network, shape, generator, discriminator):
     gan = MODELS[options.kind](options, floats(*shape))
     for player, expected in (("generator", generator), ("discriminator", discriminator)):
         shapes = gan.networks[player].parameters()
-        assert [" x ".join(map(str, size)) for name, size in shapes.items() if name.endswith("weight")] == expected
+        assert [
+            " x ".join(map(str, size)) for name, size in shapes.items() if name.endswith("weight")
+        ] == expected
         norms = sum(name.endswith("gamma") for name in shapes)
-        assert norms == (len(expected) - (1 if player == "generator" else 2) if network in ("dcgan64", "dcgan3d") else 0)
+        assert norms == (
+            len(expected) - (1 if player == "generator" else 2) if network in ("dcgan64", "dcgan3d") else 0
+        )
 
 
 @pytest.mark.parametrize("layer", ["{ kind = 'dense', outputs = 64, deviation = 0.5 }"])
@@ -167,7 +189,9 @@ def test_the_deviation_that_weights_start_with(layer):
     assert theta["dense1/weight"].std() == pytest.approx(0.5, rel=0.05) and not theta["dense1/bias"].any()
 
 
-@pytest.mark.parametrize("last, low", [("sigmoid", 0), ("tanh", -1), ("sigmoid' }, { kind = 'upsample", 0), ("linear", -1)])
+@pytest.mark.parametrize(
+    "last, low", [("sigmoid", 0), ("tanh", -1), ("sigmoid' }, { kind = 'upsample", 0), ("linear", -1)]
+)
 def test_the_interval_of_samples(last, low):
     layers = f"{{ kind = 'dense', outputs = 16 }}, {{ kind = 'reshape', shape = [4, 4, 1] }}, {{ kind = '{last}' }}"
     shape = (8, 8, 1) if "upsample" in last else (4, 4, 1)

@@ -21,7 +21,9 @@ def test_positions_are_the_windows_that_fit(windows, data):
 def test_each_size_is_named_by_its_positions_and_an_output_padding(windows, data):
     geometry, sizes = data.draw(windows(size=20))
     fits = zip(sizes, geometry.kernel, geometry.stride, geometry.padding)
-    assert geometry.sizes(geometry.positions(sizes), [(size + 2 * p - k) % s for size, k, s, p in fits]) == sizes
+    assert (
+        geometry.sizes(geometry.positions(sizes), [(size + 2 * p - k) % s for size, k, s, p in fits]) == sizes
+    )
 
 
 @pytest.mark.parametrize("sizes, padded", [((2, 5), "4 x 7"), ((5, 1), "7 x 3")])
@@ -31,7 +33,9 @@ def test_a_kernel_that_does_not_fit_is_told(sizes, padded):
         geometry.positions(sizes)
     with pytest.raises(ValueError, match="does not fit"):
         layer = Conv("conv", geometry, 1, 1)
-        layer.forward({name: np.ones(shape) for name, shape in layer.parameters().items()}, np.ones((1, *sizes, 1)))
+        layer.forward(
+            {name: np.ones(shape) for name, shape in layer.parameters().items()}, np.ones((1, *sizes, 1))
+        )
 
 
 def test_padding_that_leaves_nothing_is_told():
@@ -40,7 +44,9 @@ def test_padding_that_leaves_nothing_is_told():
         geometry.sizes((3, 2), (0, 0))
     with pytest.raises(ValueError, match="leaves nothing"):
         layer = ConvTranspose("conv", geometry, 1, 1, (0, 0))
-        layer.forward({name: np.ones(shape) for name, shape in layer.parameters().items()}, np.ones((1, 3, 2, 1)))
+        layer.forward(
+            {name: np.ones(shape) for name, shape in layer.parameters().items()}, np.ones((1, 3, 2, 1))
+        )
 
 
 @pytest.mark.parametrize("output_padding", [(2, 0), (0, 3), (-1, 0)])

@@ -30,7 +30,9 @@ def test_derivatives(random, layer, formula):
 def test_definitions(random, layer, formula):
     x = random.standard_normal((3, 4, 2)) * 3
     y, _ = layer.forward(None, x)
-    assert y.reshape(-1).tolist() == pytest.approx([formula(value) for value in x.reshape(-1).tolist()], rel=1e-12, abs=1e-15)
+    assert y.reshape(-1).tolist() == pytest.approx(
+        [formula(value) for value in x.reshape(-1).tolist()], rel=1e-12, abs=1e-15
+    )
 
 
 @EACH

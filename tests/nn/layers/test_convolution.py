@@ -35,7 +35,10 @@ def made(kind, geometry, sizes, channels, outputs, **options):
     spare = [size + 2 * p - k for size, k, p in zip(sizes, geometry.kernel, geometry.padding)]
     output_padding = tuple(room % s for room, s in zip(spare, geometry.stride))
     positions = (room // s + 1 for room, s in zip(spare, geometry.stride))
-    return ConvTranspose("layer", geometry, outputs, channels, output_padding, **options), (*positions, outputs)
+    return ConvTranspose("layer", geometry, outputs, channels, output_padding, **options), (
+        *positions,
+        outputs,
+    )
 
 
 def drawn(kind, data, windows, **limits):
@@ -81,12 +84,16 @@ def defined_convolution(layer, theta, x, slope):
 
 def defined_transposed_convolution(layer, theta, x, slope):
     g, weight = layer.geometry, theta[layer.weight]
-    wide = [(i - 1) * s + k + e for i, s, k, e in zip(x.shape[1:-1], g.stride, g.kernel, layer.output_padding)]
+    wide = [
+        (i - 1) * s + k + e for i, s, k, e in zip(x.shape[1:-1], g.stride, g.kernel, layer.output_padding)
+    ]
     y = np.zeros((len(x), *wide, weight.shape[-2]))
     for n, *i in np.ndindex(x.shape[:-1]):
         for k in np.ndindex(g.kernel):
             y[(n, *(j * s + m for j, s, m in zip(i, g.stride, k)))] += weight[k] @ x[(n, *i)]
-    return finished(y[(slice(None), *(slice(p, size - p) for p, size in zip(g.padding, wide)))], layer, theta, slope)
+    return finished(
+        y[(slice(None), *(slice(p, size - p) for p, size in zip(g.padding, wide)))], layer, theta, slope
+    )
 
 
 DEFINITIONS = {Conv: defined_convolution, ConvTranspose: defined_transposed_convolution}
@@ -128,7 +135,9 @@ def test_derivatives(windows, filled, kind, spatial, data, random: np.random.Gen
 def test_definition(windows, filled, kind, spatial, data, random: np.random.Generator):
     layer, shape = drawn(kind, data, windows, spatial=spatial, size=5)
     theta, x = filled(layer, random), random.standard_normal(shape)
-    assert_close({"y": layer.forward(theta, x)[0]}, {"y": DEFINITIONS[kind](layer, theta, x, layer.slope)}, 1e-12)
+    assert_close(
+        {"y": layer.forward(theta, x)[0]}, {"y": DEFINITIONS[kind](layer, theta, x, layer.slope)}, 1e-12
+    )
 
 
 @EACH
@@ -138,7 +147,9 @@ def test_definition(windows, filled, kind, spatial, data, random: np.random.Gene
 def test_windows_that_are_x_itself(random, filled, kind, kernel, stride, sizes):
     layer, shape = made(kind, Geometry(kernel, stride, (0, 0)), sizes, 3, 2, slope=0.2)
     theta, x = filled(layer, random), random.standard_normal((5, *shape))
-    assert_close({"y": layer.forward(theta, x)[0]}, {"y": DEFINITIONS[kind](layer, theta, x, layer.slope)}, 1e-12)
+    assert_close(
+        {"y": layer.forward(theta, x)[0]}, {"y": DEFINITIONS[kind](layer, theta, x, layer.slope)}, 1e-12
+    )
     assert max(check_layer(layer, theta, x, random).values()) < 1e-7
 
 
@@ -152,7 +163,11 @@ def test_each_is_the_adjoint_of_the_other(windows, filled, spatial, data, random
         made(kind, geometry, sizes, channels, outputs, bias=False) for kind in (Conv, ConvTranspose)
     )
     assert conv.parameters() == transposed.parameters()
-    theta, x, v = filled(conv, random), random.standard_normal((n, *forth)), random.standard_normal((n, *back))
+    theta, x, v = (
+        filled(conv, random),
+        random.standard_normal((n, *forth)),
+        random.standard_normal((n, *back)),
+    )
     y, there = conv.forward(theta, x)
     u, here = transposed.forward(theta, v)
     assert y.shape == v.shape and u.shape == x.shape

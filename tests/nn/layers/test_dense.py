@@ -22,5 +22,7 @@ def test_definition(random, filled, bias, slope):
     theta, x = filled(layer, random), random.standard_normal((4, 3))
     y, _ = layer.forward(theta, x)
     for i, j in np.ndindex(4, 2):
-        expected = sum(x[i, k] * theta["dense/weight"][k, j] for k in range(3)) + (theta["dense/bias"][j] if bias else 0)
+        expected = sum(x[i, k] * theta["dense/weight"][k, j] for k in range(3)) + (
+            theta["dense/bias"][j] if bias else 0
+        )
         assert y[i, j] == pytest.approx(expected if expected > 0 else slope * expected)

@@ -11,7 +11,9 @@ def train(seed=0):
     return Train(random=np.random.default_rng(seed))
 
 
-@pytest.mark.parametrize("layer, train", [(Dropout(0.0), TRAIN), (Dropout(0.5), None)], ids=["rate 0", "inference"])
+@pytest.mark.parametrize(
+    "layer, train", [(Dropout(0.0), TRAIN), (Dropout(0.5), None)], ids=["rate 0", "inference"]
+)
 def test_nothing_is_dropped(random, layer, train):
     x, dy = random.standard_normal((2, 3, 4))
     y, backward = layer.forward(None, x, train)
@@ -49,7 +51,9 @@ def test_the_stream_decides(random):
 
 def test_float32_and_float64_drop_the_same(random):
     x = random.standard_normal((30, 20)) + 10
-    (a, _), (b, _) = (Dropout(0.3).forward(None, x.astype(dtype), train()) for dtype in (np.float32, np.float64))
+    (a, _), (b, _) = (
+        Dropout(0.3).forward(None, x.astype(dtype), train()) for dtype in (np.float32, np.float64)
+    )
     assert np.array_equal(a == 0, b == 0)
 
 

@@ -7,7 +7,13 @@ from hpcgen.nn.vector import Vector
 
 TOKENS = pytest.mark.parametrize(
     "x",
-    [np.array([2]), np.array([0, 4, 2]), np.array([3, 1, 3, 3, 0]), np.array([[1, 1, 4], [0, 1, 4]]), np.zeros((2, 2, 3), int)],
+    [
+        np.array([2]),
+        np.array([0, 4, 2]),
+        np.array([3, 1, 3, 3, 0]),
+        np.array([[1, 1, 4], [0, 1, 4]]),
+        np.zeros((2, 2, 3), int),
+    ],
     ids=["one", "distinct", "repeated", "two axes", "all the same"],
 )
 

@@ -42,7 +42,10 @@ def test_definition_of_batch_norm(random, filled, shape, slope):
     for c in range(shape[-1]):
         mean, variance = moments(x[..., c].reshape(-1).tolist())
         for place in np.ndindex(shape[:-1]):
-            t = theta["norm/gamma"][c] * (x[(*place, c)] - mean) / (variance + 1e-5) ** 0.5 + theta["norm/beta"][c]
+            t = (
+                theta["norm/gamma"][c] * (x[(*place, c)] - mean) / (variance + 1e-5) ** 0.5
+                + theta["norm/beta"][c]
+            )
             assert y[(*place, c)] == pytest.approx(t if t > 0 else slope * t, rel=1e-10, abs=1e-12)
 
 
@@ -106,7 +109,9 @@ def test_one_number_a_channel_becomes_beta(random, filled):
     assert dx == pytest.approx(0) and np.isfinite(grad.data).all()
 
 
-@pytest.mark.parametrize("shape, axes", [((6, 3), 1), ((2, 5, 3), 1), ((2, 5, 3), 2), ((2, 3, 4, 2), 1), ((2, 3, 4, 2), 3)])
+@pytest.mark.parametrize(
+    "shape, axes", [((6, 3), 1), ((2, 5, 3), 1), ((2, 5, 3), 2), ((2, 3, 4, 2), 1), ((2, 3, 4, 2), 3)]
+)
 class TestLayerNorm:
     def test_derivatives(self, random, filled, shape, axes):
         layer = LayerNorm("norm", shape[-axes:])
@@ -122,7 +127,9 @@ class TestLayerNorm:
             mean, variance = moments(x[row].reshape(-1).tolist())
             for place in np.ndindex(shape[-axes:]):
                 normal = (x[row][place] - mean) / (variance + 1e-5) ** 0.5
-                assert y[row][place] == pytest.approx(theta["norm/gamma"][place] * normal + theta["norm/beta"][place])
+                assert y[row][place] == pytest.approx(
+                    theta["norm/gamma"][place] * normal + theta["norm/beta"][place]
+                )
 
     def test_inference_is_training(self, random, filled, shape, axes):
         layer = LayerNorm("norm", shape[-axes:])

@@ -9,7 +9,9 @@ from hpcgen.nn.check import check_layer
 from hpcgen.nn.layers.recurrent import GRU, LSTM
 
 LAYERS = pytest.mark.parametrize("kind", [GRU, LSTM])
-SHAPES = pytest.mark.parametrize("n, time, features, hidden", [(1, 1, 1, 1), (2, 1, 3, 2), (3, 4, 2, 3), (1, 7, 2, 1)])
+SHAPES = pytest.mark.parametrize(
+    "n, time, features, hidden", [(1, 1, 1, 1), (2, 1, 3, 2), (3, 4, 2, 3), (1, 7, 2, 1)]
+)
 
 
 def sigmoid(x):
@@ -20,7 +22,9 @@ def shares(theta, x, h, gate, j):
     """Return what the input and what the state give to unit j of a gate."""
     column = gate * len(h) + j
     a = theta["rnn/input_bias"][column] + sum(x[i] * theta["rnn/input"][i, column] for i in range(len(x)))
-    u = theta["rnn/recurrent_bias"][column] + sum(h[i] * theta["rnn/recurrent"][i, column] for i in range(len(h)))
+    u = theta["rnn/recurrent_bias"][column] + sum(
+        h[i] * theta["rnn/recurrent"][i, column] for i in range(len(h))
+    )
     return a, u
 
 
@@ -107,7 +111,11 @@ def test_the_unrolled_gradient_against_a_loop_over_steps(random, filled, kind):
     """One time step after the other, forwards and backwards, with a product a step."""
     n, time, features, hidden = 3, 6, 4, 5
     layer = kind("rnn", features, hidden)
-    theta, x, start = filled(layer, random), random.standard_normal((n, time, features)), random.standard_normal((n, hidden))
+    theta, x, start = (
+        filled(layer, random),
+        random.standard_normal((n, time, features)),
+        random.standard_normal((n, hidden)),
+    )
     y, backward = layer.run(theta, x, start)
     dy = random.standard_normal(y.shape)
     grad = type(theta)(theta.layout, dtype=np.float64)

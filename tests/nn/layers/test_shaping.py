@@ -35,7 +35,9 @@ def test_derivatives_of_upsampling(random, sizes, factor):
     assert check_layer(Upsample(factor), NOTHING, random.standard_normal((2, *sizes, 3)), random)["x"] < 1e-8
 
 
-@pytest.mark.parametrize("shape, new", [((4, 6), (2, 3)), ((2, 2, 3, 2), (12,)), ((3, 4), (4, 1, 1)), ((2, 5, 2), (5, 2))])
+@pytest.mark.parametrize(
+    "shape, new", [((4, 6), (2, 3)), ((2, 2, 3, 2), (12,)), ((3, 4), (4, 1, 1)), ((2, 5, 2), (5, 2))]
+)
 def test_reshaping_keeps_the_order(random, shape, new):
     x = random.standard_normal(shape)
     y, backward = Reshape(new).forward(NOTHING, x)

@@ -106,7 +106,10 @@ def test_sigma_becomes_the_largest_singular_value(start, layer, shape, matrix, d
     tolerance = 1e-5 if dtype == np.float32 else 1e-10
     for train in (TRAIN, None):
         expected = layer.forward(plain(layer, theta, largest), x)[0]
-        assert np.abs(normalized.forward(theta, x, train)[0] - expected).max() < tolerance * np.abs(expected).max()
+        assert (
+            np.abs(normalized.forward(theta, x, train)[0] - expected).max()
+            < tolerance * np.abs(expected).max()
+        )
 
 
 @EACH

@@ -57,7 +57,9 @@ def test_allreduce_is_equal_to_rounding(comm, layout):
         state, statistics = exchanged("allreduce", comm, layout, lanes, times=2)
         values = [lane_values(layout, lane).astype(np.float64) for lane in range(lanes.total)]
         scale = np.sum([np.abs(value) for value in values], axis=0)
-        assert np.all(np.abs(state - sum(values)[: layout.buffers.stop]) <= 1e-6 * scale[: layout.buffers.stop])
+        assert np.all(
+            np.abs(state - sum(values)[: layout.buffers.stop]) <= 1e-6 * scale[: layout.buffers.stop]
+        )
         assert list(statistics) == layout.names(layout.statistics)
 
 
