@@ -2,10 +2,10 @@
 
 from contextlib import closing
 
-import h5py
 import numpy as np
 import pytest
 from mpi4py import MPI
+from networks import LANES, NETWORKS, run_file, write_data
 
 from hpcgen.config.reading import parse_config
 from hpcgen.nn.layers.normalization import BatchNorm
@@ -13,118 +13,16 @@ from hpcgen.parallel.threads import Workers
 from hpcgen.streams import Purpose, stream
 from hpcgen.training.loop import Training
 
-LANES = 7
-SHAPES = {
-    "image": (16, 16, 1),
-    "colour": (8, 16, 3),
-    "volume": (8, 8, 8),
-    "wave": (128,),
-    "sequence": (6, 5),
-    "columns": (2,),
-}
-LAYERS = """
-    [[model.generator.layers]]
-    kind = "dense"
-    outputs = 128
-    [[model.generator.layers]]
-    kind = "batch-norm"
-    [[model.generator.layers]]
-    kind = "elu"
-    [[model.generator.layers]]
-    kind = "dropout"
-    rate = 0.2
-    [[model.generator.layers]]
-    kind = "reshape"
-    shape = [8, 8, 2]
-    [[model.generator.layers]]
-    kind = "upsample"
-    [[model.generator.layers]]
-    kind = "conv"
-    channels = 1
-    kernel = [3, 5]
-    stride = 1
-    padding = [1, 2]
-    [[model.generator.layers]]
-    kind = "sigmoid"
-    [[model.discriminator.layers]]
-    kind = "conv"
-    channels = 8
-    [[model.discriminator.layers]]
-    kind = "layer-norm"
-    axes = 3
-    [[model.discriminator.layers]]
-    kind = "leaky-relu"
-    slope = 0.1
-    [[model.discriminator.layers]]
-    kind = "flatten"
-    [[model.discriminator.layers]]
-    kind = "dropout"
-    [[model.discriminator.layers]]
-    kind = "dense"
-    outputs = 1
-    """
-RECURRENT = """
-    [model.generator]
-    layers = [
-        { kind = "dense", outputs = 24 }, { kind = "softplus" }, { kind = "reshape", shape = [6, 4] },
-        { kind = "gru", hidden = 5 }, { kind = "tanh" },
-    ]
-    [model.discriminator]
-    layers = [{ kind = "lstm", hidden = 3 }, { kind = "flatten" }, { kind = "dense", outputs = 1 }]
-    """
-NARROW = "generator.width = 16\ndiscriminator.width = 16"
-NETWORKS = {
-    "seedgan": ("image", ""),
-    "mlpgan": ("image", ""),
-    "dcgan28": ("image", "generator.width = 32\ndiscriminator.width = 32"),
-    "dcgan64": ("colour", "generator.width = 16\ndiscriminator.width = 16"),
-    "dcgan3d": ("volume", "generator.width = 8\ndiscriminator.width = 8"),
-    "wavegan": ("wave", "generator.width = 4\ndiscriminator.width = 4"),
-    "layers": ("image", LAYERS),
-    "recurrent": ("sequence", RECURRENT),
-    "vae": ("image", 'kind = "vae"'),
-    "wgan": (
-        "image",
-        "kind = 'gan'\nnetwork = 'mlpgan'\nloss = 'wasserstein'\ngradient_penalty = 10.0\ndiscriminator_steps = 3",
-    ),
-    "clipped": ("image", "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'wasserstein'\nclip = 0.01\n" + NARROW),
-    "spectral": (
-        "image",
-        "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'hinge'\nspectral_norm = true\n" + NARROW,
-    ),
-    "conditional": ("image", "kind = 'gan'\nnetwork = 'mlpgan'\nconditional = true\nlabel_smoothing = 0.1"),
-    "rvae": ("text", "kind = 'rvae'\nnetwork = 'text'\nhidden = 16\nembedding = 8\nlatent = 4"),
-    "rvae-lstm": (
-        "text",
-        "kind = 'rvae'\nnetwork = 'text'\ncell = 'lstm'\nhidden = 16\nembedding = 8\nfree_bits = 0.1",
-    ),
-    "rvae-numbers": ("sequence", "kind = 'rvae'\nnetwork = 'sequence'\nhidden = 16\nword_dropout = 0.2"),
-    "linear": ("columns", "kind = 'linear'\nnetwork = 'linear'\nintercept = true"),
-    "regressor": ("columns", "kind = 'regressor'\nnetwork = 'regressor'"),
-    "classifier": ("image", "kind = 'classifier'\nnetwork = 'convolutional'\nclassifier.width = 16"),
-    "conv-vae": ("image", 'kind = "vae"\nencoder.width = 16\ndecoder.width = 16'),
-}
 
 
 @pytest.fixture
 def data(comm, folder):
-    """Return the path of a data file of random samples of a kind."""
+    """data(kind): the path of a data file of random samples."""
 
     def make(kind):
-        path, random = folder / f"{kind}.h5", np.random.default_rng(2)
+        path = folder / f"{kind}.h5"
         if comm.rank == 0:
-            with h5py.File(path, "w") as file:
-                if kind == "text":
-                    file["samples"], file["vocabulary"] = (
-                        random.integers(0, 30, (61, 12), np.uint8),
-                        np.arange(65, 95),
-                    )
-                    file.attrs["kind"] = "text"
-                else:
-                    file["samples"] = random.random((61, *SHAPES[kind]), dtype=np.float32)
-                file["labels"] = random.integers(0, 10, 61)
-                if kind == "columns":
-                    file["inputs"] = random.random((61, 5), dtype=np.float32)
+            write_data(path, kind)
         comm.Barrier()
         return path
 
@@ -150,16 +48,7 @@ def same_everywhere(comm, text, steps):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_networks(comm, data, name):
-    kind, keys = NETWORKS[name]
-    network = "" if "network" in keys else f'network = "{"layers" if name == "recurrent" else name}"'
-    text = f"""
-        data.path = "{data(kind)}"
-        train = {{ lanes = {LANES}, lane_size = 3 }}
-        [model]
-        {network}
-        {keys}
-        """
-    same_everywhere(comm, text, 20)
+    same_everywhere(comm, run_file(name, data(NETWORKS[name][0])), 20)
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adamw", "rmsprop", "lars", "lamb"])

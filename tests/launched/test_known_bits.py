@@ -1,0 +1,69 @@
+"""Each kind of model gives the bits that it gave when tests/launched/known_bits.json was recorded.
+
+The arithmetic is NumPy's and OpenBLAS's, held to AVX2, which every x86-64 processor of a cluster has.
+
+    python tests/launched/test_known_bits.py       records the bits anew, after a change that means to change them
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import zlib
+from pathlib import Path
+
+import pytest
+
+KNOWN = Path(__file__).with_name("known_bits.json")
+# NumPy's loops and OpenBLAS's kernels for AVX2, and no compiled kernels.
+PLAIN = {
+    "HPCGEN_KERNELS": "numpy",
+    "OPENBLAS_CORETYPE": "Haswell",
+    "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
+}
+MODELS = (
+    *("mlpgan", "dcgan28", "dcgan64", "dcgan3d", "wavegan", "layers", "recurrent"),
+    *("wgan", "spectral", "conditional", "vae", "conv-vae", "rvae", "rvae-numbers"),
+    *("linear", "regressor", "classifier"),
+)
+
+
+def software():
+    """Return what the bits depend on beside hpcgen."""
+    import numpy
+
+    return {"numpy": numpy.__version__, "libc": " ".join(platform.libc_ver()), "machine": platform.machine()}
+
+
+def bits(name, folder):
+    """Train a network for 20 steps in a process of its own; return the CRC-32 of all its parameters."""
+    import hpcgen
+    from networks import NETWORKS, run_file, write_data
+
+    data, run = folder / f"{name}.h5", folder / name
+    write_data(data, NETWORKS[name][0])
+    (folder / f"{name}.toml").write_text(run_file(name, data))
+    command = [sys.executable, "-m", "hpcgen", "train", folder / f"{name}.toml", "--run", run]
+    command += ["--set", "train.steps=20", "--progress", "off"]
+    subprocess.run(command, check=True, timeout=50, stdout=subprocess.DEVNULL, env=os.environ | PLAIN)
+    crc = 0
+    for _, vector in sorted(hpcgen.load(run).players.items()):
+        crc = zlib.crc32(vector.data, crc)
+    return f"{crc:08x}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_bits_are_those_that_were_recorded(name, tmp_path):
+    known = json.loads(KNOWN.read_text())
+    if software() != known["software"]:
+        pytest.skip(f"the bits were recorded with {known['software']}, here is {software()}")
+    assert bits(name, tmp_path) == known["bits"][name]
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+    with tempfile.TemporaryDirectory() as made:
+        found = {name: bits(name, Path(made)) for name in MODELS}
+    KNOWN.write_text(json.dumps({"software": software(), "bits": found}, indent=1) + "\n")
