@@ -6,8 +6,8 @@ __version__ = "0.1.0"
 
 # Loaded when first used: `import hpcgen` loads neither NumPy nor h5py nor MPI.
 _HOMES = {
-    "load": "hpcgen.checkpoints.file",
-    "Checkpoint": "hpcgen.checkpoints.file",
+    "load": "hpcgen.checkpoints.loading",
+    "Checkpoint": "hpcgen.checkpoints.loading",
     "load_config": "hpcgen.config.reading",
     "Config": "hpcgen.config.reading",
     "prepare": "hpcgen.data.prepare",

@@ -278,7 +278,7 @@ def _prepare(options, comm):
     from importlib import import_module
 
     from hpcgen.data.prepare import prepare
-    from hpcgen.files.storage import require_unread
+    from hpcgen.files.replacing import require_unread
 
     target, *names = options.source.split()
     module, kind = target.split(":")
@@ -309,7 +309,7 @@ def _prepare(options, comm):
 def _train(options, comm):
     import json
 
-    from hpcgen.files.storage import require_room
+    from hpcgen.files.replacing import require_room
     from hpcgen.parallel.agreement import from_root
     from hpcgen.training.run import train
 

@@ -84,7 +84,7 @@ def test_pure_maths_stays_pure(path):
 
 def test_loading_a_checkpoint_imports_no_mpi():
     """hpcgen.load works where there is an h5py and no mpi4py."""
-    reached, waiting = set(), ["checkpoints/file.py"]
+    reached, waiting = set(), ["checkpoints/loading.py"]
     while waiting:
         path = waiting.pop()
         reached.add(path)

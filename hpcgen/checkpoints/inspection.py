@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.checkpoints import file as checkpoint
+from hpcgen.checkpoints import format, loading, opening
+from hpcgen.checkpoints.folder import candidates, newest
 from hpcgen.data.file import DataFiles, open_data
 from hpcgen.errors import DamagedError, InputError
-from hpcgen.files import storage
+from hpcgen.files.checksums import verify
+from hpcgen.files.reading import content, has_checksums, open_file
+from hpcgen.files.slabs import block_rows, partition
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.partition import Partition
 
@@ -33,11 +36,11 @@ def inspect(path, comm, say):
 
 def compare(a, b, comm, say):
     """Tell whether two checkpoints hold the same bits in every dataset; return 0 if so, else 1. Collective over `comm`."""
-    a, b = (from_root(comm, checkpoint.newest, path, say) for path in (a, b))
+    a, b = (from_root(comm, newest, path, say) for path in (a, b))
     for path in (a, b):
-        if from_root(comm, _kind, path) != checkpoint.FORMAT:
+        if from_root(comm, _kind, path) != format.FORMAT:
             raise InputError(f"{path}: not a checkpoint of hpcgen")
-        storage.verify(path, comm)
+        verify(path, comm)
     with agree(comm):
         lines, largest = _differences(a, b, comm)
     lines = comm.reduce(lines, op=_largest_by_name)
@@ -51,11 +54,11 @@ def compare(a, b, comm, say):
 def _differences(a, b, comm):
     """Return ({name: difference}, largest) over this rank's rows; -1 stands for none."""
     found, largest = {}, -1.0
-    with storage.open_file(a) as one, storage.open_file(b) as other:
+    with open_file(a) as one, open_file(b) as other:
         steps = int(one.attrs["step"]), int(other.attrs["step"])
         if steps[0] != steps[1]:
             found["step"], largest = f"{steps[0]} and {steps[1]}", 0.0
-        names = [set(storage.content(file)) for file in (one, other)]
+        names = [set(content(file)) for file in (one, other)]
         for name in names[0] ^ names[1]:
             found[name], largest = f"only in {a if name in names[0] else b}", np.inf
         for name in sorted(names[0] & names[1]):
@@ -69,8 +72,8 @@ def _differences(a, b, comm):
 def _dataset_difference(one, other, comm):
     if one.shape != other.shape or one.dtype != other.dtype:
         return f"{one.dtype} {one.shape} and {other.dtype} {other.shape}"
-    mine = storage.partition(one.shape, one.dtype, comm.size).slice(comm.rank)
-    step = storage.block_rows(one.shape, one.dtype) * 1024
+    mine = partition(one.shape, one.dtype, comm.size).slice(comm.rank)
+    step = block_rows(one.shape, one.dtype) * 1024
     largest = None
     for start in range(mine.start, mine.stop, step):
         x, y = one[start : min(start + step, mine.stop)], other[start : min(start + step, mine.stop)]
@@ -93,7 +96,7 @@ def _largest_by_name(x, y):
 
 
 def _kind(path):
-    with storage.open_file(path) as file:
+    with open_file(path) as file:
         declared = str(file.attrs.get("format"))
         return declared if declared in KINDS else "samples" if "samples" in file else "unknown"
 
@@ -101,13 +104,13 @@ def _kind(path):
 def _inspect_data(path, comm, say):
     with agree(comm), open_data(path) as file, DataFiles([path]) as data:
         shape, dtype, attributes = file["samples"].shape, file["samples"].dtype, dict(file.attrs)
-        others = [f"/{name} {file[name].shape}" for name in storage.content(file) if name != "samples"]
-        checked = storage.has_checksums(file)
+        others = [f"/{name} {file[name].shape}" for name in content(file) if name != "samples"]
+        checked = has_checksums(file)
         mine = Partition.even(data.rows, comm.size).slice(comm.rank)
         for start in range(mine.start, mine.stop, 4096):
             data.read(start, min(start + 4096, mine.stop))
     if checked:
-        storage.verify(path, comm)
+        verify(path, comm)
     say(f"{path}: data file, {shape[0]:,} samples of {' x '.join(map(str, shape[1:]))} {dtype}")
     for name in ("kind", "source", "low", "high"):
         say(f"  {name:<8}{attributes.get(name, 'not given')}")
@@ -123,7 +126,7 @@ def _inspect_data(path, comm, say):
 
 
 def _inspect_checkpoint(path, comm, say):
-    storage.verify(path, comm)
+    verify(path, comm)
     with agree(comm):
         lines = list(_checkpoint_lines(path)) if comm.rank == 0 else []
     for line in lines:
@@ -131,7 +134,7 @@ def _inspect_checkpoint(path, comm, say):
 
 
 def _checkpoint_lines(path):
-    state = checkpoint.load(path)
+    state = loading.load(path)
     attributes = state.attributes
     yield f"{path}: checkpoint after step {state.step:,}, seed {state.seed}"
     yield f"  model     {state.config.model.kind} {state.config.model.network}"
@@ -151,14 +154,14 @@ def _checkpoint_lines(path):
 
 def _inspect_run(path, comm, say):
     """Verify every checkpoint of a run; return 1 if one is damaged."""
-    paths = from_root(comm, checkpoint.candidates, path)
+    paths = from_root(comm, candidates, path)
     if not paths and not (path / "config.toml").exists():
         raise InputError(f"{path}: neither a data file, nor a checkpoint, nor a run folder")
     say(f"{path}: run folder, {len(paths)} checkpoints")
     status = 0
     for each in paths:
         try:
-            checkpoint.verify(each, comm)
+            opening.verify(each, comm)
             say(f"  {each.name}  whole")
         except DamagedError as error:
             say(f"  {each.name}  DAMAGED  {error}")
@@ -173,6 +176,6 @@ def _unknown(path, comm, say):
 KINDS = {
     "hpcgen-data": _inspect_data,
     "samples": _inspect_data,
-    checkpoint.FORMAT: _inspect_checkpoint,
+    format.FORMAT: _inspect_checkpoint,
     "unknown": _unknown,
 }

@@ -16,7 +16,8 @@ import numpy as np
 
 from hpcgen.data.schema import Schema
 from hpcgen.errors import DamagedError, InputError
-from hpcgen.files import storage
+from hpcgen.files.checksums import read_rows
+from hpcgen.files.reading import CHECKSUMS, has_checksums, open_file
 from hpcgen.parallel.partition import Partition
 
 # Labels count classes; greater ones are other numbers by mistake.
@@ -140,7 +141,7 @@ def paths_of(path):
 @contextmanager
 def open_data(path):
     """Open a data file for reading, after checking that it holds samples. Raises InputError."""
-    with storage.open_file(path, "make it with 'hpcgen prepare'") as file:
+    with open_file(path, "make it with 'hpcgen prepare'") as file:
         if not isinstance(file.get("samples"), h5py.Dataset):
             raise InputError(f"{path}: no dataset /samples; make a data file with 'hpcgen prepare'")
         samples, text = file["samples"], file.attrs.get("kind") == "text"
@@ -213,8 +214,8 @@ def _vocabulary(file):
 
 
 def _column(file, name, rows, schema):
-    if storage.has_checksums(file):
-        values = storage.read_rows(file, name, rows.start, rows.stop)
+    if has_checksums(file):
+        values = read_rows(file, name, rows.start, rows.stop)
     else:
         try:
             values = file[name][rows]
@@ -265,14 +266,12 @@ CHECKS = {
 def fingerprint(file):
     """Return what tells the rows of one file from those of another: shape, type, and checksums, or of a file that has none some
     of its rows."""
-    samples, known, crc = file["samples"], storage.has_checksums(file), 0
+    samples, known, crc = file["samples"], has_checksums(file), 0
     for name in (*Rows._fields, "vocabulary"):
         if name in file:
             try:
                 parts = (
-                    [file[f"{storage.CHECKSUMS}/{name}"][...]]
-                    if known
-                    else [file[name][:SOME], file[name][-SOME:]]
+                    [file[f"{CHECKSUMS}/{name}"][...]] if known else [file[name][:SOME], file[name][-SOME:]]
                 )
             except OSError as error:
                 raise DamagedError(f"{file.filename}: /{name} cannot be read: {error}") from None

@@ -4,8 +4,9 @@ import numpy as np
 
 from hpcgen.data.file import finite_rows, known_labels
 from hpcgen.errors import InputError
-from hpcgen.files import storage
-from hpcgen.files.storage import Slab, partition, write
+from hpcgen.files.replacing import require_room, require_unread
+from hpcgen.files.slabs import Slab, partition
+from hpcgen.files.writing import write
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.redistribute import redistribute
@@ -27,9 +28,9 @@ def prepare(make_source, path, comm, seed=0, keep_order=False, hold_out=None, sh
     with agree(comm):
         _require_rows(source, source.rows)
         if hold_out:
-            storage.require_unread(hold_out, [path])
+            require_unread(hold_out, [path])
         for target in filter(None, (path, hold_out)):
-            storage.require_room(target, 0)
+            require_room(target, 0)
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
         rows = source.read(mine.start, mine.stop)

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcgen.checkpoints.file import load, newest
+from hpcgen.checkpoints.folder import newest
+from hpcgen.checkpoints.loading import load
 from hpcgen.data.file import DataFiles, require_suitable
 from hpcgen.errors import InputError
 from hpcgen.evaluation.groups import GROUPS, Distances, Features
-from hpcgen.files import storage
+from hpcgen.files.replacing import require_room
 from hpcgen.metrics.blocks import blocks
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.partition import Partition
@@ -185,7 +186,7 @@ def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=
     """
     path = from_root(comm, newest, path, warn)
     if out:
-        from_root(comm, storage.require_room, out, 0)
+        from_root(comm, require_room, out, 0)
     with ExitStack() as stack:
         with agree(comm):
             state = load(path, optimizer=False)

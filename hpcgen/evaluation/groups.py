@@ -8,7 +8,7 @@ from math import prod
 
 import numpy as np
 
-from hpcgen.checkpoints.file import load
+from hpcgen.checkpoints.loading import load
 from hpcgen.errors import InputError
 from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
 from hpcgen.metrics.blocks import blocks

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcgen.checkpoints.file import load, newest
+from hpcgen.checkpoints.folder import newest
+from hpcgen.checkpoints.loading import load
 from hpcgen.data.file import DataFiles, require_suitable
 from hpcgen.data.prepare import value_range
 from hpcgen.data.sources.array import Array
 from hpcgen.errors import InputError
-from hpcgen.files import storage
+from hpcgen.files import writing
+from hpcgen.files.replacing import refusals, replacing, require_room, require_unread
+from hpcgen.files.slabs import Slab, partition
 from hpcgen.models.latent import Autoencoder
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.sampling import showing
@@ -62,7 +65,7 @@ def sample(
             schema = state.schema
             _require_output(out, png, schema)
             for target in filter(None, (out, png)):
-                storage.require_unread(target, (path, inputs, reconstruct))
+                require_unread(target, (path, inputs, reconstruct))
             origin, rows = _origin(state, seed, stack, label, inputs, reconstruct, interpolate)
             count = (64 if rows is None else rows) if count is None else count
             if rows is not None and count > rows:
@@ -71,7 +74,7 @@ def sample(
         made = partial(generate, model_of(state), state.sampled, schema, origin)
         for target, size in ((out, count * prod(schema.shape) * np.dtype(schema.dtype).itemsize), (png, 0)):
             if target:
-                from_root(comm, storage.require_room, target, size)
+                from_root(comm, require_room, target, size)
         if out:
             with agree(comm):
                 slabs = {
@@ -146,8 +149,8 @@ def _slab(comm, count, rows):
     """Return this rank's share of the `count` rows that rows(start, stop) makes."""
     none = rows(0, 0)
     shape = (count, *none.shape[1:])
-    mine = storage.partition(shape, none.dtype, comm.size).slice(comm.rank)
-    return storage.Slab(shape, mine.start, rows(mine.start, mine.stop))
+    mine = partition(shape, none.dtype, comm.size).slice(comm.rank)
+    return Slab(shape, mine.start, rows(mine.start, mine.stop))
 
 
 def _beside_originals(samples, origin):
@@ -177,19 +180,19 @@ def _write_hdf5(path, comm, slabs, schema, source):
     attributes |= {"rate": schema.rate} if schema.kind == "audio" else {}
     if schema.vocabulary:
         attributes |= {"units": schema.units}
-        slabs = {**slabs, "vocabulary": storage.Slab.replicated(schema.code_points, comm)}
-    storage.write(path, comm, attributes, slabs)
+        slabs = {**slabs, "vocabulary": Slab.replicated(schema.code_points, comm)}
+    writing.write(path, comm, attributes, slabs)
 
 
 def _write_npy(path, comm, slabs, schema, source):
     slab = slabs["samples"]
-    with storage.replacing(path, comm, slab.local.dtype.itemsize * prod(slab.shape)) as temporary:
+    with replacing(path, comm, slab.local.dtype.itemsize * prod(slab.shape)) as temporary:
         header = io.BytesIO()
         np.lib.format.write_array_header_2_0(
             header, {"descr": slab.local.dtype.str, "fortran_order": False, "shape": slab.shape}
         )
         row = prod(slab.shape[1:]) * slab.local.dtype.itemsize
-        with agree(comm), storage.refusals(path), open(temporary, "r+b") as file:
+        with agree(comm), refusals(path), open(temporary, "r+b") as file:
             if comm.rank == 0:
                 file.write(header.getbuffer())
             file.seek(len(header.getbuffer()) + slab.start * row)
@@ -198,7 +201,7 @@ def _write_npy(path, comm, slabs, schema, source):
 
 def _write_shown(path, comm, slabs, schema, source):
     parts = comm.gather(slabs["samples"].local)
-    with agree(comm), storage.refusals(path):
+    with agree(comm), refusals(path):
         if comm.rank == 0:
             showing.save(np.concatenate(parts), path, schema, path.suffix)
 

@@ -8,11 +8,12 @@ import csv
 import sys
 from time import monotonic
 
-from hpcgen.checkpoints import file as checkpoint
+from hpcgen.checkpoints.folder import candidates
+from hpcgen.checkpoints.folder import name as checkpoint_name
 from hpcgen.data.file import DataFiles, paths_of, require_suitable
 from hpcgen.evaluation.evaluate import Evaluation
 from hpcgen.evaluation.groups import Features
-from hpcgen.files.storage import refusals
+from hpcgen.files.replacing import refusals
 from hpcgen.parallel.agreement import agree
 from hpcgen.sampling import showing
 from hpcgen.sampling.origins import Prior, generate
@@ -218,9 +219,9 @@ class Checkpoints(Hook):
         every, keep = training.config.checkpoint.every, training.config.checkpoint.keep
         if not (last or training.step % every == 0):
             return
-        training.save(self._folder / checkpoint.name(training.step))
+        training.save(self._folder / checkpoint_name(training.step))
         if training.comm.rank == 0 and keep:
-            for path in checkpoint.candidates(self._folder.parent)[keep:]:
+            for path in candidates(self._folder.parent)[keep:]:
                 path.unlink(missing_ok=True)
 
 

@@ -6,7 +6,7 @@ import math
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.checkpoints import file as checkpoint
+from hpcgen.checkpoints import saving
 from hpcgen.data.shards import Shards
 from hpcgen.errors import DamagedError, InputError, RunError
 from hpcgen.models import MODELS
@@ -73,7 +73,7 @@ class Training:
         damage = []
         for path in paths:
             try:
-                attributes = checkpoint.restore(
+                attributes = saving.restore(
                     path, self.comm, self.config, self.shards.fingerprint, self._states()
                 )
             except DamagedError as error:
@@ -193,7 +193,7 @@ class Training:
                     f"step {self.step}: the {name}'s numbers are no longer finite; {self._last_good()}"
                 )
         schema, fingerprint = self.shards.schema, self.shards.fingerprint
-        checkpoint.save(
+        saving.save(
             path, self.comm, self.step, self.config, schema, fingerprint, self.environment, self._states()
         )
         self.saved = path

@@ -4,7 +4,7 @@ from time import perf_counter
 
 import numpy as np
 
-from hpcgen.checkpoints.file import PlayerState
+from hpcgen.checkpoints.state import PlayerState
 from hpcgen.nn.kernels import kernels
 from hpcgen.nn.layers.normalization import MOMENTUM
 from hpcgen.nn.parts import Parts

@@ -5,10 +5,10 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from time import monotonic, sleep
 
-from hpcgen.checkpoints import file as checkpoint
+from hpcgen.checkpoints.folder import candidates
 from hpcgen.config.reading import differences, load_config
 from hpcgen.errors import InputError
-from hpcgen.files import storage
+from hpcgen.files.writing import parallel
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.runtime import StopRequest
 from hpcgen.training import hooks
@@ -81,7 +81,7 @@ def _introduction(training):
     yield "h5py {h5py}; {mpi}".format(**training.environment)
     if training.environment["kernels"] == "numpy":
         yield "the kernels are not compiled, or declined: the same bits, slower (python -m hpcgen.nn.kernels.build)"
-    if not storage.parallel():
+    if not parallel():
         yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"
     if training.saved:
         yield f"resuming from {training.saved}"
@@ -147,7 +147,7 @@ def _enter(folder, config, fresh):
         (folder / "samples").mkdir(exist_ok=True)
         for stale in (folder / "checkpoints").glob(".step-*.part"):
             stale.unlink()
-    return checkpoint.candidates(folder)
+    return candidates(folder)
 
 
 def _record(folder, config):

@@ -7,7 +7,7 @@ from hpcgen.data.prepare import prepare
 from hpcgen.data.sources.array import Array
 from hpcgen.data.sources.digits import Digits
 from hpcgen.errors import InputError
-from hpcgen.files.storage import verify
+from hpcgen.files.checksums import verify
 
 
 def read(path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from hpcgen.checkpoints.file import load
+from hpcgen.checkpoints.loading import load
 from hpcgen.data.file import DataFiles
 from hpcgen.errors import InputError
 from hpcgen.evaluation.evaluate import Evaluation, evaluate

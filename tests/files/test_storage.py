@@ -6,17 +6,11 @@ import numpy as np
 import pytest
 
 from hpcgen.errors import DamagedError, InputError, RunError
-from hpcgen.files import storage
-from hpcgen.files.storage import (
-    Slab,
-    open_file,
-    partition,
-    read_rows,
-    verify,
-    write,
-    write_in_turn,
-    write_together,
-)
+from hpcgen.files import replacing, writing
+from hpcgen.files.checksums import read_rows, verify
+from hpcgen.files.reading import open_file
+from hpcgen.files.slabs import Slab, partition
+from hpcgen.files.writing import write, write_in_turn, write_together
 
 METHODS = [write_in_turn] + [write_together] * h5py.get_config().mpi
 ATTRIBUTES = {"name": "a name", "step": 7, "low": 0.1, "shape": [3, 4]}
@@ -73,7 +67,7 @@ def test_the_file_does_not_depend_on_the_ranks(comm, folder, random):
 
 
 def test_large_rows_take_several_calls(comm, folder, random, monkeypatch):
-    monkeypatch.setattr(storage, "CALL_BYTES", 1 << 14)
+    monkeypatch.setattr(writing, "CALL_BYTES", 1 << 14)
     arrays = content(random)
     write(folder / "file.h5", comm, ATTRIBUTES, slabs_of(arrays, comm))
     verify(folder / "file.h5", comm)
@@ -155,7 +149,7 @@ def test_a_folder_that_cannot_be_made_is_refused(comm, folder):
 
 def test_a_disk_without_room_is_refused_before_anything_is_open(comm, folder, monkeypatch):
     write(folder / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(5.0), comm)})
-    monkeypatch.setattr(storage.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
+    monkeypatch.setattr(replacing.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(RunError, match="are needed there, 10 are free"):
         write(folder / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(6.0), comm)})
     comm.Barrier()

@@ -58,10 +58,10 @@ def killed():
 
 def file_limit():
     """The last rank, and it alone, may write no file beyond 64 KiB from the second checkpoint on."""
-    from hpcgen.files import storage
+    from hpcgen.files import writing
 
-    write, calls = storage.write, []
-    storage.LONGEST = 5.0
+    write, calls = writing.write, []
+    writing.LONGEST = 5.0
 
     def failing(*arguments, **options):
         calls.append(1)
@@ -70,14 +70,14 @@ def file_limit():
             resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 16, resource.RLIM_INFINITY))
         return write(*arguments, **options)
 
-    storage.write = failing
+    writing.write = failing
 
 
 def silent_loss():
     """The second checkpoint's bytes do not reach the disk, and nobody says so."""
-    from hpcgen.files import storage
+    from hpcgen.files import writing
 
-    write, calls = storage.write_together, []
+    write, calls = writing.write_together, []
 
     def failing(temporary, path, *arguments):
         calls.append(1)
@@ -87,7 +87,7 @@ def silent_loss():
                 file.seek(os.path.getsize(temporary) // 2)
                 file.write(bytes(100_000))
 
-    storage.write_together = failing
+    writing.write_together = failing
 
 
 def full_unforeseen():

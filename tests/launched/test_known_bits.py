@@ -39,8 +39,9 @@ def software():
 
 def bits(name, folder):
     """Train a network for 20 steps in a process of its own; return the CRC-32 of all its parameters."""
-    import hpcgen
     from networks import NETWORKS, run_file, write_data
+
+    import hpcgen
 
     data, run = folder / f"{name}.h5", folder / name
     write_data(data, NETWORKS[name][0])

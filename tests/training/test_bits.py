@@ -14,7 +14,6 @@ from hpcgen.streams import Purpose, stream
 from hpcgen.training.loop import Training
 
 
-
 @pytest.fixture
 def data(comm, folder):
     """data(kind): the path of a data file of random samples."""

@@ -8,7 +8,7 @@ import pytest
 from mpi4py import MPI
 
 import hpcgen
-from hpcgen.checkpoints import file as checkpoint
+from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.inspection import compare, inspect
 from hpcgen.config.reading import parse_config
 from hpcgen.data.prepare import prepare
@@ -90,7 +90,7 @@ def test_another_rank_resumes_with_the_same_bits(comm, folder, run_file):
 
 def test_a_run_folder_holds_what_the_readme_says(comm, folder, run_file):
     train(run_file, folder / "run", comm)
-    assert [path.name for path in checkpoint.candidates(folder / "run")] == [
+    assert [path.name for path in candidates(folder / "run")] == [
         "step-00000020.h5",
         "step-00000016.h5",
     ]
@@ -136,7 +136,7 @@ def zero(path):
 @pytest.mark.parametrize("harm", [change, empty, truncate, zero])
 def test_a_damaged_checkpoint_is_skipped_and_named(comm, folder, run_file, harm):
     whole = train(run_file, folder / "run", comm)
-    newest, older = checkpoint.candidates(folder / "run")
+    newest, older = candidates(folder / "run")
     if comm.rank == 0:
         harm(newest)
     comm.Barrier()
@@ -154,7 +154,7 @@ def test_a_damaged_checkpoint_is_skipped_and_named(comm, folder, run_file, harm)
 def test_a_run_without_a_whole_checkpoint_does_not_start_over_unasked(comm, folder, run_file):
     train(run_file, folder / "run", comm)
     if comm.rank == 0:
-        for path in checkpoint.candidates(folder / "run"):
+        for path in candidates(folder / "run"):
             truncate(path)
     comm.Barrier()
     with pytest.raises(InputError, match="none of the run's checkpoints is whole .* start over with --fresh"):
@@ -228,7 +228,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(comm, folder, run_file):
         RunError, match=r"step \d+: the (discriminator|generator)'s (loss is|numbers are)"
     ) as error:
         train(run_file, folder / "run", comm, "optimizer.generator.learning_rate=1e30", "checkpoint.every=1")
-    saved = checkpoint.candidates(folder / "run")
+    saved = candidates(folder / "run")
     assert f"the last good checkpoint is {saved[0]}" in str(error.value)
     for player in hpcgen.load(saved[0]).players.values():
         assert np.isfinite(player.data).all()
@@ -330,7 +330,7 @@ def test_inspect_tells_damage(comm, folder, run_file, digits):
 
 
 def test_a_checkpoint_of_another_version_stays_as_it_is(comm, folder, run_file, monkeypatch):
-    monkeypatch.setattr(checkpoint, "VERSION", 1)
+    monkeypatch.setattr("hpcgen.checkpoints.saving.VERSION", 1)
     train(run_file, folder / "run", comm)
     monkeypatch.undo()
     with pytest.raises(InputError, match="checkpoint version 1; this hpcgen reads version 2"):
@@ -358,7 +358,7 @@ def test_a_checkpoint_is_there_before_figures_are_taken(comm, folder, run_file, 
     with pytest.raises(RunError, match="no figure"):
         train(run_file, folder / "run", comm, "evaluate.every=8", "evaluate.count=50")
     comm.Barrier()
-    assert [path.name for path in checkpoint.candidates(folder / "run")] == ["step-00000008.h5"]
+    assert [path.name for path in candidates(folder / "run")] == ["step-00000008.h5"]
 
 
 def test_what_cannot_be_evaluated_leaves_the_run_folder_alone(comm, folder, run_file):

@@ -8,7 +8,7 @@ import numpy as np
 from hpcgen.data.file import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
-from hpcgen.files.storage import open_file
+from hpcgen.files.reading import open_file
 
 
 class Array(Source):

@@ -6,7 +6,7 @@ from mpi4py import MPI
 
 from hpcgen.data.file import Rows
 from hpcgen.data.prepare import prepare
-from hpcgen.files.storage import verify
+from hpcgen.files.checksums import verify
 
 
 @pytest.fixture(scope="session")

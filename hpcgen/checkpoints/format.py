@@ -1,0 +1,72 @@
+"""Checkpoints: plain global arrays in one HDF5 file, written and read by any number of ranks.
+
+    /players/<player>/parameters          (n,)   every rank writes its own slice
+    /players/<player>/layout              (name, offset, shape) of each parameter
+    /players/<player>/optimizer/<slot>    (n,)
+    /players/<player>/average             (n,)   where the optimizer keeps a mean of past parameters
+    /players/<player>/buffers, buffers_layout    where the model has running statistics
+    /schema/vocabulary (v,), /schema/inputs, /schema/outputs (2, p): mean and deviation of columns, where the data have them
+    /checksums/...                        see `hpcgen.files.checksums`
+
+Attributes: format, version, step, seed, lanes, lane_size, config (the resolved run file), environment (JSON), data (the data
+file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high, classes, rate, units.
+"""
+
+import numpy as np
+
+from hpcgen.data.schema import Columns, Schema
+
+FORMAT, VERSION = "hpcgen-checkpoint", 2
+
+
+LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
+
+
+def _layout_rows(layout, section):
+    names = layout.names(section)
+    rows = np.zeros(len(names), LAYOUT)
+    for row, part in zip(rows, names):
+        shape = layout.shapes[part]
+        row["name"], row["offset"] = part.encode(), layout.offsets[part] - section.start
+        row["shape"][: len(shape)] = shape
+    return rows
+
+
+def _layout_shapes(rows):
+    return {row["name"].decode(): tuple(int(n) for n in row["shape"] if n) for row in rows}
+
+
+def _schema_attributes(schema):
+    return {
+        "sample_shape": list(schema.shape),
+        "sample_dtype": schema.dtype,
+        "sample_kind": schema.kind,
+        "low": schema.low,
+        "high": schema.high,
+        "classes": schema.classes,
+        "rate": schema.rate,
+        "units": schema.units,
+    }
+
+
+def _schema_arrays(schema):
+    columns = {"schema/inputs": schema.inputs, "schema/outputs": schema.outputs}
+    arrays = {name: np.array([c.mean, c.deviation]) for name, c in columns.items() if c is not None}
+    return arrays | ({"schema/vocabulary": schema.code_points} if schema.vocabulary else {})
+
+
+def _schema(attributes, arrays):
+    columns = {
+        name: Columns(*map(tuple, arrays[name].tolist())) for name in ("inputs", "outputs") if name in arrays
+    }
+    return Schema(
+        tuple(attributes["sample_shape"]),
+        *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high", "classes", "rate")),
+        "".join(map(chr, arrays.get("vocabulary", ()))),
+        attributes["units"],
+        **columns,
+    )
+
+
+def _attributes(file):
+    return {name: np.asarray(value).tolist() for name, value in file.attrs.items()}
