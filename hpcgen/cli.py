@@ -6,6 +6,7 @@ stderr, 1 on failure.
 
 import argparse
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -45,6 +46,7 @@ def _run(arguments, comm):
 
     try:
         options = _parse(arguments, comm)
+        _log_to_terminal(comm)
         return options.command(options, comm)
     except (InputError, RunError) as error:
         status = 2 if isinstance(error, InputError) else 1
@@ -56,6 +58,20 @@ def _run(arguments, comm):
         # The rank that failed says why and ends the job; not before it has had the time to.
         time.sleep(GRACE_SECONDS)
         comm.Abort(1)
+
+
+def _log_to_terminal(comm):
+    """Send hpcgen's log to the terminal on rank 0: what it does to stdout, what needs attention to stderr."""
+    logger = logging.getLogger("hpcgen")
+    logger.propagate = False
+    logger.handlers = [logging.NullHandler()]
+    if comm.rank:
+        return
+    logger.setLevel(logging.INFO)
+    informing, warning = logging.StreamHandler(sys.stdout), logging.StreamHandler(sys.stderr)
+    informing.addFilter(lambda record: record.levelno < logging.WARNING)
+    warning.setLevel(logging.WARNING)
+    logger.handlers = [informing, warning]
 
 
 class _Parser(argparse.ArgumentParser):
