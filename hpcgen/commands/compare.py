@@ -1,0 +1,23 @@
+"""hpcgen compare: tell whether two checkpoints hold the same bits."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+def declare(commands: argparse._SubParsersAction) -> None:
+    """Declare the arguments."""
+    parser = commands.add_parser("compare", help="tell whether two checkpoints hold the same bits")
+    parser.add_argument("a", metavar="A", type=Path)
+    parser.add_argument("b", metavar="B", type=Path)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
+    """Compare as the options say; return the exit status, 1 if the bits differ."""
+    from hpcgen.checkpoints.inspection import compare
+
+    return compare(options.a, options.b, comm)

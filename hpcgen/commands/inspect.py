@@ -1,0 +1,24 @@
+"""hpcgen inspect: say what a file or a run holds, and check it."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+def declare(commands: argparse._SubParsersAction) -> None:
+    """Declare the arguments."""
+    parser = commands.add_parser(
+        "inspect", help="say what a data file, checkpoint or run holds, and check it"
+    )
+    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
+    """Inspect as the options say; return the exit status, 1 if the file is damaged."""
+    from hpcgen.checkpoints.inspection import inspect
+
+    return inspect(options.file, comm)

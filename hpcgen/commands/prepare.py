@@ -1,0 +1,184 @@
+"""hpcgen prepare: make a data file from one of the sources."""
+
+import argparse
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hpcgen.commands import arguments
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+    from hpcgen.data.sources import Source
+
+logger = logging.getLogger(__name__)
+
+SIZE = arguments.integer(1, 4096)
+WIDTH = arguments.integer(1, 10**6)
+
+
+def declare(commands: argparse._SubParsersAction) -> None:
+    """Declare the arguments of every source."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--seed", type=arguments.seed, default=0, help="decides the order of the rows (default: 0)"
+    )
+    common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
+    common.add_argument(
+        "--hold-out", metavar="F.h5", type=Path, help="write the last rows to this file, to evaluate on"
+    )
+    common.add_argument(
+        "--share", type=arguments.real(0, 1), default=0.2, help="the share of rows to hold out (default: 0.2)"
+    )
+    parser = commands.add_parser("prepare", help="make a data file")
+    sources = parser.add_subparsers(required=True, metavar="SOURCE")
+    for name, (help, declare_arguments, make) in SOURCES.items():
+        source = sources.add_parser(name, help=help, parents=[common])
+        declare_arguments(source.add_argument)
+        source.add_argument("out", metavar="OUT.h5", type=Path)
+        source.set_defaults(run=run, make=make)
+
+
+def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
+    """Make the data file that the options ask for; return the exit status."""
+    from hpcgen.data.prepare import PrepareOptions, prepare
+    from hpcgen.files.replacing import require_unread
+
+    read = _paths(value for name, value in vars(options).items() if name not in ("out", "hold_out"))
+    require_unread(options.out, read)
+    if options.hold_out:
+        require_unread(options.hold_out, [options.out, *read])
+    asked = PrepareOptions(options.seed, options.keep_order, options.hold_out, options.share)
+    rows, shape = prepare(lambda: options.make(options), options.out, comm, asked)
+    logger.info("%s: %s samples of %s", options.out, f"{rows:,}", " x ".join(map(str, shape)))
+    return 0
+
+
+def _paths(values):
+    """Return the paths among the values of options, and in their lists."""
+    flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
+    return [item for item in flat if isinstance(item, Path)]
+
+
+# Each source declares its arguments, and is made from the options. Its module is imported only then.
+
+
+def _declare_digits(add: Callable[..., Any]) -> None:
+    add("--size", type=SIZE, default=8, help="enlarge the pictures to SIZE x SIZE")
+
+
+def _digits(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.digits import Digits
+
+    return Digits(options.size)
+
+
+def _declare_idx(add: Callable[..., Any]) -> None:
+    add("images", metavar="IMAGES", type=Path)
+    add("--labels", metavar="F", type=Path)
+
+
+def _idx(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.idx import IDX
+
+    return IDX(options.images, options.labels)
+
+
+def _declare_cifar(add: Callable[..., Any]) -> None:
+    add("batches", metavar="BATCH", type=Path, nargs="+")
+
+
+def _cifar(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.cifar import CIFAR
+
+    return CIFAR(options.batches)
+
+
+def _declare_images(add: Callable[..., Any]) -> None:
+    add("folder", metavar="DIR", type=Path)
+    add("--size", type=SIZE, required=True, help="crop each picture to its central square and resize it")
+    add("--channels", type=int, choices=(1, 3), default=3, help="1: grey, 3: colour (default: 3)")
+    add("--skip-bad", action="store_true", help="leave out, and name, pictures that cannot be read")
+
+
+def _images(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.images import Images
+
+    return Images(options.folder, options.size, options.channels, options.skip_bad)
+
+
+def _declare_array(add: Callable[..., Any]) -> None:
+    add("path", metavar="FILE", type=Path)
+    add("--name", metavar="X", help="the array to take, where the file holds several")
+    add("--inputs", metavar="X", help="the array of the same file that holds the inputs of the samples")
+    add("--labels", metavar="X", help="the array of the same file that holds the labels of the samples")
+
+
+def _array(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.array import Array
+
+    return Array(options.path, options.name, options.inputs, options.labels)
+
+
+def _declare_text(add: Callable[..., Any]) -> None:
+    add("files", metavar="FILE", type=Path, nargs="+")
+    add("--length", type=arguments.count, required=True, help="tokens in a sample")
+    add("--units", choices=("characters", "bytes"), default="characters", help="what a token stands for")
+
+
+def _text(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.text import Text
+
+    return Text(options.files, options.length, options.units)
+
+
+def _declare_audio(add: Callable[..., Any]) -> None:
+    add("files", metavar="FILE", type=Path, nargs="+")
+    add("--length", type=arguments.count, required=True, help="numbers in a frame")
+    add("--rate", type=WIDTH, help="resample all files to RATE numbers a second")
+    add("--hop", type=arguments.count, help="numbers from one frame to the next (default: the length)")
+
+
+def _audio(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.audio import Audio
+
+    return Audio(options.files, options.length, options.rate, options.hop)
+
+
+def _diabetes(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.diabetes import Diabetes
+
+    return Diabetes()
+
+
+def _declare_linear(add: Callable[..., Any]) -> None:
+    add("--rows", type=arguments.count, required=True)
+    add("--inputs", type=WIDTH, required=True, help="numbers in an input")
+    add("--outputs", type=WIDTH, default=1, help="numbers in a sample (default: 1)")
+    add(
+        "--noise",
+        type=arguments.real(0, 1e30),
+        default=0.0,
+        help="standard deviation of the noise (default: 0)",
+    )
+
+
+def _linear(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.linear import Linear
+
+    return Linear(options.rows, options.inputs, options.outputs, options.noise, options.seed)
+
+
+SOURCES = {
+    "digits": ("scikit-learn's 1,797 handwritten digits", _declare_digits, _digits),
+    "idx": ("MNIST's format, gzip or not", _declare_idx, _idx),
+    "cifar": ("CIFAR-10 binary batches", _declare_cifar, _cifar),
+    "images": ("a folder of pictures", _declare_images, _images),
+    "array": (".npy, .npz or any HDF5 dataset", _declare_array, _array),
+    "text": ("text files: characters or bytes as tokens", _declare_text, _text),
+    "audio": ("WAV files", _declare_audio, _audio),
+    "diabetes": ("scikit-learn's 442 diabetes patients", lambda add: None, _diabetes),
+    "linear": ("rows drawn from a linear model whose theta is known", _declare_linear, _linear),
+}

@@ -1,0 +1,62 @@
+"""hpcgen train: train a model, or go on with a run."""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+def declare(commands: argparse._SubParsersAction) -> None:
+    """Declare the arguments."""
+    parser = commands.add_parser("train", help="train a model, or go on with a run")
+    parser.add_argument("file", metavar="RUN.toml", type=Path)
+    parser.add_argument(
+        "--run",
+        metavar="DIR",
+        type=Path,
+        dest="folder",
+        help="the run folder (default: runs/ and the run file's name)",
+    )
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        dest="settings",
+        help="override a key of the run file",
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="start over; move what is in the run folder to DIR/old-N"
+    )
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "bar", "lines", "off"),
+        default="auto",
+        help="how to show progress (default: a bar on a terminal, else lines)",
+    )
+    parser.add_argument(
+        "--timings", metavar="F", type=Path, help="write where each rank's time went, as JSON"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
+    """Train as the options say; return the exit status."""
+    from hpcgen.files.replacing import require_room
+    from hpcgen.parallel.agreement import from_root
+    from hpcgen.training.run import train
+
+    start = time.perf_counter()
+    if options.timings:
+        from_root(comm, require_room, options.timings, 0)
+    folder = options.folder or Path("runs") / options.file.stem
+    training = train(options.file, folder, comm, options.settings, options.fresh, options.progress)
+    if options.timings:
+        seconds = comm.gather({**training.watch.seconds, "total": time.perf_counter() - start})
+        if comm.rank == 0:
+            options.timings.write_text(json.dumps(seconds, indent=1) + "\n")
+    return 0

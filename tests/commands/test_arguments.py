@@ -1,0 +1,29 @@
+"""Numbers on the command line lie within their bounds."""
+
+from argparse import ArgumentTypeError
+
+import pytest
+
+from hpcgen.commands import arguments
+
+
+@pytest.mark.parametrize("text", ["2", "7", "10"])
+def test_integers_within_the_bounds(text):
+    assert arguments.integer(2, 10)(text) == int(text)
+
+
+@pytest.mark.parametrize("text", ["1", "11", "-3", "3.0", "three", "", "\u00b2"])
+def test_other_integers_are_refused(text):
+    with pytest.raises(ArgumentTypeError, match="is not an integer from 2 to 10"):
+        arguments.integer(2, 10)(text)
+
+
+@pytest.mark.parametrize("text", ["0", "0.25", "1e-3", "1"])
+def test_real_numbers_within_the_bounds(text):
+    assert arguments.real(0, 1)(text) == float(text)
+
+
+@pytest.mark.parametrize("text", ["-0.1", "1.5", "nan", "inf", "half", ""])
+def test_other_real_numbers_are_refused(text):
+    with pytest.raises(ArgumentTypeError, match="is not a number from 0 to 1"):
+        arguments.real(0, 1)(text)
