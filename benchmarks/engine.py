@@ -1,12 +1,14 @@
-"""Train the seeds' networks on one core with hpcgen and with PyTorch, alternating: samples/s, their ratio, peak memory, GF/s.
+"""Train the seeds' networks on one core with hpcgen and with PyTorch, alternating: samples/s, their ratio,
+peak memory, GF/s.
 
     python benchmarks/engine.py --torch PYTHON            PYTHON: an interpreter that has torch (pip install torch==2.13.0)
     python benchmarks/engine.py --torch PYTHON --nets dcgan28 dcgan64 --rounds 15
 
-Each form of PyTorch (eager and compiled, channels_last and not) and hpcgen are processes of one thread that take turns; a round
-gives each some steps, and the ratio is hpcgen's speed over that of the form of PyTorch that is the fastest by its median.
-hpcgen trains as `hpcgen train` does, data and noise included; PyTorch's loop has its batch in memory. GF/s counts the direct
-form of each product. OPENBLAS_CORETYPE is unset, so that hpcgen chooses the kernel, unless --keep-kernel is given.
+Each form of PyTorch (eager and compiled, channels_last and not) and hpcgen are processes of one thread that
+take turns; a round gives each some steps, and the ratio is hpcgen's speed over that of the form of PyTorch
+that is the fastest by its median. hpcgen trains as `hpcgen train` does, data and noise included; PyTorch's
+loop has its batch in memory. GF/s counts the direct form of each product. OPENBLAS_CORETYPE is unset, so that
+hpcgen chooses the kernel, unless --keep-kernel is given.
 """
 
 import argparse
@@ -121,6 +123,7 @@ def work(net, folder):
     from mpi4py import MPI
 
     from hpcgen.config.reading import parse_config
+    from hpcgen.parallel.mesh import Mesh
     from hpcgen.training.loop import Training
 
     batch, shape, _ = NETS[net]
@@ -136,7 +139,7 @@ def work(net, folder):
             file.attrs.update(low=0.0, high=1.0)
     text = f'data.path = "{path}"\nmodel = {{ kind = "{kind}", network = "{network}" }}\n'
     text += f"train = {{ lanes = 1, lane_size = {batch}, steps = 3 }}"
-    training = Training(parse_config(text), MPI.COMM_SELF)
+    training = Training(parse_config(text), Mesh.of(MPI.COMM_SELF))
     training.run([])
     about = {
         "flops": flops(training.model, shape, batch),
@@ -156,7 +159,8 @@ def work(net, folder):
 
 
 def flops(model, shape, batch):
-    """Return the floating-point operations of a step: each layer's product, in its direct form, as often as it is due."""
+    """Return the floating-point operations of a step: each layer's product, in its direct form, as often as
+    it is due."""
     import numpy as np
 
     def products(chain, start):

@@ -1,4 +1,5 @@
-"""What the models learn, on real data, in minutes on two cores: figures of each, beside PyTorch's or a simpler model's.
+"""What the models learn, on real data, in minutes on two cores: figures of each, beside PyTorch's or a
+simpler model's.
 
     python benchmarks/learning.py --torch PYTHON          PYTHON: an interpreter that has torch (pip install torch==2.13.0)
     python benchmarks/learning.py --only rvae linear      those that need no torch
@@ -8,8 +9,8 @@ gan     the digits, 8 x 8: the Frechet distance of mlpgan, of hpcgen's and PyTor
 rvae    English text: bits a character of licences held out, beside a unigram and a bigram model of the others
 linear  theta beside the true one and least squares
 
-PyTorch's networks train with their own order of the data and are measured by `hpcgen evaluate`, as hpcgen's are. Writes
-results/learning.json and learning.png.
+PyTorch's networks train with their own order of the data and are measured by `hpcgen evaluate`, as hpcgen's
+are. Writes results/learning.json and learning.png.
 """
 
 import argparse
@@ -28,16 +29,17 @@ runtime.prepare_process()
 
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
+from hpcgen.data.file import DataFiles  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 from hpcgen.config.reading import parse_config  # noqa: E402
-from hpcgen.data.file import DataFiles  # noqa: E402
 from hpcgen.data.prepare import prepare  # noqa: E402
 from hpcgen.data.sources.digits import Digits  # noqa: E402
 from hpcgen.data.sources.linear import Linear  # noqa: E402
 from hpcgen.data.sources.text import Text  # noqa: E402
 from hpcgen.evaluation.evaluate import Evaluation  # noqa: E402
 from hpcgen.nn.vector import Vector  # noqa: E402
+from hpcgen.parallel.mesh import Mesh  # noqa: E402
 from hpcgen.training.loop import Training  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -69,7 +71,7 @@ def main():
 
 def trained(text, curve=lambda training, statistics, last: None):
     """Train a run file's text on one rank; return the Training, closed."""
-    with closing(Training(parse_config(text), MPI.COMM_SELF)) as training:
+    with closing(Training(parse_config(text), Mesh.of(MPI.COMM_SELF))) as training:
         training.run([curve])
     return training
 
@@ -181,8 +183,9 @@ def rvae(folder, torch):
 
 
 def ngrams(train, test, vocabulary=256):
-    """Return the bits a character of held-out text (n, length) under a unigram model with add-one smoothing, and a bigram model
-    smoothed towards it by as much as serves it best on that very text: fewer bits than it could have honestly."""
+    """Return the bits a character of held-out text (n, length) under a unigram model with add-one smoothing,
+    and a bigram model smoothed towards it by as much as serves it best on that very text: fewer bits than it
+    could have honestly."""
     one = np.bincount(train.ravel(), minlength=vocabulary) + 1.0
     one /= one.sum()
     pairs = train[:, :-1].astype(int) * vocabulary + train[:, 1:]

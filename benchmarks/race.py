@@ -1,7 +1,7 @@
 """Processes that take turns: what engine.py, layers.py and yardstick.py share. Needs no hpcgen and no torch.
 
-A racer prints what it is as JSON, answers each line "N" on stdin with the mean seconds of N turns (a list: of each part of a
-turn), and the end of stdin with its peak memory in MiB.
+A racer prints what it is as JSON, answers each line "N" on stdin with the mean seconds of N turns (a list: of
+each part of a turn), and the end of stdin with its peak memory in MiB.
 """
 
 import json
@@ -13,7 +13,8 @@ import tempfile
 
 
 def race(run, about):
-    """Be a racer: run(count) takes so many turns and returns the seconds of each part of a turn, summed over the turns."""
+    """Be a racer: run(count) takes so many turns and returns the seconds of each part of a turn, summed over
+    the turns."""
     print(json.dumps(about), flush=True)
     for line in sys.stdin:
         print(json.dumps([seconds / int(line) for seconds in run(int(line))]), flush=True)

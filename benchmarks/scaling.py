@@ -3,9 +3,10 @@
     . jobs/environment.sh && python benchmarks/scaling.py 1 2 4           the digits, on this machine
     python benchmarks/scaling.py 1 8 64 --launcher "srun --mpi=pmix -n" --run-file my.toml --data my.h5
 
-Weak scaling keeps the lanes a rank, strong scaling the lanes. Efficiency is samples/s a rank over that at the smallest rank
-count. "Training" is the compute, exchange (with waiting), data and update of the slowest rank; "whole run" is the command
-from launch to end. This process never starts MPI: each figure is of a launch, and launches alternate over rank counts.
+Weak scaling keeps the lanes a rank, strong scaling the lanes. Efficiency is samples/s a rank over that at the
+smallest rank count. "Training" is the compute, exchange (with waiting), data and update of the slowest rank;
+"whole run" is the command from launch to end. This process never starts MPI: each figure is of a launch, and
+launches alternate over rank counts.
 """
 
 import argparse
@@ -27,7 +28,8 @@ from matplotlib.ticker import LogLocator
 HERE = Path(__file__).resolve().parent
 PARTS = {"compute": "#3b8ea5", "exchange": "#f0a04b", "data": "#a5435c", "update": "#c3ced3"}
 MODES = {"weak": "#1f5fa8", "strong": "#d9542b"}
-# Where the ranks are, and the slowest one's seconds of imports beyond MPI's. Run by mpi4py: a rank that fails ends all.
+# Where the ranks are, and the slowest one's seconds of imports beyond MPI's. Run by mpi4py: a rank that fails
+# ends all.
 PROBE = """
 import json, os, sys, time
 from hpcgen import runtime
@@ -124,11 +126,13 @@ def parse():
 
 
 def launch(options, ranks, *arguments):
-    """Run this Python on `ranks` ranks (0: without MPI); return wall-clock seconds and output, or say all it said and end."""
+    """Run this Python on `ranks` ranks (0: without MPI); return wall-clock seconds and output, or say all it
+    said and end."""
     launcher = [*shlex.split(options.launcher), ranks] if ranks else []
     command = [str(word) for word in (*launcher, sys.executable, *arguments)]
     start = perf_counter()
-    # One core a rank, unless the user says otherwise: a rank alone would use the others' cores for lanes of its own.
+    # One core a rank, unless the user says otherwise: a rank alone would use the others' cores for lanes of
+    # its own.
     env = {"OMP_NUM_THREADS": "1", **os.environ}
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env)

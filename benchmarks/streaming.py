@@ -1,4 +1,5 @@
-"""Train mlpgan on data in memory and on the same data read in blocks, alternating: samples/s, their ratio, peak memory.
+"""Train mlpgan on data in memory and on the same data read in blocks, alternating: samples/s, their ratio,
+peak memory.
 
     python benchmarks/streaming.py                 300,000 samples of 28 x 28 bytes over 8 lanes, in blocks of 1 MiB
     python benchmarks/streaming.py --rows 2000000 --block 8
@@ -68,8 +69,8 @@ def write(path, rows):
     import numpy as np
     from mpi4py import MPI
 
-    from hpcgen.data.file import Rows
     from hpcgen.data.prepare import prepare
+    from hpcgen.data.rows import Rows
     from hpcgen.data.sources import Source
 
     class Noise(Source):
@@ -92,11 +93,12 @@ def work(path, block):
     from mpi4py import MPI
 
     from hpcgen.config.reading import parse_config
+    from hpcgen.parallel.mesh import Mesh
     from hpcgen.training.loop import Training
 
     text = f'data = {{ path = "{path}", block = {block} }}\nmodel.network = "mlpgan"\n'
     text += "train = { lanes = 8, lane_size = 16, steps = 3 }"
-    training = Training(parse_config(text), MPI.COMM_SELF)
+    training = Training(parse_config(text), Mesh.of(MPI.COMM_SELF))
     training.run([])
 
     def run(count):

@@ -105,7 +105,8 @@ class VAE(nn.Module):
 
 
 class RVAE(nn.Module):
-    """hpcgen's text preset: GRUs of 256, embeddings of 64, 32 latent numbers, a quarter of the words blanked."""
+    """hpcgen's text preset: GRUs of 256, embeddings of 64, 32 latent numbers, a quarter of the words
+    blanked."""
 
     def __init__(self, vocabulary=76, hidden=256, embedding=64, latent=32):
         super().__init__()

@@ -9,7 +9,7 @@ _HOMES = {
     "load": "hpcgen.checkpoints.loading",
     "Checkpoint": "hpcgen.checkpoints.loading",
     "load_config": "hpcgen.config.reading",
-    "Config": "hpcgen.config.reading",
+    "Config": "hpcgen.config.sections",
     "prepare": "hpcgen.data.prepare",
     "train": "hpcgen.training.run",
     "Training": "hpcgen.training.loop",

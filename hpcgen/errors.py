@@ -2,16 +2,25 @@
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used: the message names the thing and the remedy. Exit status 2."""
+    """What the user gave cannot be used. The message names the thing and the remedy. Exit status 2."""
+
+
+class AccessError(InputError):
+    """The system does not give access to a file: it is missing, or its permissions forbid it."""
 
 
 class DamagedError(InputError):
-    """A file that hpcgen wrote no longer holds what was written."""
+    """The content of a file is not what was written."""
 
 
 class RunError(RuntimeError):
-    """A run that cannot go on, through no fault of its input's form. Exit status 1, without a traceback."""
+    """A run cannot go on, although its input has the right form. Exit status 1, without a traceback."""
+
+
+class UnreadableError(RunError):
+    """The system failed to read a file. This says nothing about the file's content: later it may be read."""
 
 
 class WriteError(RunError):
-    """The disk refused a file. The process must end without closing it: HDF5 then crashes, or waits for ever."""
+    """The disk refused a file. The process must end without closing it: HDF5 would crash, or wait for
+    ever."""

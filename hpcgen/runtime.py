@@ -21,7 +21,8 @@ def prepare_process():
 
 
 def _amd_avx512():
-    """Tell whether this is an AMD processor with AVX-512, which OpenBLAS would take for a Haswell: half the speed."""
+    """Tell whether this is an AMD processor with AVX-512, which OpenBLAS would take for a Haswell: half the
+    speed."""
     try:
         with open("/proc/cpuinfo") as file:
             cpu = file.read(8192)
@@ -32,7 +33,8 @@ def _amd_avx512():
 
 
 def _keep_large_blocks():
-    """Let glibc keep freed arrays: by default each large temporary is mapped, faulted in page by page, and given back.
+    """Let glibc keep freed arrays: by default each large temporary is mapped, faulted in page by page, and
+    given back.
 
     Returns what holds now, in words.
     """
@@ -51,7 +53,8 @@ def _keep_large_blocks():
 
 
 def one_blas_thread():
-    """Return a context in which BLAS runs on one thread: how it divides a product among several can change the bits.
+    """Return a context in which BLAS runs on one thread: how it divides a product among several can change
+    the bits.
 
     Lanes are what a run divides among cores: by ranks, and within a rank by `lane_threads`.
     """
@@ -63,8 +66,8 @@ def one_blas_thread():
 def lane_threads(comm):
     """Return how many lanes this rank shall compute at a time. Collective over `comm`.
 
-    OMP_NUM_THREADS if the user has set it, else the cores that this node's ranks may use, divided by the number of these
-    ranks. (OPENBLAS_NUM_THREADS and its like are about BLAS, which always has one.)
+    OMP_NUM_THREADS if the user has set it, else the cores that this node's ranks may use, divided by the
+    number of these ranks. (OPENBLAS_NUM_THREADS and its like are about BLAS, which always has one.)
     """
     from mpi4py import MPI
 
@@ -125,7 +128,8 @@ def _simd():
 
 
 class StopRequest:
-    """True once SIGUSR1 or SIGTERM came, which batch systems send ahead of the end, or Ctrl-C; the run polls it between steps.
+    """True once SIGUSR1 or SIGTERM came, which batch systems send ahead of the end, or Ctrl-C; the run polls
+    it between steps.
 
     A second Ctrl-C ends the process at once.
     """

@@ -1,7 +1,8 @@
 """Random numbers as functions of (seed, purpose, index, lane): no generator state is ever kept.
 
-NumPy's Philox (Salmon et al. 2011, doi:10.1145/2063384.2063405) is counter-based: the key selects a purpose under a seed, the
-counter's upper three quarters select the index (a step, an epoch, a block), the lane and a part of it, and 2^66 numbers follow.
+NumPy's Philox (Salmon et al. 2011, doi:10.1145/2063384.2063405) is counter-based: the key selects a purpose
+under a seed, the counter's upper three quarters select the index (a step, an epoch, a block), the lane and a
+part of it, and 2^66 numbers follow.
 """
 
 from enum import IntEnum

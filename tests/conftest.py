@@ -1,7 +1,8 @@
-"""Tests are written once for any number of ranks: every rank runs every test, rank 0 reports, and all fail together.
+"""Tests are written once for any number of ranks: every rank runs every test, rank 0 reports, and all fail
+together.
 
-A failure on one rank is printed at once, then agreed on; a rank that waits for one that failed meets the time limit of the
-test (setup.cfg), whose end of the process ends all ranks.
+A failure on one rank is printed at once, then agreed on; a rank that waits for one that failed meets the time
+limit of the test (setup.cfg), whose end of the process ends all ranks.
 """
 
 import os
@@ -38,6 +39,19 @@ def comm(_test_comm):
 def folder(comm, tmp_path):
     """A temporary folder that all ranks share."""
     return comm.bcast(tmp_path)
+
+
+@pytest.fixture
+def said(caplog):
+    """said(): what hpcgen has logged since the last call, as a list of lines."""
+    caplog.set_level("INFO", "hpcgen")
+
+    def said():
+        lines = [record.getMessage() for record in caplog.records]
+        caplog.clear()
+        return lines
+
+    return said
 
 
 @pytest.fixture

@@ -73,7 +73,8 @@ def module_path(name):
 
 def own(path, **where):
     """Return the files of hpcgen that a file imports."""
-    return {module_path(name) for name in imports(path, **where) if name.split(".")[0] == "hpcgen"}
+    names = {name for name in imports(path, **where) if name.split(".")[0] == "hpcgen"}
+    return {module_path(name) for name in names - {"hpcgen.nn.kernels._loops"}}
 
 
 def outside(path, **where):

@@ -8,13 +8,9 @@ from hpcgen.data.prepare import prepare
 from hpcgen.data.sources.digits import Digits
 from hpcgen.data.sources.linear import Linear
 from hpcgen.data.sources.text import Text
-from hpcgen.training import run
+from hpcgen.training.run import train
 
 SENTENCE = "the quick brown fox jumps over the lazy dog; "
-
-
-def quiet(line):
-    pass
 
 
 def text(comm, folder):
@@ -75,10 +71,10 @@ def trained(_test_comm, tmp_path_factory):
                 made[name] = folder / f"{name}.h5"
             path = folder / f"{kind}.toml"
             if comm.rank == 0:
-                train = "train = { steps = 3, lanes = 4, lane_size = 4 }"
-                path.write_text(f'data.path = "{made[name]}"\nmodel = {model}\n{train}\n')
+                steps = "train = { steps = 3, lanes = 4, lane_size = 4 }"
+                path.write_text(f'data.path = "{made[name]}"\nmodel = {model}\n{steps}\n')
             comm.Barrier()
-            run.train(path, folder / kind, comm, progress="off", say=quiet, warn=quiet)
+            train(path, folder / kind, comm, progress="off")
             made[kind] = folder / kind, made[name]
         return made[kind]
 

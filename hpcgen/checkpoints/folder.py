@@ -3,40 +3,26 @@
 import re
 from pathlib import Path
 
-from hpcgen.checkpoints.opening import _part_of_run
-from hpcgen.errors import DamagedError, InputError
-
 NAME = re.compile(r"step-(\d{8,})\.h5")
+DAMAGED = ".damaged"
 
 
-def name(step):
+def checkpoint_name(step: int) -> str:
     """Return the file name of the checkpoint after `step` steps."""
     return f"step-{step:08d}.h5"
 
 
-def candidates(run):
+def candidates(run: Path | str) -> list[Path]:
     """Return the paths of the checkpoints in the run folder `run`, newest first."""
     steps = {
         path: NAME.fullmatch(path.name)
         for path in (Path(run) / "checkpoints").glob("step-*.h5")
         if path.is_file()
     }
-    return sorted(
-        (path for path, match in steps.items() if match), key=lambda path: int(steps[path][1]), reverse=True
-    )
+    found = [(int(match[1]), path) for path, match in steps.items() if match]
+    return [path for _, path in sorted(found, reverse=True)]
 
 
-def newest(path, warn):
-    """Return `path`, or if it is a run folder the path of its newest whole checkpoint; `warn` is told of damaged ones."""
-    if not Path(path).is_dir():
-        return Path(path)
-    for candidate in candidates(path):
-        try:
-            from hpcgen.checkpoints.loading import load
-
-            with _part_of_run(candidate):
-                load(candidate)
-            return candidate
-        except DamagedError as error:
-            warn(f"skipped: {error}")
-    raise InputError(f"{path}: holds no whole checkpoint")
+def damaged(run: Path | str) -> list[Path]:
+    """Return the paths of the damaged checkpoints that earlier runs set aside in the run folder `run`."""
+    return sorted((Path(run) / "checkpoints").glob(f"step-*{DAMAGED}"))

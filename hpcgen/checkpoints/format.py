@@ -8,35 +8,42 @@
     /schema/vocabulary (v,), /schema/inputs, /schema/outputs (2, p): mean and deviation of columns, where the data have them
     /checksums/...                        see `hpcgen.files.checksums`
 
-Attributes: format, version, step, seed, lanes, lane_size, config (the resolved run file), environment (JSON), data (the data
-file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high, classes, rate, units.
+Attributes: format, version, step, seed, lanes, lane_size, config (the resolved run file), environment (JSON),
+data (the data file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high,
+classes, rate, units.
 """
+
+from typing import Any
 
 import numpy as np
 
 from hpcgen.data.schema import Columns, Schema
+from hpcgen.nn.vector import Layout
 
-FORMAT, VERSION = "hpcgen-checkpoint", 2
-
-
+FORMAT = "hpcgen-checkpoint"
+VERSION = 2
+# A row of a layout: the name of a tensor, where it starts, and its shape, filled up with zeros.
 LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
 
 
-def _layout_rows(layout, section):
+def layout_rows(layout: Layout, section: slice) -> np.ndarray:
+    """Return the rows of LAYOUT that describe a section of a vector."""
     names = layout.names(section)
     rows = np.zeros(len(names), LAYOUT)
-    for row, part in zip(rows, names):
+    for row, part in zip(rows, names, strict=True):
         shape = layout.shapes[part]
         row["name"], row["offset"] = part.encode(), layout.offsets[part] - section.start
         row["shape"][: len(shape)] = shape
     return rows
 
 
-def _layout_shapes(rows):
+def layout_shapes(rows: np.ndarray) -> dict[str, tuple[int, ...]]:
+    """Return {name: shape} of rows of LAYOUT."""
     return {row["name"].decode(): tuple(int(n) for n in row["shape"] if n) for row in rows}
 
 
-def _schema_attributes(schema):
+def schema_attributes(schema: Schema) -> dict[str, Any]:
+    """Return the attributes that describe a sample."""
     return {
         "sample_shape": list(schema.shape),
         "sample_dtype": schema.dtype,
@@ -49,13 +56,15 @@ def _schema_attributes(schema):
     }
 
 
-def _schema_arrays(schema):
+def schema_arrays(schema: Schema) -> dict[str, np.ndarray]:
+    """Return the datasets that describe a sample, by name."""
     columns = {"schema/inputs": schema.inputs, "schema/outputs": schema.outputs}
     arrays = {name: np.array([c.mean, c.deviation]) for name, c in columns.items() if c is not None}
     return arrays | ({"schema/vocabulary": schema.code_points} if schema.vocabulary else {})
 
 
-def _schema(attributes, arrays):
+def schema_of(attributes: dict[str, Any], arrays: dict[str, np.ndarray]) -> Schema:
+    """Return the Schema of the attributes and the datasets below /schema."""
     columns = {
         name: Columns(*map(tuple, arrays[name].tolist())) for name in ("inputs", "outputs") if name in arrays
     }
@@ -66,7 +75,3 @@ def _schema(attributes, arrays):
         attributes["units"],
         **columns,
     )
-
-
-def _attributes(file):
-    return {name: np.asarray(value).tolist() for name, value in file.attrs.items()}

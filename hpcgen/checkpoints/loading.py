@@ -1,69 +1,121 @@
 """A checkpoint in memory, whole: what `hpcgen.load` returns."""
 
-import warnings
+import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcgen.checkpoints.folder import newest
-from hpcgen.checkpoints.format import _attributes, _layout_shapes, _schema
-from hpcgen.checkpoints.opening import _config, _open
+from hpcgen.checkpoints.folder import candidates
+from hpcgen.checkpoints.format import layout_shapes, schema_of
+from hpcgen.checkpoints.opening import config_of, open_checkpoint, part_of_run
+from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
-from hpcgen.files.checksums import read_rows
+from hpcgen.errors import InputError, UnreadableError
+from hpcgen.files import checksums
+from hpcgen.files.reading import attempt
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.agreement import agree
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass
 class Checkpoint:
-    """A checkpoint in memory, whole: `players`, `averages` and `optimizer[player]` hold Vectors by name.
+    """A checkpoint in memory. `players`, `averages` and `optimizer[player]` hold Vectors by name.
 
-    `checkpoint.players["generator"]["dense1/weight"]` is an ndarray. `averages` has the players whose optimizer keeps a mean of
-    past parameters.
+    `checkpoint.players["generator"]["dense1/weight"]` is an ndarray. `averages` has the players whose
+    optimizer keeps a mean of past parameters.
     """
 
     path: Path
     step: int
     seed: int
-    config: object
+    config: Config
     schema: Schema
-    attributes: dict
-    players: dict
-    averages: dict
-    optimizer: dict
+    attributes: dict[str, Any]
+    players: dict[str, Vector]
+    averages: dict[str, Vector]
+    optimizer: dict[str, dict[str, Vector]]
 
     @property
-    def sampled(self):
+    def sampled(self) -> dict[str, Vector]:
         """The Vectors that samples are made from, by player."""
         return {**self.players, **self.averages}
 
 
-def load(path, optimizer=True):
-    """Return the `Checkpoint` in the file `path`, or the newest whole one of the run folder `path`. Needs no MPI launch.
+def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
+    """Return the Checkpoint in the file `path`, or the newest whole one of the run folder `path`. Needs no
+    MPI.
 
-    A damaged file of a run folder is skipped with a warning. `optimizer` = False leaves the optimizer's state, most of the
-    file, unread. Raises InputError if there is none, DamagedError if it does not hold what was written.
+    A file of a run folder that cannot be read is passed over, with a warning. With `optimizer` = False the
+    optimizer's state, most of the file, is not read. Raises InputError if there is no checkpoint,
+    DamagedError if the file is not what was written, UnreadableError if the system cannot read it.
     """
-    path = newest(path, warnings.warn)
-    with _open(path) as file:
-        attributes, players, averages, slots = _attributes(file), {}, {}, {}
-        for player, group in file["players"].items():
-            where = f"players/{player}"
-            parameters = _layout_shapes(read_rows(file, f"{where}/layout"))
-            buffers = _layout_shapes(read_rows(file, f"{where}/buffers_layout")) if "buffers" in group else {}
-            layout = Layout(parameters, buffers)
-            for vectors, parts in ((players, ("parameters", "buffers")), (averages, ("average", "buffers"))):
-                if parts[0] in group:
-                    sections = [read_rows(file, f"{where}/{part}") for part in parts if part in group]
-                    vectors[player] = Vector(layout, np.concatenate(sections))
-            slots[player] = {
-                slot: Vector(Layout(parameters), read_rows(file, f"{where}/optimizer/{slot}"))
-                for slot in (group.get("optimizer", ()) if optimizer else ())
-            }
-        schema = _schema(
-            attributes, {name: read_rows(file, f"schema/{name}") for name in file.get("schema", ())}
+    path = Path(path)
+    if not path.is_dir():
+        return _load(path, optimizer)
+    for candidate in candidates(path):
+        try:
+            with part_of_run(candidate):
+                return _load(candidate, optimizer)
+        except (InputError, UnreadableError) as error:
+            logger.warning("skipped: %s", error)
+    raise InputError(f"{path}: holds no whole checkpoint")
+
+
+def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:
+    """Return the same as `load` on every rank: rank 0 finds the checkpoint, the others read what it found.
+
+    Collective over `comm`. Raises as `load`.
+    """
+    found = None
+    with agree(comm):
+        if comm.rank == 0:
+            found = load(path, optimizer)
+    chosen = comm.bcast(found.path if found else Path())
+    with agree(comm):
+        if found is None:
+            found = load(chosen, optimizer)
+    return found
+
+
+def _load(path: Path, optimizer: bool) -> Checkpoint:
+    with open_checkpoint(path) as (file, attributes):
+        names = attempt(
+            path, "its players", lambda: {name: list(group) for name, group in file["players"].items()}
         )
-    config = _config(path, attributes)
+        slots = attempt(
+            path,
+            "its optimizers",
+            lambda: {name: list(file[f"players/{name}"].get("optimizer", ())) for name in names},
+        )
+        arrays = attempt(path, "its schema", lambda: list(file.get("schema", ())))
+        players: dict[str, Vector] = {}
+        averages: dict[str, Vector] = {}
+        states: dict[str, dict[str, Vector]] = {}
+        for player, parts in names.items():
+            group = f"players/{player}"
+            parameters = layout_shapes(checksums.read(file, f"{group}/layout"))
+            buffered = "buffers" in parts
+            buffers = layout_shapes(checksums.read(file, f"{group}/buffers_layout")) if buffered else {}
+            layout = Layout(parameters, buffers)
+            for vectors, name in ((players, "parameters"), (averages, "average")):
+                if name in parts:
+                    sections = [checksums.read(file, f"{group}/{name}")]
+                    if buffered:
+                        sections.append(checksums.read(file, f"{group}/buffers"))
+                    vectors[player] = Vector(layout, np.concatenate(sections))
+            states[player] = {
+                slot: Vector(Layout(parameters), checksums.read(file, f"{group}/optimizer/{slot}"))
+                for slot in (slots[player] if optimizer else ())
+            }
+        schema = schema_of(attributes, {name: checksums.read(file, f"schema/{name}") for name in arrays})
+    config = config_of(path, attributes)
     return Checkpoint(
-        path, attributes["step"], attributes["seed"], config, schema, attributes, players, averages, slots
+        path, attributes["step"], attributes["seed"], config, schema, attributes, players, averages, states
     )

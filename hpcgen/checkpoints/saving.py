@@ -1,96 +1,123 @@
 """A run's state written to a checkpoint, and read back, by any number of ranks."""
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from hpcgen.checkpoints.format import (
-    FORMAT,
-    VERSION,
-    _attributes,
-    _layout_rows,
-    _schema_arrays,
-    _schema_attributes,
-)
-from hpcgen.checkpoints.opening import ForeignError, _config, _open, _part_of_run
-from hpcgen.config.reading import differences
-from hpcgen.files import writing
-from hpcgen.files.checksums import read_rows
+import numpy as np
+
+from hpcgen.checkpoints.format import FORMAT, VERSION, layout_rows, schema_arrays, schema_attributes
+from hpcgen.checkpoints.opening import ForeignError, config_of, open_checkpoint, part_of_run
+from hpcgen.checkpoints.state import PlayerState
+from hpcgen.config.differences import differences
+from hpcgen.config.sections import Config
+from hpcgen.data.schema import Schema
+from hpcgen.files import checksums, writing
 from hpcgen.files.slabs import Slab
 from hpcgen.parallel.agreement import agree
-from hpcgen.parallel.partition import state_partition
+from hpcgen.parallel.exchange.exchange import complete
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 
-def save(path, comm, step, config, schema, fingerprint, environment, players):
-    """Write `players` (name -> PlayerState) after `step` steps. Collective over `comm`.
+@dataclass
+class RunState:
+    """What a checkpoint holds: a run after `step` steps, on one rank.
 
-    Each rank writes its own slice of every flat vector. Errors as `writing.write`.
+    `fingerprint` tells the training data from other data. `environment` names the software.
     """
-    slabs = {}
-    for player, state in players.items():
-        layout, data = state.theta.layout, state.theta.data
-        mine = _parameter_slices(layout, comm.size)[comm.rank]
-        size, group = layout.parameters.stop, f"players/{player}"
-        slabs[f"{group}/parameters"] = Slab((size,), mine.start, data[mine])
-        slabs[f"{group}/layout"] = Slab.replicated(_layout_rows(layout, layout.parameters), comm)
-        for part, values in state.parts.items():
-            offset = state.owned.start
-            slabs[f"{group}/{part}"] = Slab(
-                (size,), mine.start, values[mine.start - offset : mine.stop - offset]
-            )
-        if layout.buffers.stop > layout.buffers.start:
-            slabs[f"{group}/buffers"] = Slab.replicated(data[layout.buffers], comm)
-            slabs[f"{group}/buffers_layout"] = Slab.replicated(_layout_rows(layout, layout.buffers), comm)
+
+    step: int
+    config: Config
+    schema: Schema
+    fingerprint: str
+    environment: Mapping[str, str]
+    players: Mapping[str, PlayerState]
+
+
+def save(path: Path, comm: "MPI.Comm", state: RunState) -> None:
+    """Write a checkpoint. Each rank writes the ranges of every flat vector that are its own to write.
+
+    Collective over `comm`. Raises as `hpcgen.files.writing.write`.
+    """
+    config, slabs = state.config, {}
+    for player, numbers in state.players.items():
+        slabs |= {
+            f"players/{player}/{name}": slab for name, slab in _player_slabs(numbers, comm.rank).items()
+        }
     attributes = {
         "format": FORMAT,
         "version": VERSION,
-        "step": step,
+        "step": state.step,
         "seed": config.seed,
         "lanes": config.train.lanes,
         "lane_size": config.train.lane_size,
         "config": config.toml(),
-        "environment": json.dumps(environment),
-        "data": fingerprint,
-        **_schema_attributes(schema),
+        "environment": json.dumps(dict(state.environment)),
+        "data": state.fingerprint,
+        **schema_attributes(state.schema),
     }
-    slabs |= {name: Slab.replicated(array, comm) for name, array in _schema_arrays(schema).items()}
+    slabs |= {name: Slab.replicated(array, comm.rank) for name, array in schema_arrays(state.schema).items()}
     writing.write(path, comm, attributes, slabs)
 
 
-def restore(path, comm, config, fingerprint, players):
-    """Fill `players` (name -> PlayerState) from the checkpoint and return its attributes. Collective over `comm`.
+def _player_slabs(state: PlayerState, rank: int) -> dict[str, Slab]:
+    layout, data = state.theta.layout, state.theta.data
+    shape = (layout.parameters.stop,)
 
-    Each rank reads and verifies its own slices. Raises ForeignError if the checkpoint is of another configuration or of data
-    with another `fingerprint`, DamagedError on all ranks if any finds damage; `players` may then be half filled.
+    def packed(values: np.ndarray) -> Slab:
+        """Return what this rank writes of the numbers that it owns."""
+        pieces = [
+            (piece.start + inside.start, values[where])
+            for piece in state.written.mine
+            for inside, where in state.ownership.locate(piece.start, piece.stop)
+        ]
+        return Slab(shape, values.dtype, pieces)
+
+    whole = [(piece.start, data[piece.start : piece.stop]) for piece in state.written.mine]
+    slabs = {"parameters": Slab(shape, data.dtype, whole)}
+    slabs["layout"] = Slab.replicated(layout_rows(layout, layout.parameters), rank)
+    slabs |= {part: packed(values) for part, values in state.parts.items()}
+    if layout.buffers.stop > layout.buffers.start:
+        slabs["buffers"] = Slab.replicated(data[layout.buffers], rank)
+        slabs["buffers_layout"] = Slab.replicated(layout_rows(layout, layout.buffers), rank)
+    return slabs
+
+
+def restore(
+    path: Path, comm: "MPI.Comm", config: Config, fingerprint: str, players: Mapping[str, PlayerState]
+) -> dict[str, Any]:
+    """Fill `players` from the checkpoint and return its attributes.
+
+    Each rank reads and verifies what it needs. Collective over `comm`. Raises ForeignError if the checkpoint
+    is of another configuration, or of data with another `fingerprint`. Raises DamagedError on all ranks if
+    any finds damage: `players` may then be half filled.
     """
-    from mpi4py import MPI
-
-    with agree(comm), _part_of_run(path), _open(path) as file:
-        attributes = _attributes(file)
-        changed = differences(config, _config(path, attributes))
+    with agree(comm), part_of_run(path), open_checkpoint(path) as (file, attributes):
+        changed = differences(config, config_of(path, attributes))
         if changed:
             raise ForeignError(
                 f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh"
             )
         if attributes["data"] != fingerprint:
             raise ForeignError(
-                f"data.path: not the data that {path} was trained on; give them again, or start over with --fresh"
+                f"data.path: not the data that {path} was trained on; give the same data, or start over with --fresh"
             )
         for player, state in players.items():
-            layout, group = state.theta.layout, f"players/{player}"
-            mine = _parameter_slices(layout, comm.size)[comm.rank]
-            state.theta.data[mine] = read_rows(file, f"{group}/parameters", mine.start, mine.stop)
-            stop = min(state.owned.stop, layout.parameters.stop)
+            layout, theta, group = state.theta.layout, state.theta.data, f"players/{player}"
+            for piece in state.written.mine:
+                theta[piece.start : piece.stop] = checksums.read(
+                    file, f"{group}/parameters", piece.start, piece.stop
+                )
             for part, values in state.parts.items():
-                values[...] = read_rows(file, f"{group}/{part}", state.owned.start, stop)
+                for piece in state.ownership.mine:
+                    packed = slice(piece.packed, piece.packed + piece.stop - piece.start)
+                    values[packed] = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)
             if layout.buffers.stop > layout.buffers.start:
-                state.theta.data[layout.buffers] = read_rows(file, f"{group}/buffers")
+                theta[layout.buffers] = checksums.read(file, f"{group}/buffers")
     for state in players.values():
-        slices = _parameter_slices(state.theta.layout, comm.size)
-        counts = [s.stop - s.start for s in slices]
-        comm.Allgatherv(MPI.IN_PLACE, [state.theta.data, counts, [s.start for s in slices], MPI.FLOAT])
+        complete(comm, state.theta.data, state.written)
     return attributes
-
-
-def _parameter_slices(layout, size):
-    """Return each rank's slice of the parameters: its part of the state, as far as it is parameters."""
-    parts, stop = state_partition(layout, size), layout.parameters.stop
-    return [slice(min(s.start, stop), min(s.stop, stop)) for s in map(parts.slice, range(size))]

@@ -18,6 +18,6 @@ def declare(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     """Compare as the options say; return the exit status, 1 if the bits differ."""
-    from hpcgen.checkpoints.inspection import compare
+    from hpcgen.checkpoints.comparison import compare
 
     return compare(options.a, options.b, comm)

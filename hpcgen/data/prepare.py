@@ -1,35 +1,66 @@
 """Make a data file from a source: rows divided among ranks, shuffled once, written by all."""
 
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from hpcgen.data.file import finite_rows, known_labels
+from hpcgen.data.checks import finite_rows, known_labels
+from hpcgen.data.sources import Source
+from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
 from hpcgen.files.replacing import require_room, require_unread
 from hpcgen.files.slabs import Slab, partition
-from hpcgen.files.writing import write
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.redistribute import redistribute
 from hpcgen.streams import Purpose, stream
 
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
-def prepare(make_source, path, comm, seed=0, keep_order=False, hold_out=None, share=0.2):
-    """Write the data file `path` from the source that `make_source()` returns; return its number of rows and sample shape.
+logger = logging.getLogger(__name__)
 
-    Rows are put in an order drawn from `seed`, so that every lane's shard is alike, unless `keep_order`. The last `share` of
-    them go to the data file `hold_out` instead, if one is named. The files are the same at any number of ranks; each rank holds
-    1/size of the rows (a compressed source is decompressed by each). Collective over `comm`.
 
-    Raises InputError for a source that cannot be read, or holds NaN or infinity (naming the row).
+@dataclass(frozen=True)
+class PrepareOptions:
+    """How the rows are ordered and divided.
+
+    Rows are put in an order drawn from `seed`, so that every lane's shard is alike, unless `keep_order`. With
+    `hold_out` the last `share` of them go to this data file instead.
     """
+
+    seed: int = 0
+    keep_order: bool = False
+    hold_out: Path | None = None
+    share: float = 0.2
+
+
+def prepare(
+    make_source: Callable[[], Source],
+    path: Path | str,
+    comm: "MPI.Comm",
+    options: PrepareOptions = PrepareOptions(),  # noqa: B008 (frozen)
+) -> tuple[int, tuple[int, ...]]:
+    """Write the data file `path` from the source that `make_source()` returns.
+
+    Return its number of rows and the shape of a sample. The files are the same at any number of ranks. Each
+    rank holds 1/size of the rows; a compressed source is decompressed by each. Collective over `comm`.
+
+    Raises InputError for a source that cannot be read, or that holds NaN or infinity (naming the row).
+    """
+    path = Path(path)
     with agree(comm):
         source = make_source()
     source.survey(comm)
     with agree(comm):
         _require_rows(source, source.rows)
-        if hold_out:
-            require_unread(hold_out, [path])
-        for target in filter(None, (path, hold_out)):
+        if options.hold_out:
+            require_unread(options.hold_out, [path])
+        for target in filter(None, (path, options.hold_out)):
             require_room(target, 0)
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
@@ -39,48 +70,46 @@ def prepare(make_source, path, comm, seed=0, keep_order=False, hold_out=None, sh
             known_labels(source.name, rows.labels, mine.start)
         if rows.inputs is not None:
             finite_rows(source.name, rows.inputs, mine.start, "inputs")
+    for lines in comm.allgather(source.left_out):
+        for line in lines:
+            logger.warning("hpcgen: %s", line)
     before = Partition(comm.allgather(len(rows)))
     with agree(comm):
         _require_rows(source, before.total)
     low, high = source.range or value_range(comm, rows.samples)
     if not low < high:
         raise InputError(f"{source.name}: all samples are {low}; there is nothing to learn")
-    random = stream(seed, Purpose.PREPARE)
-    order = np.arange(before.total) if keep_order else random.permutation(before.total)
+    random = stream(options.seed, Purpose.PREPARE)
+    order = np.arange(before.total) if options.keep_order else random.permutation(before.total)
 
-    def slab(local, chosen):
+    def slab(local: np.ndarray, chosen: np.ndarray) -> Slab:
         shape = (len(chosen), *local.shape[1:])
         after = partition(shape, local.dtype, comm.size)
-        return Slab(shape, after.starts[comm.rank], redistribute(comm, local, before, after, chosen))
+        return Slab.rows(shape, after.starts[comm.rank], redistribute(comm, local, before, after, chosen))
 
-    attributes = {
-        "format": "hpcgen-data",
-        "version": 1,
-        "kind": source.kind,
-        "source": source.name,
-        **source.attributes,
-    }
-    attributes |= {"low": low, "high": high, "seed": seed, "shuffled": int(not keep_order)}
-    cut = before.total - round(share * before.total) if hold_out else before.total
-    if hold_out and not 0 < cut < before.total:
+    attributes = {**source.attributes, "seed": options.seed, "shuffled": int(not options.keep_order)}
+    held_out = round(options.share * before.total) if options.hold_out else 0
+    cut = before.total - held_out
+    if options.hold_out and not 0 < cut < before.total:
         raise InputError(
-            f"{source.name}: {before.total} rows cannot be divided so that {share} of them are held out"
+            f"{source.name}: {before.total} rows cannot be divided so that {options.share} of them are held out"
         )
-    for target, chosen in ((path, order[:cut]), (hold_out, order[cut:])):
+    for target, chosen in ((path, order[:cut]), (options.hold_out, order[cut:])):
         if target:
             slabs = {name: slab(getattr(rows, name), chosen) for name in source.columns}
-            slabs |= {name: Slab.replicated(array, comm) for name, array in source.constants.items()}
-            write(target, comm, attributes, slabs)
+            slabs |= {name: Slab.replicated(array, comm.rank) for name, array in source.constants.items()}
+            write_data(target, comm, slabs, source.kind, source.name, low, high, attributes)
     return cut, source.shape
 
 
-def _require_rows(source, rows):
+def _require_rows(source: Source, rows: int) -> None:
     if rows == 0 or 0 in source.shape:
         raise InputError(f"{source.name}: holds no samples (its shape is {(rows, *source.shape)})")
 
 
-def value_range(comm, samples):
-    """Return the interval that samples lie in: 0 to 255 for uint8, else the extremes over all ranks. Collective over `comm`."""
+def value_range(comm: "MPI.Comm", samples: np.ndarray) -> tuple[float, float]:
+    """Return the interval that samples lie in: 0 to 255 for uint8, else the extremes over all ranks.
+    Collective over `comm`."""
     if samples.dtype == np.uint8:
         return 0.0, 255.0
     from mpi4py import MPI

@@ -7,7 +7,8 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Columns:
-    """Numbers that stand for themselves, not for a picture: of each its mean and standard deviation over all rows."""
+    """Numbers that stand for themselves, not for a picture: of each its mean and standard deviation over all
+    rows."""
 
     mean: tuple
     deviation: tuple
@@ -20,9 +21,10 @@ class Columns:
 class Schema:
     """What models, checkpoints and pictures know of the data: each row's sample, and what stands beside it.
 
-    A sample has a shape, a type and a kind ("image", "array", "audio" or "text"), and lies in [low, high]. Audio has `rate`
-    samples a second, text a `vocabulary`: token t is the character vocabulary[t], a byte if `units` is "bytes". `inputs` and
-    `outputs` describe the columns of /inputs and of /samples where a file has both; labels run from 0 to classes - 1.
+    A sample has a shape, a type and a kind ("image", "array", "audio" or "text"), and lies in [low, high].
+    Audio has `rate` samples a second, text a `vocabulary`: token t is the character vocabulary[t], a byte if
+    `units` is "bytes". `inputs` and `outputs` describe the columns of /inputs and of /samples where a file
+    has both; labels run from 0 to classes - 1.
     """
 
     shape: tuple

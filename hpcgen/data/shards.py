@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from hpcgen.data.file import DataFiles, Rows, paths_of
+from hpcgen.data.reading import DataFiles, paths_of
+from hpcgen.data.rows import Rows
 from hpcgen.data.schema import Columns
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
@@ -17,13 +18,15 @@ MIB = 1 << 20
 
 
 class Shards:
-    """The rows of a rank's lanes. Lane l of L owns rows [l n / L, (l + 1) n / L), and reads them as an endless stream of
-    epochs, each in a new order, `lane_size` rows at a time: what a batch holds follows from (seed, draw, lane) alone.
+    """The rows of a rank's lanes. Lane l of L owns rows [l n / L, (l + 1) n / L), and reads them as an
+    endless stream of epochs, each in a new order, `lane_size` rows at a time: what a batch holds follows from
+    (seed, draw, lane) alone.
 
-    A shard of at most `block` MiB stays in memory and is shuffled as a whole. A larger one is read in blocks of that size, in
-    a new order each epoch, each shuffled within itself; a thread reads the next block while one is used, so that a lane holds
-    two. `lanes` is the Partition of lanes over ranks. Attributes: `schema`, and `fingerprint`, which tells data apart.
-    Collective over `comm`; raises InputError for data that cannot be used.
+    A shard of at most `block` MiB stays in memory and is shuffled as a whole. A larger one is read in blocks
+    of that size, in a new order each epoch, each shuffled within itself; a thread reads the next block while
+    one is used, so that a lane holds two. `lanes` is the Partition of lanes over ranks. Attributes: `schema`,
+    and `fingerprint`, which tells data apart. Collective over `comm`; raises InputError for data that cannot
+    be used.
     """
 
     def __init__(self, path, comm, lanes, lane_size, seed, block=64):
@@ -63,7 +66,8 @@ class Shards:
             )
 
     def batch(self, draw, lane):
-        """Return the `Rows` (lane_size of them) of the lane's batch number `draw`, as they lie in the file."""
+        """Return the `Rows` (lane_size of them) of the lane's batch number `draw`, as they lie in the
+        file."""
         return self._lanes[lane].batch(draw * self._lane_size, self._lane_size)
 
     def close(self):
@@ -85,7 +89,8 @@ class _Lane:
             self._loaded[0] = read(rows.start, rows.stop)
 
     def survey(self, files):
-        """Return what the shard tells of the whole data: (extremes, classes, moments of inputs, moments of samples)."""
+        """Return what the shard tells of the whole data: (extremes, classes, moments of inputs, moments of
+        samples)."""
         columns = {"inputs", "samples"} if "inputs" in files.names else set()
         extremes = files.schema.low is None and files.schema.dtype != "uint8"
         columns |= ({"samples"} if extremes else set()) | ({"labels"} & set(files.names))
@@ -118,7 +123,8 @@ class _Lane:
         return Rows.joined(parts)
 
     def _epoch(self, epoch):
-        """Return the blocks in the order in which the epoch reads them, and the position at which each ends."""
+        """Return the blocks in the order in which the epoch reads them, and the position at which each
+        ends."""
         if epoch not in self._epochs:
             self._epochs.pop(epoch - 2, None)
             sequence = self._random(epoch, 0).permutation(len(self._blocks)).tolist()
@@ -157,7 +163,8 @@ class _Lane:
 
 
 class _Moments:
-    """Count, mean and sum of squared deviations of columns, in float64; the sum of two is by Chan et al. 1979."""
+    """Count, mean and sum of squared deviations of columns, in float64; the sum of two is by Chan et al.
+    1979."""
 
     def __init__(self, count=0, mean=0.0, squares=0.0):
         self.count, self.mean, self.squares = count, mean, squares

@@ -1,222 +1,95 @@
-"""Figures of a trained model, each beside the same figure of real data or of the closed form.
-
-The work is divided among ranks in fixed blocks of rows whose results are combined in order (`hpcgen.metrics`), so that the
-figures are the same bits at any number of ranks.
-"""
+"""`hpcgen evaluate`: the measures of a checkpoint, as a table and as JSON."""
 
 import json
-from contextlib import ExitStack, contextmanager
-from functools import reduce
-from operator import add
+import logging
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcgen.checkpoints.folder import newest
-from hpcgen.checkpoints.loading import load
-from hpcgen.data.file import DataFiles, require_suitable
-from hpcgen.errors import InputError
-from hpcgen.evaluation.groups import GROUPS, Distances, Features
+from hpcgen.checkpoints.loading import load_together
+from hpcgen.data.reading import DataFiles, require_suitable
+from hpcgen.evaluation.evaluation import Evaluation
+from hpcgen.evaluation.groups import Features
 from hpcgen.files.replacing import require_room
-from hpcgen.metrics.blocks import blocks
 from hpcgen.parallel.agreement import agree, from_root
-from hpcgen.parallel.partition import Partition
-from hpcgen.parallel.threads import Workers
-from hpcgen.runtime import lane_threads, one_blas_thread
-from hpcgen.sampling.origins import Matching, Prior, generate, model_of
+from hpcgen.sampling.origins import model_of
 
-# The fewest samples that are compared, one more than nearest neighbours; the most unless more are asked for.
-LEAST, MOST = 4, 5000
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+logger = logging.getLogger(__name__)
 
 
-class Evaluation:
-    """What a model is compared with: `count` rows of the data `files` as reference, and the `count` between them.
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """What is compared, and where the report goes.
 
-    `figures(theta)` returns {name: (value, value of the other)} of the `names`; `columns` says what the two values are of. Made
-    once, called for as many theta as wanted; ranks, and threads of a rank, divide the work. Collective over `comm`. Raises
-    InputError where the data do not serve.
+    `count` samples are compared with as many rows (None: half of the rows, at most 5,000). `features` names a
+    checkpoint of a classifier whose features are compared; without it pixels are compared, along 64 principal
+    components. `json` is a file for the report.
     """
 
-    def __init__(self, model, schema, files, comm, count=None, seed=0, classifier=None):
-        self.model, self.schema, self.files, self.comm, self.seed = model, schema, files, comm, seed
-        self.classifier, most = classifier, files.rows // 2
-        self.count = min(most, MOST) if count is None else count
-        groups = [group for group in GROUPS if group.serves(self)]
-        self._require_use(groups, count, most)
-        with ExitStack() as stack:
-            self._workers = Workers(lane_threads(comm))
-            stack.callback(self._workers.close)
-            self._require_labels()
-            with _measurable():
-                self._groups = [group(self) for group in groups]
-            self._stack = stack.pop_all()
-        self.columns, self.about = self._groups[0].columns, self._groups[0].about
-        self.names = [name for group in self._groups for name in group.names]
+    count: int | None = None
+    seed: int = 0
+    features: Path | None = None
+    json: Path | None = None
 
-    def _require_use(self, groups, count, most):
-        """Raise InputError unless the data have enough rows, and the figures a use for what was asked."""
-        if not self.files.rows:
-            raise InputError("the data to evaluate on have no rows")
-        if self.model.source == "noise":
-            if most < LEAST:
-                raise InputError(
-                    f"{self.files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed"
-                )
-            if not LEAST <= self.count <= most:
-                raise InputError(
-                    f"a count of {self.count}: half of the {self.files.rows} rows can be compared, {LEAST} to {most}"
-                )
-        elif count is not None:
-            raise InputError("a count serves to compare drawn samples; here all rows are taken: leave it out")
-        if self.classifier and Distances not in groups:
-            raise InputError(
-                "features of a classifier serve to compare drawn pictures or numbers: leave them out"
-            )
-        if self.classifier:
-            self.classifier.require(self.schema)
 
-    def _require_labels(self):
-        """Raise InputError if the data have labels that the model has not learnt. Collective."""
-        if self.model.classes and "labels" in self.files.names:
-            rows = self.files
-            highest = self.total(
-                rows.rows, lambda b: int(rows.read(b.start, b.stop, ("labels",)).labels.max()), max
-            )
-            if highest >= self.model.classes:
-                raise InputError(
-                    f"label {highest} is not among the {self.model.classes} that the model has learnt"
-                )
+def evaluate(
+    path: Path | str,
+    data: Path | str | list[Path | str],
+    comm: "MPI.Comm",
+    options: EvaluateOptions = EvaluateOptions(),  # noqa: B008 (frozen)
+) -> dict[str, tuple[float, float]]:
+    """Log the measures of the checkpoint `path` (or of a run folder's newest) on a data file, or several as
+    one.
 
-    @property
-    def keys(self):
-        """The columns as identifiers."""
-        return [column.replace("-", "_").replace(" ", "_") for column in self.columns]
-
-    def close(self):
-        self._stack.close()
-
-    def figures(self, theta):
-        with one_blas_thread(), _measurable():
-            return {name: pair for group in self._groups for name, pair in group.figures(theta).items()}
-
-    def require(self, column):
-        """Raise InputError unless the data have the column."""
-        if column not in self.files.names:
-            raise InputError(f"the data to evaluate on have no /{column}")
-        if column == "inputs" and self.files.width(column) != len(self.schema.inputs):
-            raise InputError(
-                f"the data to evaluate on have {self.files.width(column)} inputs, the model {len(self.schema.inputs)}"
-            )
-
-    def once(self, function):
-        """Return function() on every rank; the first takes it."""
-
-        def measured():
-            with _measurable():
-                return function()
-
-        return from_root(self.comm, measured)
-
-    def divided(self, items, function):
-        """Return function(item) of all items in order, on every rank; the ranks divide them."""
-        mine = Partition.even(len(items), self.comm.size).slice(self.comm.rank)
-        with agree(self.comm), _measurable():
-            found = list(self._workers.each(function, items[mine]))
-        return [each for rank in self.comm.allgather(found) for each in rank]
-
-    def each(self, n, function):
-        """Return function(block) of every block of n rows in order."""
-        return self.divided(blocks(n), function)
-
-    def total(self, n, function, join=add, run=1):
-        """Return function(block) of all blocks of n rows, joined in their order: first in runs, so that less is exchanged."""
-        cut = blocks(n)
-        runs = [cut[i : i + run] for i in range(0, len(cut), run)]
-        return reduce(join, self.divided(runs, lambda part: reduce(join, map(function, part))))
-
-    def rows(self, start, stop, other=False, names=("samples",)):
-        """Return the Rows [start, stop) of the reference, every second of the file, or of the rows between them."""
-        rows = self.files.read(2 * start, 2 * stop, names)
-        return rows.map(lambda column: column[int(other) :: 2])
-
-    def rows_of(self, other):
-        """Return samples(start, stop) of the reference, or of the rows between them."""
-        return lambda start, stop: self.rows(start, stop, other).samples
-
-    def generated(self, theta, start, stop):
-        """Return samples [start, stop); of a conditional model for the labels of the reference, if it has any."""
-        matching = self.model.classes and "labels" in self.files.names
-        origin = Matching(self.model, self.seed, self._labels) if matching else Prior(self.model, self.seed)
-        return generate(self.model, theta, self.schema, origin, start, stop)
-
-    def _labels(self, start, stop):
-        return self.rows(*(min(edge, self.count) for edge in (start, stop)), names=("labels",)).labels
-
-    def unit(self, samples):
-        """Return samples of the data's interval as float64 in 0 to 1."""
-        unit = samples.astype(np.float64)
-        unit -= self.schema.low
-        unit /= self.schema.high - self.schema.low
-        return unit
+    Return {name: (value, value of the other)}. Collective over `comm`. Raises InputError.
+    """
+    with agree(comm):
+        if options.json and comm.rank == 0:
+            require_room(options.json, 0)
+    state = load_together(path, comm)
+    paths = [str(each) for each in (data if isinstance(data, (list, tuple)) else [data])]
+    with ExitStack() as stack:
+        with agree(comm):
+            classifier = Features(options.features) if options.features else None
+            files = stack.enter_context(DataFiles(paths))
+            require_suitable(", ".join(paths), files, state.schema, state.path)
+        evaluation = Evaluation(
+            model_of(state), state.schema, files, comm, options.count, options.seed, classifier
+        )
+        stack.callback(evaluation.close)
+        measures = evaluation.measures(state.sampled)
+    seen = not set(files.fingerprint.split("; ")).isdisjoint(state.attributes["data"].split("; "))
+    logger.info("%s on %s: %s", state.path, ", ".join(paths), evaluation.about)
+    if seen:
+        logger.info("the model was trained on these data: its measures on unseen data may be worse")
+    width = max(map(len, measures))
+    logger.info("%s  %14s  %14s", " " * width, *evaluation.columns)
+    for name, (value, other) in measures.items():
+        logger.info("%s  %14s  %14s", name.ljust(width), f"{value:.6g}", f"{other:.6g}")
+    if options.json:
+        report = {
+            "checkpoint": str(state.path),
+            "data": paths,
+            "trained on these data": seen,
+            "step": state.step,
+            "seed": options.seed,
+            "about": evaluation.about,
+            "figures": {
+                name: dict(zip(evaluation.keys, map(_plain, pair), strict=True))
+                for name, pair in measures.items()
+            },
+        }
+        from_root(comm, Path(options.json).write_text, json.dumps(report, indent=1) + "\n")
+        logger.info("%s: the same as JSON", options.json)
+    return measures
 
 
 def _plain(value):
     """Return a number as JSON has it, which knows neither infinity nor NaN."""
     return value if np.isfinite(value) else None
-
-
-@contextmanager
-def _measurable():
-    """Numbers of which there is no figure, such as NaN or samples that are all equal, are bad input."""
-    try:
-        yield
-    except InputError:
-        raise
-    except ValueError as error:
-        raise InputError(f"cannot be evaluated: {error}") from None
-
-
-def evaluate(path, data, comm, count=None, seed=0, features=None, out=None, say=print, warn=print):
-    """Tell the figures of the checkpoint `path` (or a run folder's newest) on `data`, a data file or several; write them to
-    `out` (JSON).
-
-    `count` samples are compared with as many rows (default: half of the rows, at most 5,000). `features` names a checkpoint of
-    a classifier whose features are compared; without it pixels are, along 64 principal components. Return {name: (value, value
-    of the other)}. Collective over `comm`. Raises InputError.
-    """
-    path = from_root(comm, newest, path, warn)
-    if out:
-        from_root(comm, require_room, out, 0)
-    with ExitStack() as stack:
-        with agree(comm):
-            state = load(path, optimizer=False)
-            classifier = Features(features) if features else None
-            paths = [str(each) for each in (data if isinstance(data, (list, tuple)) else [data])]
-            files = stack.enter_context(DataFiles(paths))
-            require_suitable(", ".join(paths), files, state.schema, path)
-        evaluation = Evaluation(model_of(state), state.schema, files, comm, count, seed, classifier)
-        stack.callback(evaluation.close)
-        figures = evaluation.figures(state.sampled)
-    say(f"{path} on {', '.join(paths)}: {evaluation.about}")
-    seen = not set(files.fingerprint.split("; ")).isdisjoint(state.attributes["data"].split("; "))
-    if seen:
-        say("it was trained on these data: figures of data that it has not seen may be worse")
-    width = max(map(len, figures))
-    say(f"{'':<{width}}  {evaluation.columns[0]:>14}  {evaluation.columns[1]:>14}")
-    for name, (value, other) in figures.items():
-        say(f"{name:<{width}}  {value:>14.6g}  {other:>14.6g}")
-    if out:
-        report = {
-            "checkpoint": str(path),
-            "data": paths,
-            "trained on these data": seen,
-            "step": state.step,
-            "seed": seed,
-            "about": evaluation.about,
-            "figures": {
-                name: dict(zip(evaluation.keys, map(_plain, pair))) for name, pair in figures.items()
-            },
-        }
-        from_root(comm, Path(out).write_text, json.dumps(report, indent=1) + "\n")
-        say(f"{out}: the same as JSON")
-    return figures

@@ -1,7 +1,7 @@
 """The figures of each kind of model, and what each stands beside.
 
-A group is made for an `Evaluation`, and has `columns` (what its two values are of), `names`, `about`, and `figures(theta)`,
-{name: (value, value of the other)}. `serves(evaluation)` tells which models have it.
+A group is made for an `Evaluation`, and has `columns` (what its two values are of), `names`, `about`, and
+`figures(theta)`, {name: (value, value of the other)}. `serves(evaluation)` tells which models have it.
 """
 
 from math import prod
@@ -15,10 +15,9 @@ from hpcgen.metrics.blocks import blocks
 from hpcgen.metrics.least_squares import fit
 from hpcgen.metrics.moments import Moments, merge
 from hpcgen.metrics.pca import LARGEST, principal_components
-from hpcgen.models.batch import Batch
 from hpcgen.models.classifier import Classifier
 from hpcgen.models.latent import Autoencoder
-from hpcgen.models.linear import Linear
+from hpcgen.models.linear import LinearGenerator
 from hpcgen.models.regressor import Regressor
 from hpcgen.nn.likelihoods import Categorical
 from hpcgen.runtime import one_blas_thread
@@ -26,16 +25,19 @@ from hpcgen.sampling.origins import model_of
 from hpcgen.sampling.plots import FEW
 from hpcgen.streams import Purpose, normal, stream
 
-# Principal components of the pixels, directions of the sliced distance, draws of the importance weighted bound.
+# Principal components of the pixels, directions of the sliced distance, draws of the importance weighted
+# bound.
 COMPONENTS, DIRECTIONS, DRAWS = 64, 256, 32
 # Parts of the directions that ranks divide; samples that are held at a time.
 PARTS, SOME = 16, 64
-# Numbers that principal components are taken from, in float64: 256 MiB. Features that are compared as they are.
+# Numbers that principal components are taken from, in float64: 256 MiB. Features that are compared as they
+# are.
 MOST_NUMBERS, WIDEST = 1 << 25, 512
 
 
 class Features:
-    """The last hidden layer of a classifier that hpcgen trained: features(samples of a data file) -> (n, width)."""
+    """The last hidden layer of a classifier that hpcgen trained: features(samples of a data file) -> (n,
+    width)."""
 
     def __init__(self, path):
         state = load(path, optimizer=False)
@@ -54,7 +56,7 @@ class Features:
         return self.features(np.zeros((1, *self.state.schema.shape), self.state.schema.dtype)).shape[1]
 
     def features(self, samples):
-        return self.model.features(self.state.sampled, self.model.units.encode(samples))
+        return self.model.features(self.state.sampled, self.model.batch(len(samples), samples=samples))
 
 
 class Distances:
@@ -80,13 +82,14 @@ class Distances:
             self._reference = self._measured(of.rows_of(other=False))
             self._data = self._compared(self._measured(of.rows_of(other=True)))
 
-    def figures(self, theta):
+    def measures(self, theta):
         mine = self._compared(self._measured(lambda start, stop: self._of.generated(theta, start, stop)))
         return {name: (mine[name], self._data[name]) for name in mine}
 
     def _space(self, classifier):
-        """Return features(samples) -> (n, d), and what they are: a classifier's, or where these are many, and of pixels, their
-        coordinates along principal components of the reference, and their distance from these components' span."""
+        """Return features(samples) -> (n, d), and what they are: a classifier's, or where these are many, and
+        of pixels, their coordinates along principal components of the reference, and their distance from
+        these components' span."""
         of = self._of
         name, width = "pixels" if of.schema.kind == "image" else "numbers", prod(of.schema.shape)
 
@@ -114,7 +117,8 @@ class Distances:
         return project, f"{len(found.axes)} principal components of the {name}, and the distance from these"
 
     def _measured(self, samples):
-        """Return the features (n, d) of all samples(start, stop), their moments, radii, projections and spectrum."""
+        """Return the features (n, d) of all samples(start, stop), their moments, radii, projections and
+        spectrum."""
         of, n = self._of, self._of.count
 
         def of_some(some):
@@ -151,7 +155,7 @@ class Distances:
             return sliced.distance(*projected)
 
         estimates = of.divided(kernel.pairs(n, n), lambda pair: kernel.squared_mmd(x[pair[0]], y[pair[1]]))
-        figures = [
+        found = [
             frechet.distance(mine["moments"], real["moments"]),
             kernel.distance(estimates)[0],
             neighbours.share(of.each(n, lambda block: neighbours.covered(y[block], x, real["radii"]))),
@@ -159,8 +163,8 @@ class Distances:
             float(np.mean(of.divided(np.split(self._directions, PARTS), along))),
         ]
         if self._fields:
-            figures.append(spectrum.distance(mine["power"], real["power"]))
-        return dict(zip(self.names, figures))
+            found.append(spectrum.distance(mine["power"], real["power"]))
+        return dict(zip(self.names, found))
 
 
 def _fields(schema):
@@ -171,7 +175,8 @@ def _fields(schema):
 
 
 class Bounds:
-    """Lower bounds of log p(x) in nats a sample, of data and of the model's samples: where the model fits, these are alike."""
+    """Lower bounds of log p(x) in nats a sample, of data and of the model's samples: where the model fits,
+    these are alike."""
 
     columns = ("generated", "real data")
 
@@ -186,21 +191,22 @@ class Bounds:
         )
         self.names = ["elbo", "iwae", *(["bits_a_character"] if evaluation.schema.kind == "text" else [])]
 
-    def figures(self, theta):
+    def measures(self, theta):
         of = self._of
         sets = (lambda start, stop: of.generated(theta, start, stop), of.rows_of(other=True))
         pairs = [self._bounds(theta, samples) for samples in sets]
-        figures = {name: tuple(pair[i] for pair in pairs) for i, name in enumerate(("elbo", "iwae"))}
+        found = {name: tuple(pair[i] for pair in pairs) for i, name in enumerate(("elbo", "iwae"))}
         if "bits_a_character" in self.names:
             per_character = -1 / (np.log(2) * prod(of.schema.shape))
-            figures["bits_a_character"] = tuple(per_character * value for value in figures["iwae"])
-        return figures
+            found["bits_a_character"] = tuple(per_character * value for value in found["iwae"])
+        return found
 
     def _bounds(self, theta, samples):
         of = self._of
 
         def sums(block):
-            x = of.model.units.encode(samples(block.start, block.stop))
+            taken = samples(block.start, block.stop)
+            x = of.model.batch(len(taken), samples=taken).samples
             size = (len(x), of.model.posterior.size)
             draws = (
                 normal(stream(of.seed, Purpose.EVALUATE, block.start, part=1 + i), size) for i in range(DRAWS)
@@ -213,15 +219,15 @@ class Bounds:
 class Coefficients:
     """The linear generator's parameters beside the closed form of all rows, least squares.
 
-    The largest errors of theta and of the noise's deviation in units of the columns' root mean squares; that of theta as it is
-    where the data hold the true one.
+    The largest errors of theta and of the noise's deviation in units of the columns' root mean squares; that
+    of theta as it is where the data hold the true one.
     """
 
     columns = ("model", "least squares")
 
     @staticmethod
     def serves(of):
-        return isinstance(of.model, Linear)
+        return isinstance(of.model, LinearGenerator)
 
     def __init__(self, evaluation):
         of = self._of = evaluation
@@ -233,22 +239,22 @@ class Coefficients:
         known = [] if self._true is None else ["theta_error"]
         self.names = ["theta_error_to_least_squares", "noise_error_to_least_squares", *known]
 
-    def figures(self, theta):
+    def measures(self, theta):
         slope, constants, noise = self._of.model.coefficients(theta)
         x, y = self._of.model.input_units.scale, self._of.model.units.scale
         weights = (x[:, None] / y, 1 / y)
         apart = max(
             float(np.abs((a - b) * w).max()) for a, b, w in zip((slope, constants), self._fitted, weights)
         )
-        figures = [(apart, 0.0), (float(np.abs((noise - self._noise) / y).max()), 0.0)]
+        found = [(apart, 0.0), (float(np.abs((noise - self._noise) / y).max()), 0.0)]
         if self._true is not None:
-            figures.append(tuple(float(np.abs(each - self._true).max()) for each in (slope, self._fitted[0])))
-        return dict(zip(self.names, figures))
+            found.append(tuple(float(np.abs(each - self._true).max()) for each in (slope, self._fitted[0])))
+        return dict(zip(self.names, found))
 
 
 class Regression:
-    """Root mean square error in the data's units, and the mean R^2 of the columns that vary, of the predictions beside those of
-    least squares, on all rows."""
+    """Root mean square error in the data's units, and the mean R^2 of the columns that vary, of the
+    predictions beside those of least squares, on all rows."""
 
     columns = ("model", "least squares")
 
@@ -265,16 +271,13 @@ class Regression:
         self._slope, self._constants, _ = fit(moments, inputs, intercept=True)
         self.names = ["rmse", "r2"]
 
-    def figures(self, theta):
+    def measures(self, theta):
         of, n = self._of, self._of.files.rows
 
         def squares(block):
             rows = of.files.read(block.start, block.stop)
             x, y = rows.inputs.astype(np.float64), rows.samples.reshape(len(rows), -1).astype(np.float64)
-            predicted = of.model.sample(
-                theta, Batch(len(rows), inputs=of.model.input_units.encode(rows.inputs))
-            )
-            mine = of.model.units.decode(predicted).reshape(y.shape)
+            mine = of.model.generate(theta, of.model.batch(len(rows), inputs=rows.inputs)).reshape(y.shape)
             return np.array(
                 [
                     np.square(y - guess).sum(0)
@@ -292,7 +295,8 @@ class Regression:
 
 
 class Classification:
-    """The share of right labels and the cross entropy in nats, beside those of guessing by frequency, on all rows."""
+    """The share of right labels and the cross entropy in nats, beside those of guessing by frequency, on all
+    rows."""
 
     columns = ("model", "frequencies")
 
@@ -305,12 +309,12 @@ class Classification:
         self._of, self.about = evaluation, f"{evaluation.files.rows:,} rows"
         self.names = ["accuracy", "cross_entropy"]
 
-    def figures(self, theta):
+    def measures(self, theta):
         of, n, model = self._of, self._of.files.rows, self._of.model
 
         def sums(block):
             rows = of.files.read(block.start, block.stop)
-            logits = model.logits(theta, model.units.encode(rows.samples))
+            logits = model.logits(theta, model.batch(len(rows), samples=rows.samples))
             entropy = Categorical.terms(logits.astype(np.float64), rows.labels).sum()
             right = np.count_nonzero(logits.argmax(1) == rows.labels)
             return np.array([right, entropy, *np.bincount(rows.labels, minlength=model.classes)])

@@ -1,52 +1,122 @@
-"""Checksums: the CRC-32 of each block of a dataset, compared whenever the block is read."""
+"""Checksums: the CRC-32 of each block of a dataset, compared whenever a part of the block is read.
+
+A block is a run of rows of 16 KiB. A larger row is cut into boxes of up to 16 KiB, so that a rank which needs
+a part of a row reads and verifies little more than that part. The checksums of /NAME lie in /checksums/NAME,
+an array (blocks of rows, *boxes on each later axis) with the attribute `box`, the size of a box. Files that
+an older hpcgen wrote have one checksum for a large row, and no such attribute.
+"""
 
 import zlib
+from math import prod
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import h5py
 import numpy as np
 
 from hpcgen.errors import DamagedError
-from hpcgen.files.reading import CHECKSUMS, content, open_file
-from hpcgen.files.slabs import block_rows, partition
+from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file
+from hpcgen.files.slabs import BLOCK_BYTES, block_rows, partition
 from hpcgen.parallel.agreement import agree
 
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
-def read_rows(file, name, start=0, stop=None):
-    """Return rows [start, stop) of a dataset after comparing each block that they touch with its checksum.
+BOX = "box"
+# Bytes of a dataset that `verify` holds at a time, about.
+VERIFIED_BYTES = 1 << 24
 
-    Raises DamagedError that names the file and the dataset.
+
+def box_shape(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> tuple[int, ...]:
+    """Return the size of a box on the later axes of a dataset: halved along the longest until it has 16
+    KiB."""
+    box, item = list(shape[1:]), np.dtype(dtype).itemsize
+    while prod(box) * item > BLOCK_BYTES and max(box) > 1:
+        longest = box.index(max(box))
+        box[longest] = -(-box[longest] // 2)
+    return tuple(box)
+
+
+def of(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the checksums of `rows`, which begin with a block of a dataset of `shape`: (blocks, *boxes)
+    uint32."""
+    return _of(rows, block_rows(shape, rows.dtype), box_shape(shape, rows.dtype))
+
+
+def _of(rows: np.ndarray, block: int, box: tuple[int, ...]) -> np.ndarray:
+    grid = [-(-size // length) for size, length in zip(rows.shape[1:], box, strict=True)]
+    found = np.empty((-(-len(rows) // block), *grid), np.uint32)
+    for index in np.ndindex(found.shape):
+        inside = [slice(i * length, (i + 1) * length) for i, length in zip(index, (block, *box), strict=True)]
+        found[index] = zlib.crc32(np.ascontiguousarray(rows[tuple(inside)]))
+    return found
+
+
+def read(
+    file: h5py.File,
+    name: str,
+    start: int = 0,
+    stop: int | None = None,
+    region: tuple[slice, ...] = (),
+) -> np.ndarray:
+    """Return rows [start, stop) of a dataset, after a comparison of each block that they touch with its
+    checksum.
+
+    `region` has a slice for each of the first axes of a row: then that part of the rows is returned, and
+    little more is read. Raises DamagedError, which names the file, the dataset and the rows, and whatever
+    `attempt` raises.
     """
-    try:
-        dataset = file[name]
-        stop = len(dataset) if stop is None else stop
-        if stop <= start:
-            return dataset[:0]
+
+    def read_blocks() -> tuple[np.ndarray, np.ndarray, int, tuple[int, ...], list[slice]]:
+        dataset, known = file[name], file[f"{CHECKSUMS}/{name}"]
         block = block_rows(dataset.shape, dataset.dtype)
-        first, last = start // block, -(-stop // block)
-        rows = dataset[first * block : last * block]
-        expected = file[f"{CHECKSUMS}/{name}"][first:last]
-    except (OSError, RuntimeError, KeyError) as error:
-        raise DamagedError(f"{file.filename}: damaged: /{name} cannot be read: {error}") from None
-    actual = _checksums(rows, block)
-    if not np.array_equal(actual, expected):
-        bad = int(np.flatnonzero(actual != expected)[0]) if len(actual) == len(expected) else 0
-        row = (first + bad) * block
+        box = tuple(int(length) for length in known.attrs.get(BOX, dataset.shape[1:]))
+        slices = [slice(start, len(dataset) if stop is None else stop), *region]
+        slices += [slice(None)] * (dataset.ndim - len(slices))
+        wanted = [slice(*axis.indices(size)[:2]) for axis, size in zip(slices, dataset.shape, strict=True)]
+        if any(axis.stop <= axis.start for axis in wanted):
+            return (
+                np.empty([max(0, axis.stop - axis.start) for axis in wanted], dataset.dtype),
+                known[:0],
+                1,
+                (),
+                [],
+            )
+        lengths = (block, *box)
+        touched = [
+            slice(axis.start // length, -(-axis.stop // length))
+            for axis, length in zip(wanted, lengths, strict=True)
+        ]
+        covered = [
+            slice(axis.start * length, min(axis.stop * length, size))
+            for axis, length, size in zip(touched, lengths, dataset.shape, strict=True)
+        ]
+        inside = [slice(a.start - b.start, a.stop - b.start) for a, b in zip(wanted, covered, strict=True)]
+        expected = known[tuple(touched[: known.ndim])]
+        return dataset[tuple(covered)], expected, block, box, inside
+
+    rows, expected, block, box, inside = attempt(file.filename, f"/{name}", read_blocks)
+    if not inside:
+        return rows
+    actual = _of(rows, block, box)
+    if actual.size != expected.size:
+        raise DamagedError(f"{file.filename}: damaged: /{name} has not as many checksums as blocks")
+    wrong = np.flatnonzero(actual.reshape(-1) != expected.reshape(-1))
+    if len(wrong):
+        first = int(np.unravel_index(wrong[0], actual.shape)[0]) * block
+        row = (0 if start is None else start) // block * block + first
         raise DamagedError(
             f"{file.filename}: damaged: /{name} differs from its checksum at rows {row} to {row + block - 1}"
         )
-    return rows[start - first * block : stop - first * block]
+    return rows[tuple(inside)]
 
 
-def verify(path, comm):
+def verify(path: Path | str, comm: "MPI.Comm") -> None:
     """Raise DamagedError unless every byte of every dataset is what was written. Collective over `comm`."""
     with agree(comm), open_file(path) as file:
         for name in content(file):
-            dataset = file[name]
-            mine = partition(dataset.shape, dataset.dtype, comm.size).slice(comm.rank)
-            step = block_rows(dataset.shape, dataset.dtype) * 1024
+            shape, dtype = attempt(path, f"/{name}", lambda name=name: (file[name].shape, file[name].dtype))
+            mine, block = partition(shape, dtype, comm.size).slice(comm.rank), block_rows(shape, dtype)
+            step = block * max(1, VERIFIED_BYTES // max(1, block * prod(shape[1:]) * dtype.itemsize))
             for start in range(mine.start, mine.stop, step):
-                read_rows(file, name, start, min(start + step, mine.stop))
-
-
-def _checksums(rows, block):
-    rows = np.ascontiguousarray(rows)
-    return np.array([zlib.crc32(rows[i : i + block]) for i in range(0, len(rows), block)], np.uint32)
+                read(file, name, start, min(start + step, mine.stop))

@@ -5,45 +5,132 @@ import re
 import shutil
 import socket
 import tempfile
+import time
+import zlib
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hpcgen.errors import InputError, RunError, WriteError
 from hpcgen.parallel.agreement import agree
 
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+# The longest path that Open MPI's OMPIO can write: it puts the path, ".locktest." and a rank into 256 bytes.
+LONGEST_PATH = 235
+# A temporary file of another machine counts as abandoned after a day without a change.
+ABANDONED_SECONDS = 86400.0
+TEMPORARY = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]+)\.part(\.locktest\.\d+)?")
+
+
+def temporary_name(name: str) -> str:
+    """Return the name under which this process writes the file `name`. It tells the machine and the
+    process."""
+    return f".{_crc(name):08x}-{_machine():04x}-{os.getpid():x}.part"
+
+
+def tidy(folder: Path, name: str | None = None, locked: bool = False) -> None:
+    """Remove the temporary files that killed processes left in `folder`, of the file `name` or of any file.
+
+    With `locked` this process alone may write there: then all temporary files are left ones.
+    """
+    for path in folder.glob(".*.part*"):
+        found = TEMPORARY.fullmatch(path.name)
+        if not found:
+            continue
+        wanted = name is None or int(found.group(1), 16) == _crc(name)
+        if wanted and (locked or _abandoned(path, found)):
+            path.unlink(missing_ok=True)
+
+
+def _abandoned(path: Path, found: re.Match) -> bool:
+    """Return whether the process that wrote a temporary file has ended."""
+    if int(found.group(2), 16) == _machine():
+        process = int(found.group(3), 16)
+        return process == os.getpid() or not Path(f"/proc/{process}").exists()
+    with suppress(OSError):
+        return time.time() - path.stat().st_mtime > ABANDONED_SECONDS
+    return False
+
+
+def _crc(name: str) -> int:
+    return zlib.crc32(name.encode(errors="surrogateescape"))
+
+
+def _machine() -> int:
+    return _crc(socket.gethostname()) & 0xFFFF
+
 
 @contextmanager
-def replacing(path, comm, size):
-    """Give the body an empty file of another name to fill with `size` bytes; flush it, then let it take the place of `path`.
+def replacing(path: Path, comm: "MPI.Comm", size: int) -> Iterator[Path]:
+    """Give the body an empty file to fill with `size` bytes, flush it, then let it take the place of `path`.
 
-    Whatever fails, `path` stays as it was and the other file is removed. Collective over `comm`. Raises as `write`.
+    If anything fails, `path` stays as it was and the other file is removed. Collective over `comm`. Raises
+    InputError if the folder cannot be written, RunError if it lacks the room, WriteError if the disk refuses.
     """
-    # The machine and the process are in the name: two runs in one folder do not write into one file.
-    temporary = comm.bcast(path.with_name(f".{path.name}.{socket.gethostname()}-{os.getpid()}.part"))
+    temporary = comm.bcast(path.with_name(temporary_name(path.name)))
     with agree(comm):
         if comm.rank == 0:
             require_room(path, size)
+            tidy(path.parent, path.name)
             temporary.touch()
     try:
         yield temporary
         with agree(comm), refusals(path):
-            _sync(temporary)
+            flush(temporary)
         with agree(comm), refusals(path):
             if comm.rank == 0:
                 os.replace(temporary, path)
-                _sync(path.parent)
-    except BaseException:
+                flush(path.parent)
+    finally:
         if comm.rank == 0:
-            with suppress(OSError):
-                temporary.unlink()
-        raise
+            for left in (temporary, temporary.with_name(f"{temporary.name}.locktest.0")):
+                with suppress(OSError):
+                    left.unlink(missing_ok=True)
 
 
-def require_room(path, size):
-    """Raise InputError unless a file can be made at `path` (and its folder), RunError unless `size` bytes are free there."""
+def replace_text(path: Path, text: str) -> None:
+    """Write a small text file that takes the place of `path` whole, even if the power fails. Raises
+    OSError."""
+    temporary = path.with_name(temporary_name(path.name))
+    with open(temporary, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    flush(path.parent)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file, or the names in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_short(path: Path) -> None:
+    """Raise InputError if MPI-IO cannot write the file `path`: it needs room for the temporary name."""
+    longest = max(len(os.fspath(path)), len(os.fspath(path.with_name(temporary_name(path.name)))))
+    if longest > LONGEST_PATH:
+        raise InputError(
+            f"{path}: the path is {longest - LONGEST_PATH} characters too long for MPI-IO; choose a shorter one, "
+            "or start from a folder nearer to it and give a relative path"
+        )
+
+
+def require_room(path: Path | str, size: int) -> None:
+    """Raise InputError unless a file can be made at `path`, RunError unless its folder has `size` bytes free.
+
+    The folder is made if it is not there.
+    """
     path = Path(path)
     if path.is_dir():
         raise InputError(f"{path}: is a folder; name a file")
+    require_short(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path.parent):
@@ -55,38 +142,34 @@ def require_room(path, size):
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise RunError(
-            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; what is there stays as it is"
+            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; existing files stay as they are"
         )
 
 
-def require_unread(path, read):
-    """Raise InputError if `path`, to be written, is one of the paths that are read or written besides (None among them counts
-    for nothing)."""
+def require_unread(path: Path, read: list[Path | None]) -> None:
+    """Raise InputError if `path`, a file to write, is one of the files that are read or written too.
+
+    None entries are ignored.
+    """
     for other in filter(None, read):
         if Path(path).resolve() == Path(other).resolve():
-            raise InputError(f"{path}: is used for something else here; write to a file of another name")
+            raise InputError(f"{path}: the command uses this file already; write to a file of another name")
 
 
 @contextmanager
-def refusals(path):
-    """Turn the disk's errors while `path` is written (full, over quota, no permission) into a WriteError that says so."""
+def refusals(path: Path) -> Iterator[None]:
+    """Turn the disk's errors while `path` is written (full, over quota, no permission) into a WriteError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
+        if isinstance(error, RunError):
+            raise
         raise WriteError(
-            f"{path.parent}: the disk refused {path.name}: {_reason(error)}; what stood there stays as it was"
+            f"{path.parent}: the disk refused {path.name}: {_reason(error)}; what was there stays as it was"
         ) from error
 
 
-def _reason(error):
+def _reason(error: Exception) -> str:
     """Return the system's own words, which HDF5 hides in a paragraph."""
     said = re.search(r"error message = '([^']*)'", str(error))
     return said.group(1) if said else getattr(error, "strerror", None) or " ".join(str(error).split())
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

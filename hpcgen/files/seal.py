@@ -1,31 +1,45 @@
-"""The seal of a file that hpcgen wrote: checked before HDF5 sees the file, which may crash on a damaged structure.
+"""The seal of a file that hpcgen wrote. It is checked before HDF5 sees the file: HDF5 may crash on a damaged
+structure.
 
-It lies in the file's user block, which HDF5 leaves alone: MAGIC, the CRC-32 and length of a record, and the record: the sizes
-of file and user block, the CRC-32 of every byte outside the user block and the extents, and the extents (offset, length), which
-hold the data that has checksums of its own. So each byte of the file is covered.
+The seal lies in the file's user block, which HDF5 leaves alone: MAGIC, the CRC-32 and length of a record, the
+record, and zeros up to the end of the block. The record holds the sizes of file and user block, the CRC-32 of
+every byte outside the user block and the extents, and the extents (offset, length). The data in the extents
+have checksums of their own. In this way each byte of the file is covered.
 """
 
 import struct
 import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO
 
 import h5py
 
 from hpcgen.errors import DamagedError
 
 MAGIC = b"\x89hpcgen\n"
-HEAD, FIXED, EXTENT = struct.Struct("<II"), struct.Struct("<QQI"), struct.Struct("<QQ")
-CHUNK = 1 << 22
+# CRC-32 and length of the record.
+HEAD = struct.Struct("<II")
+# Size of the file, size of the user block, CRC-32 of what is outside user block and extents.
+FIXED = struct.Struct("<QQI")
+# Offset and length of a dataset's data.
+EXTENT = struct.Struct("<QQ")
+# Bytes that are read at a time.
+CHUNK_BYTES = 1 << 22
+# The smallest user block: a page.
+PAGE_BYTES = 4096
 
 
-def block_size(datasets):
-    """Return the size of a user block with room for as many extents: a power of two, as HDF5 wants, and a page at least."""
-    size = 4096
+def block_size(datasets: int) -> int:
+    """Return the size of a user block with room for the extents: at least a page, and a power of two for
+    HDF5."""
+    size = PAGE_BYTES
     while size < len(MAGIC) + HEAD.size + FIXED.size + datasets * EXTENT.size:
         size *= 2
     return size
 
 
-def write(path, names):
+def write(path: Path | str, names: Sequence[str]) -> None:
     """Seal the finished HDF5 file `path`, in which the datasets `names` have checksums."""
     with h5py.File(path, "r") as file:
         start = file.userblock_size
@@ -33,14 +47,16 @@ def write(path, names):
     extents = sorted((offset, length) for offset, length in places if length)
     with open(path, "r+b") as file:
         size = file.seek(0, 2)
-        record = FIXED.pack(size, start, _crc_outside(file, start, size, extents))
+        record = FIXED.pack(size, start, _crc_outside(path, file, start, size, extents))
         record += b"".join(EXTENT.pack(*extent) for extent in extents)
+        sealed = MAGIC + HEAD.pack(zlib.crc32(record), len(record)) + record
         file.seek(0)
-        file.write(MAGIC + HEAD.pack(zlib.crc32(record), len(record)) + record)
+        file.write(sealed.ljust(start, b"\0"))
 
 
-def check(path):
-    """Raise DamagedError unless the file is as long as it was and its structure reads as written; tell if it has a seal."""
+def check(path: Path | str) -> bool:
+    """Return whether the file has a seal. Raise DamagedError if its length or structure is not what was
+    sealed."""
     with open(path, "rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             return False
@@ -53,22 +69,29 @@ def check(path):
             raise DamagedError(f"{path}: damaged: its seal is not whole")
         expected, start, outside = FIXED.unpack_from(record)
         if size != expected:
-            less = "truncated" if size < expected else "longer than written"
-            raise DamagedError(f"{path}: {less}: {size:,} bytes, not {expected:,}; copy or make it again")
+            fault = "truncated" if size < expected else "longer than written"
+            raise DamagedError(f"{path}: {fault}: {size:,} bytes, not {expected:,}; copy or make it again")
+        if any(file.read(max(0, start - file.tell()))):
+            raise DamagedError(f"{path}: damaged: the block of its seal is not as it was written")
         extents = list(EXTENT.iter_unpack(record[FIXED.size :]))
-        if _crc_outside(file, start, size, extents) != outside:
+        if _crc_outside(path, file, start, size, extents) != outside:
             raise DamagedError(
                 f"{path}: damaged: its structure or attributes are not those that were written"
             )
     return True
 
 
-def _crc_outside(file, start, size, extents):
+def _crc_outside(
+    path: Path | str, file: BinaryIO, start: int, size: int, extents: Sequence[tuple[int, int]]
+) -> int:
+    """Return the CRC-32 of the bytes from `start` to `size` that lie in no extent. The extents ascend."""
     crc = 0
     for offset, length in [*extents, (size, 0)]:
         file.seek(start)
         while start < offset:
-            chunk = file.read(min(CHUNK, offset - start))
+            chunk = file.read(min(CHUNK_BYTES, offset - start))
+            if not chunk:
+                raise DamagedError(f"{path}: damaged: its seal covers more than the file holds")
             crc = zlib.crc32(chunk, crc)
             start += len(chunk)
         start = offset + length

@@ -1,41 +1,64 @@
 """Slabs: the rows of a dataset that one rank holds."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
 import numpy as np
 
-from hpcgen.parallel.partition import BLOCK, Partition
+from hpcgen.parallel.partition import Partition
 
-BLOCK_BYTES = 4 * BLOCK
+# Bytes that one checksum covers: 4,096 float32 numbers, the unit in which ranks own parts of a vector.
+BLOCK_BYTES = 16384
 
 
 @dataclass
 class Slab:
-    """This rank's rows of a dataset: `local` (n_local, ...) from row `start` of `shape`; n_local may be 0.
+    """The rows of a dataset (n, ...) of `shape` and `dtype` that this rank holds.
 
-    `start` and the end are multiples of `block_rows(shape, dtype)`, or the end is the dataset's; `partition` arranges that.
+    `pieces` lists (first row, rows). A rank may hold any number of pieces, or none, in any order. A piece
+    starts and ends at multiples of `block_rows(shape, dtype)`, or ends with the dataset. `partition` divides
+    rows in this way.
     """
 
-    shape: tuple
-    start: int
-    local: np.ndarray
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    pieces: list[tuple[int, np.ndarray]]
 
     @classmethod
-    def replicated(cls, array, comm):
-        """Return the slab of an array that every rank has: rank 0 writes it."""
-        return cls(array.shape, 0, array if comm.rank == 0 else array[:0])
+    def rows(cls, shape: tuple[int, ...], start: int, local: np.ndarray) -> "Slab":
+        """Return the slab of one run of rows, from row `start`."""
+        return cls(tuple(shape), local.dtype, [(start, local)] if len(local) else [])
+
+    @classmethod
+    def replicated(cls, array: np.ndarray, rank: int) -> "Slab":
+        """Return the slab of an array that every rank has. Rank 0 writes it."""
+        return cls.rows(array.shape, 0, array if rank == 0 else array[:0])
+
+    @property
+    def row_bytes(self) -> int:
+        """The bytes of one row."""
+        return prod(self.shape[1:]) * self.dtype.itemsize
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of the whole dataset."""
+        return self.shape[0] * self.row_bytes
+
+    def calls(self, most: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first row, rows) of runs of rows that together are the pieces, each of at most `most`
+        bytes."""
+        rows = max(1, most // max(1, self.row_bytes))
+        for start, local in self.pieces:
+            for first in range(0, len(local), rows):
+                yield start + first, local[first : first + rows]
 
 
-def block_rows(shape, dtype):
-    """Return the number of rows that one checksum covers: 16 KiB of them, or a single larger row."""
+def block_rows(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> int:
+    """Return the number of rows that share a checksum: 16 KiB of rows, or a single larger row."""
     return max(1, BLOCK_BYTES // max(1, prod(shape[1:]) * np.dtype(dtype).itemsize))
 
 
-def partition(shape, dtype, parts):
-    """Return how `parts` ranks divide the rows of a dataset between them for `write`."""
+def partition(shape: tuple[int, ...], dtype: np.typing.DTypeLike, parts: int) -> Partition:
+    """Return how `parts` ranks divide the rows of a dataset."""
     return Partition.even(shape[0], parts, block_rows(shape, dtype))
-
-
-def _size(slabs):
-    return sum(prod(slab.shape) * slab.local.dtype.itemsize for slab in slabs.values())

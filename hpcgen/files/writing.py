@@ -1,150 +1,202 @@
-"""HDF5 files written by all ranks at once, whole or not there."""
+"""HDF5 files written by all ranks at once: whole, or not there.
+
+`write` takes attributes and slabs, one for each dataset. The same call serves any number of ranks. Beside
+each dataset /NAME the file has /checksums/NAME (`hpcgen.files.checksums`). A seal covers the rest of the file
+(`hpcgen.files.seal`). A file appears under its name only when all of it is on the disk.
+"""
 
 import ctypes
 import errno
 import faulthandler
 import os
-from math import prod
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from hpcgen.errors import InputError, WriteError
-from hpcgen.files import seal
-from hpcgen.files.checksums import _checksums, read_rows
-from hpcgen.files.reading import CHECKSUMS, open_file
+from hpcgen.errors import DamagedError, InputError, WriteError
+from hpcgen.files import checksums, seal
+from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file
 from hpcgen.files.replacing import refusals, replacing
-from hpcgen.files.slabs import Slab, _size, block_rows
+from hpcgen.files.slabs import Slab, block_rows
 from hpcgen.parallel.agreement import agree
 
-# HDF5 1.10 and Open MPI's OMPIO fail on single transfers of 2 GiB.
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+# The most bytes in one transfer: HDF5 1.10 and Open MPI's OMPIO fail at 2 GiB.
 CALL_BYTES = 1 << 30
+# Bytes that HDF5 may add to a file when it closes it.
+CLOSING_BYTES = 1 << 18
+# fallocate's flag that leaves a file's length alone.
+FALLOC_FL_KEEP_SIZE = 1
+# Seconds for which a rank that failed to write waits for the others: MPI-IO may keep them waiting for ever.
+PATIENCE_SECONDS = 3.0
+# A write counts as hanging after this many seconds, and those that the slowest of disks needs.
+HANGING_SECONDS, SLOWEST_BYTES_PER_SECOND = 900.0, 10e6
+
+Attributes = Mapping[str, str | int | float | list]
+Method = Callable[[Path, Path, "MPI.Comm", Attributes, Mapping[str, Slab]], None]
 
 
-# What HDF5 may add to a file when it closes it, and fallocate's flag that leaves its length alone.
-MARGIN, FALLOC_FL_KEEP_SIZE = 1 << 18, 1
+def write(
+    path: Path | str,
+    comm: "MPI.Comm",
+    attributes: Attributes,
+    slabs: Mapping[str, Slab],
+    method: Method | None = None,
+) -> None:
+    """Write an HDF5 file with `attributes` and `slabs` (by dataset), which replaces an older file at once.
 
+    Every rank passes the same names and attributes. The file is written under another name, read back,
+    flushed to the disk, and only then renamed. If any rank fails, all raise the error, and the file at `path`
+    stays as it was. `method` is `write_together`, or `write_in_turn` where h5py has no MPI. Collective over
+    `comm`.
 
-# Seconds that a rank which could not write waits for the others: MPI-IO may keep them waiting for it for ever.
-PATIENCE = 3.0
-
-
-# The longest that a write may take before it counts as hanging, in seconds and bytes/s.
-LONGEST, SLOWEST = 900.0, 10e6
-
-
-def write(path, comm, attributes, slabs, method=None):
-    """Write an HDF5 file with `attributes` (str, int, float) and `slabs` (name -> Slab), replacing any older one at once.
-
-    Every rank passes the same names and attributes. The file is written under another name, flushed to the disk, and only
-    then renamed; if any rank fails, the error is raised on all of them and what stood at `path` stays. `method` is
-    `write_together`, or `write_in_turn` where h5py has no MPI. Collective over `comm`.
-
-    Raises InputError where the folder cannot be written, RunError where it lacks the room, WriteError where the disk refuses
-    (full, over quota): the process must then end (see there).
+    Raises InputError if the folder cannot be written, RunError if it lacks the room, WriteError if the disk
+    refuses (full, over quota) or does not keep what was written. After a WriteError the process must end.
     """
     path = Path(path)
     method = method or (write_together if parallel() else write_in_turn)
-    slabs = dict(slabs)
-    names = list(slabs)
-    for name in names:
-        slab = slabs[name]
-        checksums = np.concatenate(
-            comm.allgather(_checksums(slab.local, block_rows(slab.shape, slab.local.dtype)))
-        )
-        slabs[f"{CHECKSUMS}/{name}"] = Slab.replicated(checksums, comm)
-    size = _size(slabs)
+    checked = {f"{CHECKSUMS}/{name}": _checksum_slab(slab, comm) for name, slab in slabs.items()}
+    everything = {**slabs, **checked}
+    size = sum(slab.bytes for slab in everything.values())
     with replacing(path, comm, size) as temporary:
-        # A collective call inside HDF5 or MPI-IO that some ranks left with an error holds the interpreter of the others.
-        faulthandler.dump_traceback_later(LONGEST + size / SLOWEST, exit=True)
+        # A rank that leaves a collective call inside HDF5 or MPI-IO with an error keeps the others in it for
+        # ever.
+        faulthandler.dump_traceback_later(HANGING_SECONDS + size / SLOWEST_BYTES_PER_SECOND, exit=True)
         try:
-            method(temporary, path, comm, attributes, slabs)
+            method(temporary, path, comm, attributes, everything)
         finally:
             faulthandler.cancel_dump_traceback_later()
         with agree(comm), refusals(path):
             if comm.rank == 0:
-                seal.write(temporary, names)
-        with agree(comm), refusals(path):
-            _read_back(temporary, path, slabs)
+                seal.write(temporary, list(slabs))
+        with agree(comm):
+            _read_back(temporary, path, comm.rank == 0, attributes, everything)
 
 
-def parallel():
-    """Tell whether h5py can write with MPI."""
+def parallel() -> bool:
+    """Return whether h5py can write with MPI."""
     return h5py.get_config().mpi
 
 
-def write_together(temporary, path, comm, attributes, slabs):
-    """Write `temporary`, which is to become `path`, through HDF5's mpio driver: all ranks at once. Collective over `comm`."""
+def _checksum_slab(slab: Slab, comm: "MPI.Comm") -> Slab:
+    """Return the slab of a dataset's checksums, which rank 0 writes. Collective over `comm`."""
+    block = block_rows(slab.shape, slab.dtype)
+    mine = [(start // block, checksums.of(rows, slab.shape)) for start, rows in slab.pieces]
+    boxes = checksums.box_shape(slab.shape, slab.dtype)
+    grid = [-(-size // length) for size, length in zip(slab.shape[1:], boxes, strict=True)]
+    found = np.zeros((-(-slab.shape[0] // block), *grid), np.uint32)
+    for rank in comm.allgather(mine):
+        for first, values in rank:
+            found[first : first + len(values)] = values
+    # One checksum for a whole row has no box: the layout that every hpcgen reads.
+    plain = found.reshape(len(found)) if found.size == len(found) else found
+    return Slab.replicated(plain, comm.rank)
+
+
+def write_together(
+    temporary: Path, path: Path, comm: "MPI.Comm", attributes: Attributes, slabs: Mapping[str, Slab]
+) -> None:
+    """Write `temporary`, which will become `path`, through HDF5's mpio driver, all ranks at once.
+
+    Collective over `comm`.
+    """
     from mpi4py import MPI
 
-    with agree(comm, PATIENCE), refusals(path):
+    with agree(comm, PATIENCE_SECONDS), refusals(path):
         file = _abandonable(
             h5py.File(temporary, "w", driver="mpio", comm=comm, userblock_size=seal.block_size(len(slabs)))
         )
         datasets = _create(file, attributes, slabs)
         if comm.rank == 0:
-            _reserve(temporary, _size(slabs) + MARGIN)
+            _reserve(temporary, sum(slab.bytes for slab in slabs.values()) + CLOSING_BYTES)
     transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
     transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
     for name, slab in slabs.items():
-        rows = max(1, CALL_BYTES // max(1, prod(slab.shape[1:]) * slab.local.dtype.itemsize))
-        for call in range(comm.allreduce(-(-len(slab.local) // rows), op=MPI.MAX)):
-            with agree(comm, PATIENCE), refusals(path):
-                _write_rows(datasets[name], slab, call * rows, rows, transfer)
-    with agree(comm, PATIENCE), refusals(path):
+        calls = list(slab.calls(CALL_BYTES))
+        for call in range(comm.allreduce(len(calls), op=MPI.MAX)):
+            with agree(comm, PATIENCE_SECONDS), refusals(path):
+                if call < len(calls):
+                    _write_rows(datasets[name], *calls[call], transfer)
+                else:
+                    _write_nothing(datasets[name], slab, transfer)
+    with agree(comm, PATIENCE_SECONDS), refusals(path):
         file.flush()
-    with agree(comm, PATIENCE), refusals(path):
+    with agree(comm, PATIENCE_SECONDS), refusals(path):
         _close(file)
 
 
-def write_in_turn(temporary, path, comm, attributes, slabs):
-    """Write `temporary` through HDF5 without MPI: rank after rank opens it and writes its rows. Collective over `comm`."""
-    with agree(comm, PATIENCE), refusals(path):
+def write_in_turn(
+    temporary: Path, path: Path, comm: "MPI.Comm", attributes: Attributes, slabs: Mapping[str, Slab]
+) -> None:
+    """Write `temporary` through HDF5 without MPI: one rank after the other opens it and writes its rows.
+
+    Collective over `comm`.
+    """
+    with agree(comm, PATIENCE_SECONDS), refusals(path):
         if comm.rank == 0:
             file = _abandonable(h5py.File(temporary, "w", userblock_size=seal.block_size(len(slabs))))
             _create(file, attributes, slabs)
             _close(file)
     for rank in range(comm.size):
-        with agree(comm, PATIENCE), refusals(path):
+        with agree(comm, PATIENCE_SECONDS), refusals(path):
             if comm.rank == rank:
                 file = _abandonable(h5py.File(temporary, "r+"))
                 for name, slab in slabs.items():
-                    _write_rows(file[name], slab, 0, len(slab.local), None)
+                    for start, rows in slab.calls(CALL_BYTES):
+                        _write_rows(file[name], start, rows, None)
                 file.flush()
                 _close(file)
 
 
-# Files being written. One that HDF5 could not write stays here: closing it, as Python would when it forgets it, crashes or
-# hangs (HDF5 1.10 and 1.14, serial and mpio).
-_OPEN = []
+# Files that are being written. One that HDF5 could not write stays here: to close it, as Python would when it
+# forgets it, crashes or hangs (HDF5 1.10 and 1.14, serial and mpio).
+_OPEN: list[h5py.File] = []
 
 
-def _abandonable(file):
+def _abandonable(file: h5py.File) -> h5py.File:
     _OPEN.append(file)
     return file
 
 
-def _close(file):
+def _close(file: h5py.File) -> None:
     file.close()
     _OPEN.remove(file)
 
 
-def _create(file, attributes, slabs):
+def _create(file: h5py.File, attributes: Attributes, slabs: Mapping[str, Slab]) -> dict[str, h5py.Dataset]:
     for name, value in attributes.items():
         file.attrs[name] = value
     # A fill value would write every byte twice.
-    return {
-        name: file.create_dataset(name, slab.shape, slab.local.dtype, fill_time="never")
+    made = {
+        name: file.create_dataset(name, slab.shape, slab.dtype, fill_time="never")
         for name, slab in slabs.items()
+    }
+    for name, box in _boxes(slabs).items():
+        made[name].attrs[checksums.BOX] = box
+    return made
+
+
+def _boxes(slabs: Mapping[str, Slab]) -> dict[str, tuple[int, ...]]:
+    """Return the attribute `box` of the datasets of checksums that have it: those of rows cut into boxes."""
+    return {
+        name: checksums.box_shape(covered.shape, covered.dtype)
+        for name, slab in slabs.items()
+        if name.startswith(f"{CHECKSUMS}/") and len(slab.shape) > 1
+        for covered in (slabs[name.removeprefix(f"{CHECKSUMS}/")],)
     }
 
 
-def _reserve(path, size):
-    """Have the file system allot `size` bytes to the file now, where it can, or raise OSError.
+def _reserve(path: Path, size: int) -> None:
+    """Make the file system allot `size` bytes to the file now, where it can, or raise OSError.
 
-    A disk that fills up during a collective write is too late: Open MPI's OMPIO reports success, and some ranks then wait
-    inside HDF5 for the others. (fallocate itself: posix_fallocate writes to each block where the file system cannot.)
+    An error during a collective write comes too late: Open MPI's OMPIO reports success, and some ranks then
+    wait inside HDF5 for the others. posix_fallocate would write to each block where the file system cannot
+    allot.
     """
     fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
     with open(path, "r+b") as file:
@@ -155,28 +207,65 @@ def _reserve(path, size):
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _write_rows(dataset, slab, first, count, transfer):
-    """Write rows [first, first + count) of `slab.local`. A rank without rows takes part with an empty selection (h5py#965)."""
-    rows = np.ascontiguousarray(slab.local[first : first + count])
-    memory, target = h5py.h5s.create_simple((max(1, len(rows)), *slab.shape[1:])), dataset.id.get_space()
-    if len(rows):
-        start = (slab.start + first, *[0] * (len(slab.shape) - 1))
-        target.select_hyperslab(start, rows.shape)
-    else:
-        rows = np.zeros((1, *slab.shape[1:]), slab.local.dtype)
-        memory.select_none()
-        target.select_none()
+def _write_rows(dataset: h5py.Dataset, start: int, rows: np.ndarray, transfer: Any) -> None:
+    rows = np.ascontiguousarray(rows)
+    memory, target = h5py.h5s.create_simple(rows.shape), dataset.id.get_space()
+    target.select_hyperslab((start, *[0] * (rows.ndim - 1)), rows.shape)
     dataset.id.write(memory, target, rows, dxpl=transfer)
 
 
-def _read_back(temporary, path, slabs):
-    """Compare what this rank wrote with its checksums: MPI-IO may report success for what never reached the disk."""
+def _write_nothing(dataset: h5py.Dataset, slab: Slab, transfer: Any) -> None:
+    """Take part in a collective write with an empty selection: h5py's own way hangs (h5py#965)."""
+    rows = np.zeros((1, *slab.shape[1:]), slab.dtype)
+    memory, target = h5py.h5s.create_simple(rows.shape), dataset.id.get_space()
+    memory.select_none()
+    target.select_none()
+    dataset.id.write(memory, target, rows, dxpl=transfer)
+
+
+def _read_back(
+    temporary: Path, path: Path, structure: bool, attributes: Attributes, slabs: Mapping[str, Slab]
+) -> None:
+    """Compare this rank's rows with their checksums, and with `structure` attributes and datasets with what
+    was meant.
+
+    MPI-IO may report success for what never reached the disk. The seal was made from what is there.
+    """
     try:
         with open_file(temporary) as file:
+            if structure:
+                _require_structure(file, attributes, slabs)
             for name, slab in slabs.items():
-                if not name.startswith(CHECKSUMS):
-                    read_rows(file, name, slab.start, slab.start + len(slab.local))
+                if not name.startswith(f"{CHECKSUMS}/"):
+                    for start, rows in slab.pieces:
+                        checksums.read(file, name, start, start + len(rows))
     except InputError as error:
         raise WriteError(
-            f"{path.parent}: the disk did not keep {path.name}: {error}; what stood there stays as it was"
+            f"{path.parent}: the disk did not keep {path.name}: {error}; what was there stays as it was"
         ) from None
+
+
+def _require_structure(file: h5py.File, attributes: Attributes, slabs: Mapping[str, Slab]) -> None:
+    """Raise DamagedError unless the file has these attributes and datasets, and no others."""
+    found = attempt(file.filename, "its attributes", lambda: dict(file.attrs))
+    if found.keys() != attributes.keys() or not all(
+        np.array_equal(found[name], value) for name, value in attributes.items()
+    ):
+        raise DamagedError("its attributes are not those that were written")
+    names = {name for name in slabs if not name.startswith(f"{CHECKSUMS}/")}
+    kept = attempt(
+        file.filename,
+        "its datasets",
+        lambda: {name: (file[name].shape, file[name].dtype) for name in slabs if name in file},
+    )
+    if set(content(file)) != names or kept != {n: (tuple(s.shape), s.dtype) for n, s in slabs.items()}:
+        raise DamagedError("its datasets are not those that were written")
+    boxes = attempt(
+        file.filename,
+        "the attributes of its checksums",
+        lambda: {
+            n: tuple(file[n].attrs[checksums.BOX].tolist()) for n in slabs if checksums.BOX in file[n].attrs
+        },
+    )
+    if boxes != _boxes(slabs):
+        raise DamagedError("the attributes of its checksums are not those that were written")

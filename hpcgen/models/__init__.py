@@ -1,8 +1,9 @@
-"""Generative models, and the two that stand beside them: a regressor, and the classifier whose features `evaluate` uses."""
+"""Generative models, and the two that stand beside them: a regressor, and the classifier whose features
+`evaluate` uses."""
 
 from hpcgen.models.classifier import Classifier
 from hpcgen.models.gan import GAN
-from hpcgen.models.linear import Linear
+from hpcgen.models.linear import LinearGenerator
 from hpcgen.models.regressor import Regressor
 from hpcgen.models.rvae import RVAE
 from hpcgen.models.vae import VAE
@@ -11,7 +12,7 @@ MODELS = {
     "gan": GAN,
     "vae": VAE,
     "rvae": RVAE,
-    "linear": Linear,
+    "linear": LinearGenerator,
     "regressor": Regressor,
     "classifier": Classifier,
 }

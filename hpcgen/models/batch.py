@@ -2,27 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
+from hpcgen.arrays import Array
 
-def _nothing_drawn(index):
+
+def no_stream(index: int) -> np.random.Generator:
+    """Refuse to draw: the batch has no stream of random numbers."""
     raise AssertionError("a batch without a stream")
 
 
 @dataclass
 class Batch:
-    """`size` rows: samples (n, *shape) and inputs (n, p) in the model's units, labels (n,), and what `Model.noise` made.
+    """`size` rows: samples (n, *shape) and inputs (n, p) in the model's units, labels (n,), and
+    `Model.noise`.
 
-    random(i) is the i-th stream of this batch, from which dropout draws in the lane's i-th pass; `step` counts the steps
-    before this one. What one player's gradient leaves in `kept` the next one's may take.
+    random(i) is the i-th stream of this batch, from which dropout draws in the lane's i-th pass. None asks
+    for the most likely sample instead of a random one. `step` counts the steps before this one. What one
+    player's objective leaves in `kept`, the next player's may take.
     """
 
     size: int
-    samples: np.ndarray | None = None
-    noise: np.ndarray | None = None
-    inputs: np.ndarray | None = None
+    samples: Array | None = None
+    noise: Array | None = None
+    inputs: Array | None = None
     labels: np.ndarray | None = None
-    random: Callable = _nothing_drawn
+    random: Callable[[int], np.random.Generator] | None = no_stream
     step: int = 0
-    kept: dict = field(default_factory=dict)
+    kept: dict[str, Any] = field(default_factory=dict)

@@ -1,59 +1,54 @@
-"""A classifier of labelled samples; its last hidden layer is a feature space for `hpcgen evaluate`."""
+"""A classifier of labelled samples. Its last hidden layer is a feature space for `hpcgen evaluate`."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from hpcgen.arrays import Array
+from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
-from hpcgen.models.model import Model
+from hpcgen.models.batch import Batch
+from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import Layers, Perceptron, Pyramid
 from hpcgen.models.networks.specs import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical
-from hpcgen.nn.vector import Layout
 from hpcgen.settings import setting
 
 
 @dataclass(frozen=True)
 class ClassifierOptions:
-    """The run file's [model] table for kind = "classifier"; the network's table follows from `network`."""
+    """The run file's [model] table for kind = "classifier". `network` decides the type of the network's
+    table."""
 
     kind: str = setting("classifier", choices=("classifier",))
     network: str = "perceptron"
-
-
-@dataclass(frozen=True)
-class PerceptronClassifier(ClassifierOptions):
-    classifier: Perceptron = setting(Perceptron)
-
-
-@dataclass(frozen=True)
-class ConvolutionalClassifier(ClassifierOptions):
-    classifier: Pyramid = setting(Pyramid)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayeredClassifier(ClassifierOptions):
-    classifier: Layers = setting()
+    classifier: Any = None
 
 
 class Classifier(Model):
-    """A network whose `classes` numbers are the logits of the labels 0 to classes - 1: cross entropy."""
+    """A network whose numbers are the logits of the labels 0 to classes - 1: cross entropy."""
 
     NETWORKS = {
-        "perceptron": (PerceptronClassifier, {"classifier": {"hidden": [256, 64]}}),
-        "convolutional": (
-            ConvolutionalClassifier,
+        "perceptron": Preset(
+            ClassifierOptions, {"classifier": Perceptron}, {"classifier": {"hidden": [256, 64]}}
+        ),
+        "convolutional": Preset(
+            ClassifierOptions,
+            {"classifier": Pyramid},
             {"classifier": {"width": 32, "activation": "relu", "deviation": 0.0}},
         ),
-        "layers": (LayeredClassifier, {}),
+        "layers": Preset(ClassifierOptions, {"classifier": Layers}),
     }
     players = ("classifier",)
     turns = (("classifier", 0),)
+    statistics = {"classifier": ("loss", "accuracy", "count")}
     source = None
 
-    def __init__(self, options, schema):
+    def __init__(self, options: ClassifierOptions, schema: Schema) -> None:
+        super().__init__(options, schema)
         if schema.classes < 2:
             raise InputError(
                 'data.path: the data have no labels of two classes or more, which model.kind = "classifier" learns'
@@ -62,31 +57,30 @@ class Classifier(Model):
         shape = tuple(schema.shape)
         specs = options.classifier.specs(shape, self.classes)
         self.network = build(specs, shape, (self.classes,), "model.classifier.layers")
-        statistics = {"loss": (), "accuracy": (), "count": ()}
-        self.layouts = {"classifier": Layout(self.network.parameters(), self.network.buffers(), statistics)}
+        self.networks = {"classifier": self.network}
 
-    def initialize(self, player, theta, random):
-        self.network.initialize(theta, random)
-
-    def noise(self, random, size):
-        return None
-
-    def gradient(self, player, theta, batch, grad):
-        """Write the sums over one lane of -log softmax(logits)[label], and of the labels that were guessed."""
-        random = batch.random(0) if self.network.draws else None
-        logits, backward = self.network.forward(theta["classifier"], batch.samples, Train(random=random))
+    def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
+        """Return the sums over the batch of -log softmax(logits)[label], and of the labels that were
+        guessed."""
+        random = batch.random(0) if self.network.draws and batch.random else None
+        logits, network_backward = self.network.forward(
+            theta["classifier"], batch.samples, Train(random=random)
+        )
         loss, slope = Categorical.loss(logits, batch.labels)
-        backward(slope, grad, need_dx=False)
-        grad["loss"][...] = loss
-        grad["accuracy"][...] = np.count_nonzero(logits.argmax(1) == batch.labels)
-        grad["count"][...] = batch.size
 
-    def logits(self, theta, x):
-        """Return the logits (n, classes) of samples x (n, *sample_shape)."""
-        return self.network.forward(theta["classifier"], x, None)[0]
+        def backward(grad):
+            network_backward(slope, grad, need_dx=False)
 
-    def features(self, theta, x):
-        """Return what the last layer is given, (n, features), of samples x (n, *sample_shape)."""
+        guessed = np.count_nonzero(logits.argmax(1) == batch.labels)
+        return {"loss": loss, "accuracy": guessed, "count": batch.size}, backward
+
+    def logits(self, theta: Theta, batch: Batch) -> Array:
+        """Return the logits (size, classes) of a batch's samples."""
+        return self.network.forward(theta["classifier"], batch.samples, None)[0]
+
+    def features(self, theta: Theta, batch: Batch) -> Array:
+        """Return what the last layer takes, (size, features), of a batch's samples."""
+        x = batch.samples
         for layer in self.network.layers[:-1]:
             x, _ = layer.forward(theta["classifier"], x, None)
-        return x.reshape(len(x), -1)
+        return x.reshape(batch.size, -1)

@@ -1,11 +1,15 @@
 """Generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from hpcgen.arrays import Array, uniform, zeros
+from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
-from hpcgen.models.model import Model
+from hpcgen.models.batch import Batch
+from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import (
     Layers,
     Perceptron,
@@ -13,108 +17,115 @@ from hpcgen.models.networks.architectures import (
     Pyramid,
     PyramidGenerator,
 )
-from hpcgen.models.networks.specs import MOVES, Sigmoid, build
+from hpcgen.models.networks.specs import Sigmoid, build
 from hpcgen.models.units import Interval
+from hpcgen.nn.chain import Chain
 from hpcgen.nn.layer import Train
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.penalty import gradient_penalty, require_second_derivatives
-from hpcgen.nn.vector import Layout, Vector
+from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 from hpcgen.streams import normal
 
 
 @dataclass(frozen=True)
 class GANOptions:
-    """The run file's [model] table for kind = "gan"; the two networks' tables follow from `network`."""
+    """The run file's [model] table for kind = "gan". `network` decides the types of the two networks'
+    tables."""
 
     kind: str = setting("gan", choices=("gan",))
     network: str = "mlpgan"
-    latent: int = setting(100, ge=1, le=1_000_000)
-    loss: str = setting("non-saturating", choices=LOSSES)
-    label_smoothing: float = setting(0.0, ge=0, lt=1)
-    conditional: bool = False
-    discriminator_steps: int = setting(1, ge=1)
-    spectral_norm: bool = False
-    clip: float = setting(0.0, ge=0)
-    gradient_penalty: float = setting(0.0, ge=0)
+    latent: int = setting(100, ge=1, le=1_000_000, help="numbers that a sample is made from")
+    loss: str = setting("non-saturating", choices=LOSSES, help="the adversarial loss")
+    label_smoothing: float = setting(
+        0.0, ge=0, lt=1, help="s: the discriminator's target for real samples is 1 - s (losses with targets)"
+    )
+    conditional: bool = setting(False, help="make samples for the data's labels")
+    discriminator_steps: int = setting(
+        1, ge=1, help="turns of the discriminator in a step, each on samples of its own"
+    )
+    spectral_norm: bool = setting(
+        False, help="normalise the weights of the discriminator by their spectral norm"
+    )
+    clip: float = setting(0.0, ge=0, help="the largest parameter of the discriminator; 0: no bound")
+    gradient_penalty: float = setting(
+        0.0, ge=0, help='weight of (|grad D| - 1)^2, usually 10 with loss = "wasserstein"; 0: none'
+    )
+    generator: Any = None
+    discriminator: Any = None
 
 
-@dataclass(frozen=True)
-class PerceptronGAN(GANOptions):
-    generator: PerceptronGenerator = setting(PerceptronGenerator)
-    discriminator: Perceptron = setting(Perceptron)
+PERCEPTRONS = {"generator": PerceptronGenerator, "discriminator": Perceptron}
+PYRAMIDS = {"generator": PyramidGenerator, "discriminator": Pyramid}
+LAYERS = {"generator": Layers, "discriminator": Layers}
 
 
-@dataclass(frozen=True)
-class ConvolutionalGAN(GANOptions):
-    generator: PyramidGenerator = setting(PyramidGenerator)
-    discriminator: Pyramid = setting(Pyramid)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayeredGAN(GANOptions):
-    generator: Layers = setting()
-    discriminator: Layers = setting()
-
-
-def both(**keys):
-    """Return a preset that sets the same keys of both networks."""
+def both(**keys: Any) -> dict[str, dict[str, Any]]:
+    """Return the values of a preset that sets the same keys of both networks."""
     return {"generator": keys, "discriminator": keys}
 
 
 # The first is the default. P stands for the numbers in one sample.
 NETWORKS = {
     # 100-256-512-P / P-512-256-1
-    "mlpgan": (
-        PerceptronGAN,
+    "mlpgan": Preset(
+        GANOptions,
+        PERCEPTRONS,
         {
             "generator": {"hidden": [256, 512]},
             "discriminator": {"hidden": [512, 256], "activation": "leaky-relu"},
         },
     ),
     # 100-128-P / P-128-1
-    "seedgan": (
-        PerceptronGAN,
+    "seedgan": Preset(
+        GANOptions,
+        PERCEPTRONS,
         {"generator": {"hidden": [128], "output": "sigmoid"}, "discriminator": {"hidden": [128]}},
     ),
     # Dense 128, Dense 7x7x256, ConvT 128, ConvT 1 / Conv 64, Conv 128, Dense 1 for 28 x 28 x 1
-    "dcgan28": (
-        ConvolutionalGAN,
+    "dcgan28": Preset(
+        GANOptions,
+        PYRAMIDS,
         {
             "generator": {"hidden": [128], "width": 128, "normalization": False, "deviation": 0.0},
             "discriminator": {"activation": "relu", "width": 64, "normalization": False, "deviation": 0.0},
         },
     ),
     # Radford et al. 2015 (arXiv:1511.06434) for 64 x 64 x 3, with more or fewer stages at other sizes
-    "dcgan64": (ConvolutionalGAN, {}),
-    # the same in volumes, as in Wu et al. 2016 (arXiv:1610.07584)
-    "dcgan3d": (ConvolutionalGAN, both(axes=3)),
+    "dcgan64": Preset(GANOptions, PYRAMIDS),
+    # The same in volumes, as in Wu et al. 2016 (arXiv:1610.07584)
+    "dcgan3d": Preset(GANOptions, PYRAMIDS, both(axes=3)),
     # Donahue et al. 2018 (arXiv:1802.04208), without phase shuffle: kernel 25, stride 4
-    "wavegan": (
-        ConvolutionalGAN,
+    "wavegan": Preset(
+        GANOptions,
+        PYRAMIDS,
         both(axes=1, kernel=25, stride=4, smallest=16, normalization=False, deviation=0.0),
     ),
-    "layers": (LayeredGAN, {}),
+    "layers": Preset(GANOptions, LAYERS),
 }
 
 
 class GAN(Model):
-    """A generator of samples from noise, and a discriminator whose logit tells real samples from generated ones.
+    """A generator makes samples from noise. A discriminator's logit tells real samples from generated ones.
 
-    A step has `discriminator_steps` turns of the discriminator, each on samples and noise of its own, then one of the
-    generator. `clip` bounds the discriminator's parameters (Arjovsky et al. 2017, arXiv:1701.07875, algorithm 1),
-    `gradient_penalty` is the weight of (|grad D| - 1)^2 between real and generated samples (Gulrajani et al. 2017,
-    arXiv:1704.00028, eq. 3), `spectral_norm` divides the discriminator's weights by their norm (Miyato et al. 2018,
-    arXiv:1802.05957). If `conditional`, the generator is given the label, one-hot, after the noise (Mirza & Osindero 2014,
-    arXiv:1411.1784), and the discriminator has a logit a label, of which the sample's counts: its last layer has a row of
-    weights a label, the sum of both terms of Miyato & Koyama 2018 (arXiv:1802.05637), eq. 4.
+    A step has `discriminator_steps` turns of the discriminator, each on samples and noise of its own, then
+    one turn of the generator. `clip` bounds the discriminator's parameters (Arjovsky et al. 2017,
+    arXiv:1701.07875, algorithm 1). `gradient_penalty` is the weight of (|grad D| - 1)^2 between real and
+    generated samples (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3). `spectral_norm` divides the
+    discriminator's weights by their norm (Miyato et al. 2018, arXiv:1802.05957).
+
+    A conditional generator takes the label, one-hot, after the noise (Mirza & Osindero 2014,
+    arXiv:1411.1784). The discriminator then has one logit for each label, of which the sample's own counts.
+    Its last layer has a row of weights for each label: the sum of both terms of Miyato & Koyama 2018
+    (arXiv:1802.05637), eq. 4.
     """
 
     NETWORKS = NETWORKS
     players = ("discriminator", "generator")
 
-    def __init__(self, options, schema):
+    def __init__(self, options: GANOptions, schema: Schema) -> None:
+        super().__init__(options, schema)
         _check(options, schema)
         self.sample_shape, self.latent = tuple(schema.shape), options.latent
         self.classes = schema.classes if options.conditional else 0
@@ -126,7 +137,7 @@ class GAN(Model):
         self._penalty = options.gradient_penalty
         generator = options.generator.back(self.sample_shape)
         discriminator = options.discriminator.specs(self.sample_shape, self.classes or 1)
-        ends = next((spec for spec in reversed(generator) if not isinstance(spec, MOVES)), None)
+        ends = next((spec for spec in reversed(generator) if not spec.keeps_range), None)
         self.units = Interval(schema, 0.0 if isinstance(ends, Sigmoid) else -1.0, 1.0)
         start, logits = (self.latent + self.classes,), (self.classes or 1,)
         self.networks = {
@@ -143,44 +154,37 @@ class GAN(Model):
             require_second_derivatives(self.networks["discriminator"])
         if options.loss == "wasserstein":
             _require_bound(options, self.networks["discriminator"])
-        statistics = {"loss": (), "real_logit": (), "fake_logit": ()} | (
-            {"slope": ()} if self._penalty else {}
-        )
-        statistics = {"discriminator": statistics | {"count": ()}, "generator": {"loss": (), "count": ()}}
-        self.layouts = {
-            player: Layout(
-                self.networks[player].parameters(), self.networks[player].buffers(), statistics[player]
-            )
-            for player in self.players
+        slope = ("slope",) if self._penalty else ()
+        self.statistics = {
+            "discriminator": ("loss", "real_logit", "fake_logit", *slope, "count"),
+            "generator": ("loss", "count"),
         }
 
-    def initialize(self, player, theta, random):
-        self.networks[player].initialize(theta, random)
-
-    def noise(self, random, size):
+    def noise(self, random: np.random.Generator, size: int) -> Array:
         return normal(random, (size, self.latent))
 
-    def gradient(self, player, theta, batch, grad):
-        """Write the sums over one lane into `grad`: derivatives of the player's loss, and its statistics.
+    def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
+        """Return a player's statistics and backward on a batch.
 
-        The generator's turn takes the samples that the discriminator's of the same lane left in `batch.kept`, or makes them
-        again: theta["generator"] has not moved, the bits are the same.
+        The generator's turn takes the samples that the discriminator's turn on the same batch left in
+        `batch.kept`. Otherwise it makes them again: theta["generator"] has not moved, so the bits are the
+        same.
         """
         if "fake" not in batch.kept:
             batch.kept["fake"] = self._forward("generator", theta, self._code(batch), batch.random, 0)
         fake, backward = batch.kept["fake"]
-        gradients = {"generator": self._generator_gradient, "discriminator": self._discriminator_gradient}
-        gradients[player](theta, batch, fake, backward, grad)
-        grad["count"][...] = batch.size
+        if player == "discriminator":
+            return self._discriminator_objective(theta, batch, fake)
+        return self._generator_objective(theta, batch, fake, backward)
 
-    def _code(self, batch):
-        """Return what the generator is given: the noise, and for a conditional one the label."""
+    def _code(self, batch: Batch) -> Array:
+        """Return what the generator takes: the noise, and for a conditional generator the label."""
         if not self.classes:
             return batch.noise
         return np.concatenate([batch.noise, self._one_hot(batch.labels, batch.noise.dtype)], axis=1)
 
-    def _one_hot(self, labels, dtype):
-        chosen = np.zeros((len(labels), self.classes), dtype)
+    def _one_hot(self, labels: np.ndarray, dtype: np.dtype) -> Array:
+        chosen = zeros((len(labels), self.classes), dtype)
         chosen[np.arange(len(labels)), labels] = 1
         return chosen
 
@@ -194,56 +198,75 @@ class GAN(Model):
         if not self.classes:
             return logits, backward
         chosen = self._one_hot(labels, logits.dtype)
-        return (logits * chosen).sum(1, keepdims=True), lambda dy, *rest, **options: backward(
-            dy * chosen, *rest, **options
+        return (
+            (logits * chosen).sum(1, keepdims=True),
+            lambda dy, *rest, **options: backward(dy * chosen, *rest, **options),
         )
 
-    def _discriminator_gradient(self, theta, batch, fake, _, grad):
-        """Real and generated samples pass in one batch, of which batch norm takes each half by itself."""
+    def _discriminator_objective(self, theta, batch, fake):
+        """Real and generated samples pass in one batch. Batch norm normalises each half by itself."""
         n, both = batch.size, np.concatenate([batch.samples, fake])
         labels = np.concatenate([batch.labels] * 2) if self.classes else None
-        logits, backward = self._logits(theta, both, labels, batch.random, 1, parts=2)
+        logits, logits_backward = self._logits(theta, both, labels, batch.random, 1, parts=2)
         real_loss, real_slope = self.loss.real(logits[:n])
         fake_loss, fake_slope = self.loss.fake(logits[n:])
-        backward(np.concatenate([real_slope, fake_slope]), grad, need_dx=False)
-        grad["loss"][...] = real_loss + fake_loss
-        grad["real_logit"][...] = logits[:n].sum()
-        grad["fake_logit"][...] = logits[n:].sum()
-        if self._penalty:
-            self._add_penalty(theta, batch, fake, grad)
+        statistics = {
+            "loss": real_loss + fake_loss,
+            "real_logit": logits[:n].sum(),
+            "fake_logit": logits[n:].sum(),
+            "count": n,
+        }
 
-    def _add_penalty(self, theta, batch, fake, grad):
-        """Add the gradient penalty and its derivatives, which `nn.penalty` takes exactly, at a random point between each real
-        and generated sample."""
+        def backward(grad):
+            logits_backward(np.concatenate([real_slope, fake_slope]), grad, need_dx=False)
+
+        if not self._penalty:
+            return statistics, backward
+        penalty, statistics["slope"], second = self._gradient_penalty(theta, batch, fake)
+        statistics["loss"] += penalty
+
+        def backward_with_penalty(grad):
+            backward(grad)
+            parameters = second.layout.parameters
+            grad.data[parameters] += second.data[parameters]
+
+        return statistics, backward_with_penalty
+
+    def _gradient_penalty(self, theta, batch, fake):
+        """Return the penalty at a random point between each real and generated sample, the sum of the slopes,
+        and a Vector of the penalty's derivatives, which are exact (`hpcgen.nn.penalty`)."""
         network, random = self.networks["discriminator"], batch.random
-        share = (
-            random(3).random((batch.size, *[1] * len(self.sample_shape)), dtype=np.float32).astype(fake.dtype)
-        )
+        shape = (batch.size, *[1] * len(self.sample_shape))
+        share = uniform(random(3), shape).astype(fake.dtype)
         between = fake + share * (batch.samples - fake)
-        chosen = (
-            self._one_hot(batch.labels, fake.dtype) if self.classes else np.ones((batch.size, 1), fake.dtype)
-        )
+        if self.classes:
+            chosen = self._one_hot(batch.labels, fake.dtype)
+        else:
+            chosen = np.ones_like(fake, shape=(batch.size, 1))
         train = Train(random=random(4) if network.draws else None)
-        second = Vector(grad.layout, dtype=grad.data.dtype)
+        second = Vector(theta["discriminator"].layout, dtype=fake.dtype)
+        weight = self._penalty
         penalty, slopes = gradient_penalty(
-            network, theta["discriminator"], between, chosen, self._penalty, train, second
+            network, theta["discriminator"], between, chosen, weight, train, second
         )
-        grad.data[grad.layout.parameters] += second.data[grad.layout.parameters]
-        grad["loss"][...] += penalty
-        grad["slope"][...] = slopes
+        return penalty, slopes, second
 
-    def _generator_gradient(self, theta, batch, fake, backward, grad):
+    def _generator_objective(self, theta, batch, fake, generator_backward):
         logits, discriminator_backward = self._logits(theta, fake, batch.labels, batch.random, 2)
         loss, slope = self.loss.generator(logits)
-        backward(discriminator_backward(slope), grad, need_dx=False)
-        grad["loss"][...] = loss
 
-    def sample(self, theta, batch):
-        """Return samples (size, *sample_shape) in `units`, made from the batch's noise (size, latent), and labels."""
+        def backward(grad):
+            generator_backward(discriminator_backward(slope), grad, need_dx=False)
+
+        return {"loss": loss, "count": batch.size}, backward
+
+    def sample(self, theta: Theta, batch: Batch) -> Array:
+        """Return samples (size, *sample_shape) in `units` from the batch's noise (size, latent), and
+        labels."""
         return self.networks["generator"].forward(theta["generator"], self._code(batch), train=None)[0]
 
 
-def _check(options, schema):
+def _check(options: GANOptions, schema: Schema) -> None:
     """Raise InputError unless the objective's keys fit each other and the data."""
     if options.label_smoothing and not LOSSES[options.loss].smooths:
         raise InputError(
@@ -255,11 +278,13 @@ def _check(options, schema):
         )
 
 
-def _require_bound(options, discriminator):
-    """Raise InputError unless something bounds the discriminator's slope, as the Wasserstein distance demands."""
+def _require_bound(options: GANOptions, discriminator: Chain) -> None:
+    """Raise InputError unless something bounds the discriminator's slope, as the Wasserstein distance
+    demands."""
     normalized = all(isinstance(layer, SpectralNorm) for layer in discriminator.layers if layer.parameters())
-    if not (options.clip or options.gradient_penalty or options.spectral_norm and normalized):
+    if not (options.clip or options.gradient_penalty or (options.spectral_norm and normalized)):
         raise InputError(
-            'model.loss = "wasserstein" needs a bound of the discriminator: set model.gradient_penalty = 10.0 or '
-            "model.clip = 0.01, or model.spectral_norm = true where no layer but dense ones and convolutions has parameters"
+            'model.loss = "wasserstein" needs a bound on the discriminator: set model.gradient_penalty = 10.0 or '
+            "model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers have "
+            "parameters"
         )

@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hpcgen.models.model import Model
+from hpcgen.arrays import Array
+from hpcgen.data.schema import Schema
+from hpcgen.models.batch import Batch
+from hpcgen.models.model import Backward, Model, Statistics, Theta
 from hpcgen.settings import setting
 from hpcgen.streams import normal
 
@@ -15,18 +18,22 @@ class LatentOptions:
 
     kind: str
     network: str
-    latent: int = setting(20, ge=1, le=1_000_000)
-    beta: float = setting(1.0, ge=0)
-    kl_warmup: int = setting(0, ge=0)
-    free_bits: float = setting(0.0, ge=0)
+    latent: int = setting(20, ge=1, le=1_000_000, help="latent numbers of a sample")
+    beta: float = setting(1.0, ge=0, help="weight of the Kullback-Leibler divergence")
+    kl_warmup: int = setting(0, ge=0, help="steps over which the divergence's weight grows from 0 to beta")
+    free_bits: float = setting(
+        0.0, ge=0, help="nats of each latent number that the divergence does not press on"
+    )
 
 
 class Posterior:
-    """q(z | x), normal with the mean and log variance that an encoder gives, against the standard normal p(z).
+    """q(z | x), normal with the mean and log variance that an encoder gives, against the standard normal
+    p(z).
 
-    The Kullback-Leibler divergence weighs `beta` (Higgins et al. 2017), growing from 0 over the first `kl_warmup` steps (Bowman
-    et al. 2015, arXiv:1511.06349, section 3.1). A latent number whose mean divergence over the lane is below `free_bits` nats
-    counts as so many, and is not pressed further (Kingma et al. 2016, arXiv:1606.04934, eq. 15).
+    The Kullback-Leibler divergence weighs `beta` (Higgins et al. 2017), growing from 0 over the first
+    `kl_warmup` steps (Bowman et al. 2015, arXiv:1511.06349, section 3.1). A latent number whose mean
+    divergence over the lane is below `free_bits` nats counts as so many, and is not pressed further (Kingma
+    et al. 2016, arXiv:1606.04934, eq. 15).
     """
 
     def __init__(self, options):
@@ -43,8 +50,8 @@ class Posterior:
 
     @staticmethod
     def divergence(mean, log_variance):
-        """Return KL(q || p) of each latent number, (n, size): (mean^2 + variance - log variance - 1) / 2 (Kingma & Welling
-        2013, arXiv:1312.6114, appendix B)."""
+        """Return KL(q || p) of each latent number, (n, size): (mean^2 + variance - log variance - 1) / 2
+        (Kingma & Welling 2013, arXiv:1312.6114, appendix B)."""
         return 0.5 * (mean * mean + np.exp(log_variance) - log_variance - 1)
 
     def beta(self, step):
@@ -52,8 +59,8 @@ class Posterior:
         return self._beta * min(1.0, (step + 1) / self._warmup) if self._warmup else self._beta
 
     def draw(self, codes, noise, step):
-        """Return z = mean + exp(log variance / 2) noise, the divergence, its share of the loss, and the closure
-        backward(dz) -> dcodes of the loss. noise: (n, size)."""
+        """Return z = mean + exp(log variance / 2) noise, the divergence, its share of the loss, and the
+        closure backward(dz) -> dcodes of the loss. noise: (n, size)."""
         mean, log_variance = self.split(codes)
         spread = np.exp(0.5 * log_variance)
         z = spread * noise
@@ -76,27 +83,36 @@ class Autoencoder(Model):
     decode(theta, z, x, random) -> -log p(x | z) summed, backward(grad) -> dz    the decoder and its likelihood
     log_likelihood(theta, z, x) -> log p(x | z), (n,)                            the same of each sample, for evaluation
 
-    where x (n, *sample_shape) are samples in the model's units. The loss is the negative evidence lower bound (Kingma &
-    Welling 2013, eq. 10), with one draw of the latent numbers a sample.
+    where x (n, *sample_shape) are samples in the model's units. The loss is the negative evidence lower bound
+    (Kingma & Welling 2013, eq. 10), with one draw of the latent numbers a sample.
     """
 
-    statistics = {name: () for name in ("loss", "elbo", "reconstruction", "kl", "count")}
+    def __init__(self, options: LatentOptions, schema: Schema) -> None:
+        super().__init__(options, schema)
+        self.posterior = Posterior(options)
+        self.statistics = dict.fromkeys(self.players, ("loss", "elbo", "reconstruction", "kl", "count"))
+        self.turns = tuple((player, 0) for player in self.players)
 
-    def noise(self, random, size):
+    def noise(self, random: np.random.Generator, size: int) -> Array:
         return normal(random, (size, self.posterior.size))
 
-    def gradient(self, player, theta, batch, grad):
-        """Write the sums over one lane into `grad`: derivatives of the loss, the loss, the bound and its two parts."""
-        theta, x = theta[player], batch.samples
-        codes, encoder_backward = self.encode(theta, x, batch.random)
+    def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
+        """Return the loss, the bound and its two parts, and the backward of the loss."""
+        own, x = theta[player], batch.samples
+        codes, encoder_backward = self.encode(own, x, batch.random)
         z, kl, weighed, latent_backward = self.posterior.draw(codes, batch.noise, batch.step)
-        reconstruction, decoder_backward = self.decode(theta, z, x, batch.random)
-        encoder_backward(latent_backward(decoder_backward(grad)), grad)
-        grad["loss"][...] = reconstruction + weighed
-        grad["elbo"][...] = -reconstruction - kl
-        grad["reconstruction"][...] = reconstruction
-        grad["kl"][...] = kl
-        grad["count"][...] = batch.size
+        reconstruction, decoder_backward = self.decode(own, z, x, batch.random)
+
+        def backward(grad):
+            encoder_backward(latent_backward(decoder_backward(grad)), grad)
+
+        return {
+            "loss": reconstruction + weighed,
+            "elbo": -reconstruction - kl,
+            "reconstruction": reconstruction,
+            "kl": kl,
+            "count": batch.size,
+        }, backward
 
     def codes(self, theta, x):
         """Return the posterior's mean and log variance (n, latent) of samples x."""
@@ -105,8 +121,9 @@ class Autoencoder(Model):
     def bounds(self, theta, x, draws):
         """Return two lower bounds of log p(x), (n,) each, from the noise (n, latent) of each of `draws`.
 
-        The evidence lower bound with its expectation over z as a mean over the draws, and the importance weighted one, the
-        logarithm of the mean of p(x, z) / q(z | x), which is tighter (Burda et al. 2015, arXiv:1509.00519, eq. 8).
+        The evidence lower bound with its expectation over z as a mean over the draws, and the importance
+        weighted one, the logarithm of the mean of p(x, z) / q(z | x), which is tighter (Burda et al. 2015,
+        arXiv:1509.00519, eq. 8).
         """
         mean, log_variance = self.codes(theta, x)
         likelihoods, weights = [], []

@@ -1,83 +1,116 @@
-"""The linear stochastic generator y = theta x + epsilon, epsilon normal: its coefficients and the noise's scale."""
+"""The linear stochastic generator y = theta x + epsilon, with normal epsilon."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from hpcgen.models.model import Model
+from hpcgen.arrays import Array
+from hpcgen.data.schema import Schema
+from hpcgen.models.batch import Batch
+from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
 from hpcgen.models.units import Standard, require_inputs
-from hpcgen.nn.vector import Layout
+from hpcgen.nn.layer import TRAIN, Layer
 from hpcgen.settings import setting
 from hpcgen.streams import normal
 
 
 @dataclass(frozen=True)
 class LinearOptions:
-    """The run file's [model] table for kind = "linear"; `intercept` adds a constant to y."""
+    """The run file's [model] table for kind = "linear"."""
 
     kind: str = setting("linear", choices=("linear",))
     network: str = "linear"
-    intercept: bool = False
+    intercept: bool = setting(False, help="add a constant to y")
 
 
-class Linear(Model):
-    """Maximum likelihood of y (n, q) given x (n, p), each column in units of its root mean square (its standard deviation and
-    less its mean with an intercept), so that one learning rate suits data in any units.
+class LinearMap(Layer):
+    """The mean of y (n, q) given x (n, p), and the logarithm of the noise's standard deviation (q,)."""
 
-    The parameters are `theta` (p, q), with an intercept `intercept` (q,), and `log_deviation` (q,) of the noise.
+    def __init__(self, inputs: int, outputs: int, intercept: bool) -> None:
+        self.inputs, self.outputs, self.intercept = inputs, outputs, intercept
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        intercept = {"intercept": (self.outputs,)} if self.intercept else {}
+        return {"theta": (self.inputs, self.outputs), **intercept, "log_deviation": (self.outputs,)}
+
+    def initialize(self, theta: Any, random: np.random.Generator) -> None:
+        for name in self.parameters():
+            theta[name][...] = 0
+
+    def forward(self, theta: Any, x: Array, train: Any = TRAIN) -> Any:
+        y = x @ theta["theta"]
+        if self.intercept:
+            y = y + theta["intercept"]
+
+        def backward(dy, grad=None, need_dx=True):
+            if grad is not None:
+                np.matmul(x.T, dy, out=grad["theta"])
+                if self.intercept:
+                    grad["intercept"][...] = dy.sum(0)
+            return dy @ theta["theta"].T if need_dx else None
+
+        return y, backward
+
+
+class LinearGenerator(Model):
+    """Maximum likelihood of y (n, q) given x (n, p).
+
+    Each column is in units of its root mean square; with an intercept it is less its mean, in units of its
+    standard deviation. One learning rate then suits data in any units. The parameters are `theta` (p, q),
+    with an intercept `intercept` (q,), and `log_deviation` (q,) of the noise.
     """
 
-    NETWORKS = {"linear": (LinearOptions, {})}
+    NETWORKS = {"linear": Preset(LinearOptions)}
     players = ("linear",)
     turns = (("linear", 0),)
+    statistics = {"linear": ("loss", "squared_error", "count")}
     source = "inputs"
 
-    def __init__(self, options, schema):
-        require_inputs(schema, options.kind)
+    def __init__(self, options: LinearOptions, schema: Schema) -> None:
+        super().__init__(options, schema)
+        inputs, outputs = require_inputs(schema, options.kind)
         self.intercept = options.intercept
-        self.units = Standard(schema.outputs, schema.shape, self.intercept)
-        self.input_units = Standard(schema.inputs, (len(schema.inputs),), self.intercept)
-        self._outputs = outputs = len(schema.outputs)
-        parameters = {"theta": (len(schema.inputs), outputs)} | (
-            {"intercept": (outputs,)} if self.intercept else {}
-        )
-        statistics = {"loss": (), "squared_error": (), "count": ()}
-        self.layouts = {"linear": Layout(parameters | {"log_deviation": (outputs,)}, {}, statistics)}
+        self.units = Standard(outputs, schema.shape, self.intercept)
+        self.input_units = Standard(inputs, (len(inputs),), self.intercept)
+        self._outputs = len(outputs)
+        self.networks = {"linear": LinearMap(len(inputs), len(outputs), self.intercept)}
 
-    def initialize(self, player, theta, random):
-        theta.data[...] = 0
-
-    def noise(self, random, size):
+    def noise(self, random: np.random.Generator, size: int) -> Array:
         return normal(random, (size, self._outputs))
 
-    def gradient(self, player, theta, batch, grad):
-        """Write the sums over one lane of -log p(y | x) = (r / sigma)^2 / 2 + log sigma + log(2 pi) / 2, where r = y - theta x;
-        the mean of r^2 over the columns is in units of their mean squares."""
-        x, log_deviation = batch.inputs, theta["linear"]["log_deviation"]
-        residual = self._mean(theta["linear"], x) - batch.samples
+    def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
+        """Return the sums over the batch of -log p(y | x) = (r / sigma)^2 / 2 + log sigma + log(2 pi) / 2.
+
+        r = y - theta x is the residual. The mean of r^2 over the columns is in units of their mean squares.
+        """
+        log_deviation = theta["linear"]["log_deviation"]
+        mean, mean_backward = self.networks["linear"].forward(theta["linear"], batch.inputs)
+        residual = mean - batch.samples
         weighed = residual * np.exp(-2 * log_deviation)
         squares = (residual * weighed).sum(0)
-        np.matmul(x.T, weighed, out=grad["theta"])
-        if self.intercept:
-            grad["intercept"][...] = weighed.sum(0)
-        grad["log_deviation"][...] = batch.size - squares
+
+        def backward(grad):
+            mean_backward(weighed, grad, need_dx=False)
+            grad["log_deviation"][...] = batch.size - squares
+
         constant = log_deviation + 0.5 * np.log(2 * np.pi)
-        grad["loss"][...] = 0.5 * squares.sum() + batch.size * constant.sum()
-        grad["squared_error"][...] = (residual * residual).sum() / self._outputs
-        grad["count"][...] = batch.size
+        return {
+            "loss": 0.5 * squares.sum() + batch.size * constant.sum(),
+            "squared_error": (residual * residual).sum() / self._outputs,
+            "count": batch.size,
+        }, backward
 
-    def _mean(self, theta, x):
-        y = x @ theta["theta"]
-        return y + theta["intercept"] if self.intercept else y
+    def sample(self, theta: Theta, batch: Batch) -> Array:
+        """Return y (size, q), drawn for the batch's inputs x (size, p)."""
+        own = theta["linear"]
+        mean, _ = self.networks["linear"].forward(own, batch.inputs)
+        return mean + np.exp(own["log_deviation"]) * batch.noise
 
-    def sample(self, theta, batch):
-        """Return y (size, q) drawn for the batch's inputs x (size, p)."""
-        theta = theta["linear"]
-        return self._mean(theta, batch.inputs) + np.exp(theta["log_deviation"]) * batch.noise
-
-    def coefficients(self, theta):
-        """Return theta (p, q), the intercept (q,) and the noise's standard deviation (q,) in the data's units."""
-        theta, x, y = theta["linear"], self.input_units, self.units
-        slope = theta["theta"] / x.scale[:, None] * y.scale
-        start = theta["intercept"] * y.scale if self.intercept else 0.0
-        return slope, y.offset + start - x.offset @ slope, np.exp(theta["log_deviation"]) * y.scale
+    def coefficients(self, theta: Theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return theta (p, q), the intercept (q,) and the noise's standard deviation (q,) in the data's
+        units."""
+        own, x, y = theta["linear"], self.input_units, self.units
+        slope = own["theta"] / x.scale[:, None] * y.scale
+        start = own["intercept"] * y.scale if self.intercept else 0.0
+        return slope, y.offset + start - x.offset @ slope, np.exp(own["log_deviation"]) * y.scale

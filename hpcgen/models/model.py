@@ -1,37 +1,125 @@
 """What every model is."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
-class Model:
-    """Players, and their gradients over one lane.
+import numpy as np
 
-    A model is made from its options and the data's `Schema`; it raises InputError where these do not suit each other. theta
-    maps each player to its `Vector`, a batch is a `Batch`. `NETWORKS` maps the names of its networks to the type of the [model]
-    table and the preset's values. `layouts` has a `Layout` a player; `units` and `input_units` encode the data's samples and
-    inputs for the model and decode the model's samples; `limits` bounds the numbers of players (see `Player`).
+from hpcgen.arrays import Array
+from hpcgen.data.schema import Schema
+from hpcgen.models.batch import Batch, no_stream
+from hpcgen.models.units import Units
+from hpcgen.nn.layer import Layer
+from hpcgen.nn.vector import Layout, Vector
+
+Theta = Mapping[str, Vector]
+Statistics = dict[str, Any]
+Backward = Callable[[Vector], None]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A named network: the type of the [model] table, the types of its tables, and the values that are set.
+
+    `tables` maps a table of the run file, such as [model.generator], to its dataclass.
     """
 
-    players = ()
-    # The players of a step in order, each with the number of the batch that it takes.
-    turns = ()
-    input_units = None
-    limits = {}
-    # What samples are made from: "noise", "inputs", or None where there are none.
-    source = "noise"
-    # Labels run from 0 to classes - 1 where samples are made for a label.
-    classes = 0
+    options: type
+    tables: Mapping[str, type] = field(default_factory=dict)
+    values: Mapping[str, Any] = field(default_factory=dict)
 
-    def initialize(self, player, theta, random):
-        """Fill a player's parameters and running statistics."""
-        raise NotImplementedError
 
-    def noise(self, random, size):
-        """Return what a batch's samples are made from: an array (size, ...) of float32."""
-        raise NotImplementedError
+class Model(ABC):
+    """Networks, players, and the objective of each player on a batch.
 
-    def gradient(self, player, theta, batch, grad):
-        """Write sums over the batch into all of `grad`: derivatives of the player's loss, and its statistics."""
-        raise NotImplementedError
+    A model is made from its options and the data's Schema, and raises InputError if they do not suit each
+    other. theta maps each player to its Vector.
+    """
 
-    def sample(self, theta, batch):
-        """Return samples (size, *sample_shape) in the model's units, made from the batch's noise, inputs or labels."""
-        raise NotImplementedError
+    # The named networks. The first is the default.
+    NETWORKS: ClassVar[Mapping[str, Preset]]
+    players: ClassVar[tuple[str, ...]]
+    # The statistics of each player that the objective returns.
+    statistics: Mapping[str, tuple[str, ...]]
+    # The turns of a step in order: a player, and the number of the batch that it takes.
+    turns: tuple[tuple[str, int], ...]
+    # The networks by name. With several players, each player has the network of its name.
+    networks: Mapping[str, Layer]
+    # How the data's samples and inputs become the model's numbers.
+    units: Units
+    input_units: Units | None = None
+    # The largest parameter of a player, where it is bounded.
+    limits: Mapping[str, float]
+    # What samples are made from; None: the model draws none.
+    source: Literal["noise", "inputs"] | None = "noise"
+    # Labels run from 0 to classes - 1 if samples are made for a label.
+    classes: int = 0
+
+    def __init__(self, options: Any, schema: Schema) -> None:
+        self.limits = {}
+
+    @property
+    def layouts(self) -> dict[str, Layout]:
+        """The Layout of each player: parameters and buffers of its networks, and its statistics."""
+        return {player: self._layout(player) for player in self.players}
+
+    def networks_of(self, player: str) -> list[Layer]:
+        """Return the networks whose parameters a player moves, in the order of its vector."""
+        return [self.networks[player]] if len(self.players) > 1 else list(self.networks.values())
+
+    def _layout(self, player: str) -> Layout:
+        networks = self.networks_of(player)
+        return Layout(
+            {name: shape for network in networks for name, shape in network.parameters().items()},
+            {name: shape for network in networks for name, shape in network.buffers().items()},
+            dict.fromkeys(self.statistics[player], ()),
+        )
+
+    def initialize(self, player: str, theta: Vector, random: np.random.Generator) -> None:
+        """Fill a player's parameters and running statistics with their starting values."""
+        for network in self.networks_of(player):
+            network.initialize(theta, random)
+
+    def batch(
+        self,
+        size: int,
+        samples: np.ndarray | None = None,
+        inputs: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        noise: Array | None = None,
+        random: Callable[[int], np.random.Generator] | None = no_stream,
+        step: int = 0,
+    ) -> Batch:
+        """Return the Batch of rows as they lie in a data file: samples and inputs are encoded."""
+        return Batch(
+            size,
+            None if samples is None else self.units.encode(samples),
+            noise,
+            None if inputs is None or self.input_units is None else self.input_units.encode(inputs),
+            labels,
+            random,
+            step,
+        )
+
+    def generate(self, theta: Theta, batch: Batch) -> np.ndarray:
+        """Return samples (size, *sample_shape) in the data's own interval and type."""
+        return self.units.decode(self.sample(theta, batch))
+
+    def noise(self, random: np.random.Generator, size: int) -> Array | None:
+        """Return what a batch's samples are made from, an array (size, ...) of float32, or None."""
+        return None
+
+    @abstractmethod
+    def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
+        """Return the player's statistics, sums over the batch, and the closure backward(grad).
+
+        `backward` writes the derivatives of the player's loss into the parameters of `grad`, and the batch's
+        statistics into its buffers.
+        """
+
+    def sample(self, theta: Theta, batch: Batch) -> Array:
+        """Return samples (size, *sample_shape) in the model's units from the batch's noise, inputs or
+        labels."""
+        raise AssertionError(f"{type(self).__name__} draws no samples")

@@ -1,13 +1,16 @@
 """A multilayer regression network: squared error by distributed gradient descent."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from hpcgen.models.model import Model
+from hpcgen.arrays import Array
+from hpcgen.data.schema import Schema
+from hpcgen.models.batch import Batch
+from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import Perceptron
 from hpcgen.models.networks.specs import build
 from hpcgen.models.units import Standard, require_inputs
 from hpcgen.nn.layer import Train
-from hpcgen.nn.vector import Layout
 from hpcgen.settings import setting
 
 
@@ -17,44 +20,49 @@ class RegressorOptions:
 
     kind: str = setting("regressor", choices=("regressor",))
     network: str = "regressor"
-    regressor: Perceptron = setting(Perceptron)
+    regressor: Any = None
 
 
 class Regressor(Model):
-    """A perceptron from inputs x (n, p) to samples y (n, q), both standardised column by column."""
+    """A perceptron from inputs x (n, p) to samples y (n, q). Each column of both is standardised."""
 
-    NETWORKS = {"regressor": (RegressorOptions, {"regressor": {"hidden": [10, 10]}})}
+    NETWORKS = {
+        "regressor": Preset(RegressorOptions, {"regressor": Perceptron}, {"regressor": {"hidden": [10, 10]}})
+    }
     players = ("regressor",)
     turns = (("regressor", 0),)
+    statistics = {"regressor": ("loss", "squared_error", "count")}
     source = "inputs"
 
-    def __init__(self, options, schema):
-        require_inputs(schema, options.kind)
-        self.units = Standard(schema.outputs, schema.shape)
-        self.input_units = Standard(schema.inputs, (len(schema.inputs),))
-        start, end = (len(schema.inputs),), (len(schema.outputs),)
-        self.network = build(options.regressor.specs(start, *end), start, end, "model.regressor")
-        self.layouts = {
-            "regressor": Layout(self.network.parameters(), {}, {"loss": (), "squared_error": (), "count": ()})
-        }
+    def __init__(self, options: RegressorOptions, schema: Schema) -> None:
+        super().__init__(options, schema)
+        inputs, outputs = require_inputs(schema, options.kind)
+        self.units = Standard(outputs, schema.shape)
+        self.input_units = Standard(inputs, (len(inputs),))
+        start, end = (len(inputs),), (len(outputs),)
+        specs = options.regressor.specs(start, len(outputs))
+        self.networks = {"regressor": build(specs, start, end, "model.regressor")}
 
-    def initialize(self, player, theta, random):
-        self.network.initialize(theta, random)
+    def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
+        """Return the sums over the batch of |f(x) - y|^2 / 2.
 
-    def noise(self, random, size):
-        return None
-
-    def gradient(self, player, theta, batch, grad):
-        """Write the sums over one lane of |f(x) - y|^2 / 2; the mean squared error of a column is the share of
-        the variance that is not explained."""
-        predicted, backward = self.network.forward(theta["regressor"], batch.inputs, Train())
+        The mean squared error of a column is the share of the variance that is not explained.
+        """
+        network = self.networks["regressor"]
+        predicted, network_backward = network.forward(theta["regressor"], batch.inputs, Train())
         error = predicted - batch.samples
         squares = (error * error).sum()
-        backward(error, grad, need_dx=False)
-        grad["loss"][...] = 0.5 * squares
-        grad["squared_error"][...] = squares / error.shape[1]
-        grad["count"][...] = batch.size
 
-    def sample(self, theta, batch):
+        def backward(grad):
+            network_backward(error, grad, need_dx=False)
+
+        statistics = {
+            "loss": 0.5 * squares,
+            "squared_error": squares / error.shape[1],
+            "count": batch.size,
+        }
+        return statistics, backward
+
+    def sample(self, theta: Theta, batch: Batch) -> Array:
         """Return the predictions f(x) (size, q) for the batch's inputs x (size, p)."""
-        return self.network.forward(theta["regressor"], batch.inputs, None)[0]
+        return self.networks["regressor"].forward(theta["regressor"], batch.inputs, None)[0]

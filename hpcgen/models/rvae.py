@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hpcgen.errors import InputError
-from hpcgen.models.latent import Autoencoder, LatentOptions, Posterior
+from hpcgen.models.latent import Autoencoder, LatentOptions
+from hpcgen.models.model import Preset
 from hpcgen.models.units import Interval, Tokens
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.layers.activations import Tanh
@@ -13,7 +14,6 @@ from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.embedding import Embedding
 from hpcgen.nn.layers.recurrent import GRU, LSTM
 from hpcgen.nn.likelihoods import Categorical, Gaussian
-from hpcgen.nn.vector import Layout
 from hpcgen.settings import setting
 
 CELLS = {"gru": GRU, "lstm": LSTM}
@@ -43,24 +43,26 @@ class SequenceRVAE(RVAEOptions):
 class RVAE(Autoencoder):
     """A recurrent encoder, whose last hidden state gives the posterior, and a recurrent decoder.
 
-    The decoder's hidden state starts from the latent numbers, z; at each time step it is given z and the element before. In
-    training that is the sample's own (teacher forcing), blanked with the probability `word_dropout` (section 3.2).
+    The decoder's hidden state starts from the latent numbers, z; at each time step it is given z and the
+    element before. In training that is the sample's own (teacher forcing), blanked with the probability
+    `word_dropout` (section 3.2).
     """
 
-    # The first is the default: text, of length 64 in the paper's spirit, any length will do; and sequences of numbers.
+    # The first is the default: text, of length 64 in the paper's spirit, any length will do; and sequences of
+    # numbers.
     NETWORKS = {
-        "text": (
+        "text": Preset(
             TextRVAE,
-            {"latent": 32, "hidden": 256, "embedding": 64, "word_dropout": 0.25, "kl_warmup": 1000},
+            values={"latent": 32, "hidden": 256, "embedding": 64, "word_dropout": 0.25, "kl_warmup": 1000},
         ),
-        "sequence": (SequenceRVAE, {"latent": 16, "hidden": 128, "sigma": 0.1}),
+        "sequence": Preset(SequenceRVAE, values={"latent": 16, "hidden": 128, "sigma": 0.1}),
     }
     players = ("rvae",)
-    turns = (("rvae", 0),)
 
     def __init__(self, options, schema):
-        self._elements = elements = ELEMENTS[type(options)](options, schema)
-        self.units, self.likelihood, self.posterior = elements.units, elements.likelihood, Posterior(options)
+        super().__init__(options, schema)
+        self._elements = elements = ELEMENTS[options.network](options, schema)
+        self.units, self.likelihood = elements.units, elements.likelihood
         self._shape, self._dropout = tuple(schema.shape), options.word_dropout
         latent, hidden, cell = options.latent, options.hidden, CELLS[options.cell]
         self._encoder = cell("encoder/recurrent", elements.width, hidden)
@@ -68,13 +70,11 @@ class RVAE(Autoencoder):
         self._start = Chain([Dense("decoder/start", latent, hidden), Tanh()])
         self._decoder = cell("decoder/recurrent", elements.width + latent, hidden)
         self._output = Dense("decoder/output", hidden, elements.outputs)
-        self._network = Chain(
-            [*elements.layers, self._encoder, self._codes, self._start, self._decoder, self._output]
-        )
-        self.layouts = {"rvae": Layout(self._network.parameters(), {}, self.statistics)}
-
-    def initialize(self, player, theta, random):
-        self._network.initialize(theta, random)
+        self.networks = {
+            "elements": Chain(elements.layers),
+            "encoder": Chain([self._encoder, self._codes]),
+            "decoder": Chain([self._start, self._decoder, self._output]),
+        }
 
     def encode(self, theta, x, random):
         elements, elements_backward = self._elements.read(theta, x)
@@ -98,8 +98,8 @@ class RVAE(Autoencoder):
         return -self.likelihood.terms(a, self._elements.targets(x)).reshape(len(x), -1).sum(1)
 
     def _decoded(self, theta, z, x, random):
-        """Return the numbers (n, time, outputs) that the likelihood takes, with x for the elements before, and backward(da,
-        grad) -> dz."""
+        """Return the numbers (n, time, outputs) that the likelihood takes, with x for the elements before,
+        and backward(da, grad) -> dz."""
         blank = (
             random(0).random(x.shape[:2], dtype=np.float32) < self._dropout
             if random and self._dropout
@@ -121,8 +121,9 @@ class RVAE(Autoencoder):
         return a.reshape(n, time, -1), backward
 
     def sample(self, theta, batch):
-        """Return samples (size, *sample_shape) in `units`, element by element from the latent numbers (size, latent), each
-        drawn from the decoder's distribution, or the most likely one where the batch has no stream."""
+        """Return samples (size, *sample_shape) in `units`, element by element from the latent numbers (size,
+        latent), each drawn from the decoder's distribution, or the most likely one where the batch has no
+        stream."""
         theta, z = theta["rvae"], batch.noise
         random = batch.random and batch.random(0)
         state = self._decoder.start(self._start.forward(theta, z)[0])
@@ -205,4 +206,4 @@ class _Numbers:
         return values
 
 
-ELEMENTS = {TextRVAE: _Words, SequenceRVAE: _Numbers}
+ELEMENTS = {"text": _Words, "sequence": _Numbers}

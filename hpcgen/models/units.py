@@ -1,33 +1,47 @@
 """Between the numbers of a data file and those that a model computes with."""
 
+from typing import Protocol
+
 import numpy as np
 
+from hpcgen.arrays import Array, from_host, to_host
+from hpcgen.data.schema import Columns, Schema
 from hpcgen.errors import InputError
 
 
-class Interval:
-    """Samples in [low, high] of a data file as float32 in another interval, `range`."""
+class Units(Protocol):
+    """A map from rows of a data file to a model's numbers, and back."""
 
-    def __init__(self, schema, bottom, top):
+    def encode(self, rows: np.ndarray) -> Array:
+        """Return rows of a data file in the model's units."""
+
+    def decode(self, x: Array) -> np.ndarray:
+        """Return a model's numbers as rows of a data file."""
+
+
+class Interval:
+    """Samples in [low, high] of a data file, as float32 in another interval, `range`."""
+
+    def __init__(self, schema: Schema, bottom: float, top: float) -> None:
         if schema.kind == "text":
             raise InputError('data.path: the samples are text, which takes model.kind = "rvae"')
-        self.range, self._low, self._high, self._dtype = (bottom, top), schema.low, schema.high, schema.dtype
+        self.range = (bottom, top)
+        self._low, self._high, self._dtype = schema.low, schema.high, schema.dtype
 
-    def encode(self, samples):
-        """Return samples as float32 with [low, high] mapped to `range`."""
+    def encode(self, rows: np.ndarray) -> Array:
+        """Return samples as float32, with [low, high] mapped to `range`."""
         bottom, top = self.range
         slope = (top - bottom) / (self._high - self._low)
-        x = samples.astype(np.float32)
+        x = rows.astype(np.float32)
         x *= np.float32(slope)
         x += np.float32(bottom - self._low * slope)
-        return x
+        return from_host(x)
 
-    def decode(self, x):
-        """Return a model's samples in the data's own interval and type; uint8 is rounded and clipped."""
+    def decode(self, x: Array) -> np.ndarray:
+        """Return samples in the data's own interval and type. uint8 is rounded and clipped."""
         bottom, top = self.range
-        samples = (x - np.float32(bottom)) * np.float32(
-            (self._high - self._low) / (top - bottom)
-        ) + np.float32(self._low)
+        slope = np.float32((self._high - self._low) / (top - bottom))
+        samples = (to_host(x) - np.float32(bottom)) * slope + np.float32(self._low)
         if self._dtype == "uint8":
             samples = np.clip(np.rint(samples), 0, 255)
         return samples.astype(self._dtype)
@@ -36,38 +50,40 @@ class Interval:
 class Tokens:
     """Samples that count the entries of a vocabulary."""
 
-    def __init__(self, schema):
+    def __init__(self, schema: Schema) -> None:
         self._dtype = schema.dtype
 
-    def encode(self, samples):
-        return samples.astype(np.intp)
+    def encode(self, rows: np.ndarray) -> Array:
+        return from_host(rows.astype(np.intp))
 
-    def decode(self, x):
-        return x.astype(self._dtype)
+    def decode(self, x: Array) -> np.ndarray:
+        return to_host(x).astype(self._dtype)
 
 
 class Standard:
-    """Columns, each less its mean and divided by its standard deviation; with `centered` = False by its root mean square alone.
+    """Columns less their mean, divided by their standard deviation.
 
-    Rows in a data file have `shape`, those of a model one axis.
+    With `centered` = False they are only divided, by their root mean square. Rows in a data file have
+    `shape`, those of a model one axis.
     """
 
-    def __init__(self, columns, shape, centered=True):
+    def __init__(self, columns: Columns, shape: tuple[int, ...], centered: bool = True) -> None:
         mean, deviation = np.array(columns.mean), np.array(columns.deviation)
         self.offset = mean if centered else np.zeros_like(mean)
         self.scale = deviation if centered else np.hypot(mean, deviation)
         self._shape = tuple(shape)
 
-    def encode(self, rows):
-        return ((rows.reshape(len(rows), -1) - self.offset) / self.scale).astype(np.float32)
+    def encode(self, rows: np.ndarray) -> Array:
+        return from_host(((rows.reshape(len(rows), -1) - self.offset) / self.scale).astype(np.float32))
 
-    def decode(self, x):
-        return (x * self.scale + self.offset).astype(np.float32).reshape(len(x), *self._shape)
+    def decode(self, x: Array) -> np.ndarray:
+        return (to_host(x) * self.scale + self.offset).astype(np.float32).reshape(len(x), *self._shape)
 
 
-def require_inputs(schema, kind):
-    """Raise InputError unless rows have inputs and numbers that depend on them."""
-    if schema.inputs is None:
+def require_inputs(schema: Schema, kind: str) -> tuple[Columns, Columns]:
+    """Return the columns of inputs and of samples. Raise InputError unless the data have both."""
+    if schema.inputs is None or schema.outputs is None:
         raise InputError(
             f'data.path: the data have no /inputs, from which model.kind = "{kind}" makes samples'
         )
+    return schema.inputs, schema.outputs

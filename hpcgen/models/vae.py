@@ -1,15 +1,16 @@
 """Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from hpcgen.errors import InputError
-from hpcgen.models.latent import Autoencoder, LatentOptions, Posterior
+from hpcgen.models.latent import Autoencoder, LatentOptions
+from hpcgen.models.model import Preset
 from hpcgen.models.networks.architectures import Perceptron, Pyramid, PyramidGenerator
 from hpcgen.models.networks.specs import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Bernoulli, Gaussian
-from hpcgen.nn.vector import Layout
 from hpcgen.settings import setting
 
 LIKELIHOODS = {"bernoulli": lambda options: Bernoulli(), "gaussian": lambda options: Gaussian(options.sigma)}
@@ -17,67 +18,55 @@ LIKELIHOODS = {"bernoulli": lambda options: Bernoulli(), "gaussian": lambda opti
 
 @dataclass(frozen=True)
 class VAEOptions(LatentOptions):
-    """The run file's [model] table for kind = "vae"; the two networks' tables follow from `network`."""
+    """The run file's [model] table for kind = "vae". `network` decides the types of the two networks'
+    tables."""
 
     kind: str = setting("vae", choices=("vae",))
     network: str = "vae"
-    likelihood: str = setting("bernoulli", choices=LIKELIHOODS)
-    sigma: float = setting(1.0, gt=0)
-
-
-@dataclass(frozen=True)
-class PerceptronVAE(VAEOptions):
-    encoder: Perceptron = setting(Perceptron)
-    decoder: Perceptron = setting(Perceptron)
-
-
-@dataclass(frozen=True)
-class ConvolutionalVAE(VAEOptions):
-    encoder: Pyramid = setting(Pyramid)
-    decoder: PyramidGenerator = setting(PyramidGenerator)
+    likelihood: str = setting("bernoulli", choices=LIKELIHOODS, help="distribution of a sample's numbers")
+    sigma: float = setting(
+        1.0, gt=0, help="standard deviation of the gaussian likelihood (samples in -1 to 1)"
+    )
+    encoder: Any = None
+    decoder: Any = None
 
 
 PLAIN = {"normalization": False, "deviation": 0.0, "width": 32}
 # The first is the default. P stands for the numbers in one sample.
 NETWORKS = {
     # P-256-20-256-P
-    "vae": (PerceptronVAE, {"encoder": {"hidden": [256]}, "decoder": {"hidden": [256]}}),
-    # convolutions that halve the places, and their way back
-    "conv-vae": (
-        ConvolutionalVAE,
+    "vae": Preset(
+        VAEOptions,
+        {"encoder": Perceptron, "decoder": Perceptron},
+        {"encoder": {"hidden": [256]}, "decoder": {"hidden": [256]}},
+    ),
+    # Convolutions that halve the places, and their way back
+    "conv-vae": Preset(
+        VAEOptions,
+        {"encoder": Pyramid, "decoder": PyramidGenerator},
         {"encoder": {**PLAIN, "activation": "relu"}, "decoder": {**PLAIN, "output": "linear"}},
     ),
 }
 
 
 class VAE(Autoencoder):
-    """An encoder of samples into means and log variances of a latent normal distribution, and a decoder back."""
+    """An encoder of samples into means and log variances of a latent normal distribution, and a decoder
+    back."""
 
     NETWORKS = NETWORKS
     players = ("vae",)
-    turns = (("vae", 0),)
 
     def __init__(self, options, schema):
         if options.likelihood == "bernoulli" and options.sigma != 1:
             raise InputError('model.sigma: is the deviation of model.likelihood = "gaussian"; leave it out')
-        self.posterior, self.likelihood = Posterior(options), LIKELIHOODS[options.likelihood](options)
+        super().__init__(options, schema)
+        self.likelihood = LIKELIHOODS[options.likelihood](options)
         self.units = Interval(schema, *self.likelihood.range)
         shape, latent = tuple(schema.shape), options.latent
         encoder, decoder = options.encoder.specs(shape, 2 * latent), options.decoder.back(shape)
         self.encoder = build(encoder, shape, (2 * latent,), "model.encoder.layers", "encoder/")
         self.decoder = build(decoder, (latent,), shape, "model.decoder.layers", "decoder/")
-        networks = (self.encoder, self.decoder)
-        self.layouts = {
-            "vae": Layout(
-                {name: shape for network in networks for name, shape in network.parameters().items()},
-                {name: shape for network in networks for name, shape in network.buffers().items()},
-                self.statistics,
-            )
-        }
-
-    def initialize(self, player, theta, random):
-        self.encoder.initialize(theta, random)
-        self.decoder.initialize(theta, random)
+        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
 
     def encode(self, theta, x, random):
         codes, backward = self._forward(self.encoder, theta, x, random, 0)
@@ -99,5 +88,6 @@ class VAE(Autoencoder):
         return -self.likelihood.terms(a, x).reshape(len(x), -1).sum(1)
 
     def sample(self, theta, batch):
-        """Return the means of samples (size, *sample_shape) in `units`, decoded from the batch's noise (size, latent)."""
+        """Return the means of samples (size, *sample_shape) in `units`, decoded from the batch's noise (size,
+        latent)."""
         return self.likelihood.mean(self.decoder.forward(theta["vae"], batch.noise, train=None)[0])

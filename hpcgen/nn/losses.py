@@ -1,9 +1,10 @@
 """Adversarial losses on logits: sums over samples, and their derivatives.
 
-Each function takes the discriminator's logits (n, 1), before any sigmoid, and returns the loss summed over the samples and
-its derivative in the logits. With D = sigmoid(logit), log D = -softplus(-logit) and log(1 - D) = -softplus(logit), which
-neither overflow nor lose the small values. Where the discriminator has targets, `smoothing` lowers that of real samples, 1, by
-so much: one-sided label smoothing (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
+Each function takes the discriminator's logits (n, 1), before any sigmoid, and returns the loss summed over
+the samples and its derivative in the logits. With D = sigmoid(logit), log D = -softplus(-logit) and log(1 -
+D) = -softplus(logit), which neither overflow nor lose the small values. Where the discriminator has targets,
+`smoothing` lowers that of real samples, 1, by so much: one-sided label smoothing (Salimans et al. 2016,
+arXiv:1606.03498, section 3.4).
 """
 
 import numpy as np
@@ -12,7 +13,8 @@ from hpcgen.nn.functions import sigmoid
 
 
 class Minimax:
-    """The two-player game of Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1: D maximises, G minimises V(D, G)."""
+    """The two-player game of Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1: D maximises, G minimises V(D,
+    G)."""
 
     smooths = True
 
@@ -73,8 +75,8 @@ def _half_square(error):
 
 
 class Wasserstein:
-    """Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2: the critic's mean on real samples less that on generated ones. Its slope
-    must be bounded, by clipping its parameters or by a penalty."""
+    """Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2: the critic's mean on real samples less that on
+    generated ones. Its slope must be bounded, by clipping its parameters or by a penalty."""
 
     smooths = False
 
@@ -95,8 +97,8 @@ class Wasserstein:
 
 
 class Hinge(Wasserstein):
-    """Lim & Ye 2017 (arXiv:1705.02894), eq. 13 and 14: as Wasserstein, of a real sample until D(x) reaches 1, of a generated
-    one until it reaches -1."""
+    """Lim & Ye 2017 (arXiv:1705.02894), eq. 13 and 14: as Wasserstein, of a real sample until D(x) reaches 1,
+    of a generated one until it reaches -1."""
 
     @staticmethod
     def real(logits):

@@ -1,9 +1,10 @@
 """Optimizers: one step on a flat vector.
 
-`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, rate, scale, parts)` updates theta and the
-state in place, in one pass: `scale` grad is the mean gradient, t counts updates from 1, `rate` is the learning rate, `parts`
-knows which tensors lie where. grad may be overwritten. Every operation is elementwise but for the norms that `parts` takes, so
-that a step on slices of the vector gives the bits of a step on the whole.
+`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, rate, scale, parts)`
+updates theta and the state in place, in one pass: `scale` grad is the mean gradient, t counts updates from 1,
+`rate` is the learning rate, `parts` knows which tensors lie where. grad may be overwritten. Every operation
+is elementwise but for the norms that `parts` takes, so that a step on slices of the vector gives the bits of
+a step on the whole.
 """
 
 from dataclasses import dataclass
@@ -19,11 +20,11 @@ from hpcgen.settings import setting
 class Optimizer:
     """What all optimizers share.
 
-    The learning rate rises linearly over the first `warmup` steps, then follows the `schedule`, which reaches `floor` times
-    the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm exceeds `clip_norm` is scaled
-    down to it (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; 0: never). With `average` = a > 0 samples are made from the
-    mean of past parameters: mean <- a mean + (1 - a) theta after each step (Polyak & Juditsky 1992; Yazici et al. 2018,
-    arXiv:1806.04498).
+    The learning rate rises linearly over the first `warmup` steps, then follows the `schedule`, which reaches
+    `floor` times the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm
+    exceeds `clip_norm` is scaled down to it (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; 0: never).
+    With `average` = a > 0 samples are made from the mean of past parameters: mean <- a mean + (1 - a) theta
+    after each step (Polyak & Juditsky 1992; Yazici et al. 2018, arXiv:1806.04498).
     """
 
     learning_rate: float = setting(0.01, gt=0)
@@ -42,7 +43,8 @@ class Optimizer:
         return self.learning_rate * (self.floor + (1 - self.floor) * SCHEDULES[self.schedule](share))
 
     def clipped(self, scale, grad, parts):
-        """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if `parts` is."""
+        """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if
+        `parts` is."""
         if not self.clip_norm:
             return scale
         norm = scale * np.sqrt(np.square(parts.norms(grad)).sum())
@@ -72,7 +74,8 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are DCGAN's, not the paper's beta1 = 0.9, eta = 0.001."""
+    """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are DCGAN's, not the paper's beta1 = 0.9,
+    eta = 0.001."""
 
     learning_rate: float = setting(0.0002, gt=0)
     beta1: float = setting(0.5, ge=0, lt=1)
@@ -95,7 +98,8 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2); PyTorch's defaults."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2); PyTorch's
+    defaults."""
 
     learning_rate: float = setting(0.001, gt=0)
     beta1: float = setting(0.9, ge=0, lt=1)
@@ -104,7 +108,8 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """Tieleman & Hinton 2012 (lecture 6.5): v <- rho v + (1 - rho) g^2; theta - eta g / (sqrt(v) + epsilon)."""
+    """Tieleman & Hinton 2012 (lecture 6.5): v <- rho v + (1 - rho) g^2; theta - eta g / (sqrt(v) +
+    epsilon)."""
 
     learning_rate: float = setting(0.001, gt=0)
     rho: float = setting(0.9, ge=0, lt=1)
@@ -117,9 +122,11 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class LARS(Optimizer):
-    """You et al. 2017 (arXiv:1708.03888), algorithm 1: a rate for each tensor, eta trust |w| / (|g| + beta |w|).
+    """You et al. 2017 (arXiv:1708.03888), algorithm 1: a rate for each tensor, eta trust |w| / (|g| + beta
+    |w|).
 
-    Tensors of one axis (biases, the scales of normalisation) keep the plain rate and do not decay, as is the custom.
+    Tensors of one axis (biases, the scales of normalisation) keep the plain rate and do not decay, as is the
+    custom.
     """
 
     learning_rate: float = setting(1.0, gt=0)
@@ -145,7 +152,8 @@ class LARS(Optimizer):
 
 @dataclass(frozen=True)
 class LAMB(Adam):
-    """You et al. 2019 (arXiv:1904.00962), algorithm 2: Adam's direction, with a rate for each tensor, eta |w| / |direction|.
+    """You et al. 2019 (arXiv:1904.00962), algorithm 2: Adam's direction, with a rate for each tensor, eta |w|
+    / |direction|.
 
     Tensors of one axis as in `LARS`.
     """

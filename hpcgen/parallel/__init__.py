@@ -1,1 +1,2 @@
-"""Who owns what, and how ranks tell each other: arithmetic of ownership, agreement on errors, exchange of gradients."""
+"""Who owns what, and how ranks tell each other: arithmetic of ownership, agreement on errors, exchange of
+gradients."""

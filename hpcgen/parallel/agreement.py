@@ -1,4 +1,5 @@
-"""Ranks fail together: an error on one becomes the same error on all, before anybody waits for the one that failed."""
+"""Ranks fail together: an error on one becomes the same error on all, before anybody waits for the one that
+failed."""
 
 from contextlib import contextmanager
 from time import monotonic, sleep
@@ -16,11 +17,12 @@ class PeerError(RuntimeError):
 def agree(comm, patience=None):
     """Run the body on every rank, then raise on all ranks what the lowest failing rank raised.
 
-    Collective over `comm`. The body must not communicate: a rank that fails leaves it at once. `InputError` and `RunError`
-    are raised with their message everywhere; any other error stays on its rank, and the others raise `PeerError`.
+    Collective over `comm`. The body must not communicate: a rank that fails leaves it at once. `InputError`
+    and `RunError` are raised with their message everywhere; any other error stays on its rank, and the others
+    raise `PeerError`.
 
-    Where the body must communicate, as a collective write does, those that did not fail may never come out of it: a rank
-    that failed then waits for `patience` seconds and raises its error alone.
+    Where the body must communicate, as a collective write does, those that did not fail may never come out of
+    it: a rank that failed then waits for `patience` seconds and raises its error alone.
     """
     from mpi4py import MPI
 

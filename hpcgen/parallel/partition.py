@@ -2,8 +2,8 @@
 
 from itertools import accumulate
 
-# The unit in which vectors are divided among ranks: 16 KiB of float32, also the unit of a checkpoint's checksums.
-BLOCK = 4096
+# The unit in which ranks own parts of a vector: 16 KiB of float32, as a checkpoint's checksums cover.
+OWNERSHIP_BLOCK = 4096
 
 
 class Partition:
@@ -15,7 +15,8 @@ class Partition:
 
     @classmethod
     def even(cls, n, parts, block=1):
-        """Divide n items into runs that differ by at most one block; every run but the last ends on a multiple of `block`.
+        """Divide n items into runs that differ by at most one block; every run but the last ends on a
+        multiple of `block`.
 
         With block = 1, part p is [p n / parts, (p + 1) n / parts), rounded down.
         """
@@ -25,7 +26,8 @@ class Partition:
 
     @classmethod
     def weighted(cls, n, weights):
-        """Divide n >= len(weights) items in proportion to `weights`, at least one to each part (largest remainder)."""
+        """Divide n >= len(weights) items in proportion to `weights`, at least one to each part (largest
+        remainder)."""
         if n < len(weights):
             raise ValueError(f"{n} items cannot give one to each of {len(weights)} parts")
         free = n - len(weights)
@@ -44,7 +46,8 @@ class Partition:
         return slice(self.starts[part], self.starts[part] + self.counts[part])
 
     def pieces(self, start, stop):
-        """Yield (part, slice within it, slice within [start, stop)) of the items [start, stop) in each part."""
+        """Yield (part, slice within it, slice within [start, stop)) of the items [start, stop) in each
+        part."""
         for part, (first, count) in enumerate(zip(self.starts, self.counts)):
             low, high = max(start, first), min(stop, first + count)
             if low < high:
@@ -58,8 +61,3 @@ class Partition:
 
     def __repr__(self):
         return f"Partition({self.counts})"
-
-
-def state_partition(layout, size):
-    """Return how `size` ranks divide a player's state, that is its parameters and buffers."""
-    return Partition.even(layout.buffers.stop, size, BLOCK)

@@ -5,10 +5,12 @@ from mpi4py import MPI
 
 
 def redistribute(comm, local, before, after, order):
-    """Return this rank's rows of the array whose row i is row order[i] of the distributed array `local` is part of.
+    """Return this rank's rows of the array whose row i is row order[i] of the distributed array `local` is
+    part of.
 
-    `local` (before.counts[rank], ...) holds the rows before.slice(rank); the result (after.counts[rank], ...) the rows
-    after.slice(rank). `order` (n,) holds rows, each once at most, the same on all ranks. Collective over `comm`.
+    `local` (before.counts[rank], ...) holds the rows before.slice(rank); the result (after.counts[rank], ...)
+    the rows after.slice(rank). `order` (n,) holds rows, each once at most, the same on all ranks. Collective
+    over `comm`.
     """
     mine, target = before.slice(comm.rank), after.slice(comm.rank)
     position = np.full(before.total, -1)

@@ -8,7 +8,8 @@ from contextvars import copy_context
 class Workers:
     """Threads that compute lanes: NumPy's products and the compiled kernels release the interpreter's lock.
 
-    A lane is always computed by one thread and lanes are added in their order, so no bit depends on the number of threads.
+    A lane is always computed by one thread and lanes are added in their order, so no bit depends on the
+    number of threads.
     """
 
     def __init__(self, threads):
@@ -20,7 +21,8 @@ class Workers:
             self._pool.shutdown()
 
     def each(self, function, items):
-        """Yield function(item) for each item in order; at most `threads` are begun before the first of them is taken."""
+        """Yield function(item) for each item in order; at most `threads` are begun before the first of them
+        is taken."""
         if self._pool is None:
             yield from map(function, items)
             return

@@ -1,18 +1,23 @@
-"""The fixed binary tree in which lane gradients are added: arithmetic, no MPI.
+"""The fixed binary tree in which lane gradients are added. Arithmetic, no MPI.
 
-The sum over the lanes [lo, hi) is the sum over [lo, middle) plus the sum over [middle, hi), where middle - lo is the largest
-power of two below hi - lo. The tree depends on the number of lanes alone, so whoever adds, the bits are the same.
+The sum over the lanes [lo, hi) is the sum over [lo, middle) plus the sum over [middle, hi), where middle - lo
+is the largest power of two below hi - lo. The tree depends on the number of lanes alone. The bits are
+therefore the same whoever adds.
 """
 
+from collections.abc import Callable
 from functools import cache
+from typing import Generic, TypeVar
+
+Sum = TypeVar("Sum")
 
 
-def middle(lo, hi):
-    """Return where the node [lo, hi) of two lanes or more is divided."""
+def middle(lo: int, hi: int) -> int:
+    """Return where the node [lo, hi), of two lanes or more, is divided."""
     return lo + (1 << (hi - lo - 1).bit_length() - 1)
 
 
-def cover(start, stop, lo, hi):
+def cover(start: int, stop: int, lo: int, hi: int) -> list[tuple[int, int]]:
     """Return the largest nodes of the tree over [lo, hi) that make up the lanes [start, stop), in order."""
     if start >= hi or stop <= lo:
         return []
@@ -21,21 +26,27 @@ def cover(start, stop, lo, hi):
     return cover(start, stop, lo, middle(lo, hi)) + cover(start, stop, middle(lo, hi), hi)
 
 
-class TreeSum:
-    """Adds arrays of consecutive nodes of the tree over `lanes` lanes as soon as a parent's two halves are there.
+class TreeSum(Generic[Sum]):
+    """Adds the sums of consecutive nodes of the tree over `lanes` lanes, as soon as both halves of a parent
+    are there.
 
-    At most log2(lanes) + 1 arrays are held. `add(left, right)` adds right to left in place; `free(right)` is told of each
-    array that is no longer needed.
+    At most log2(lanes) + 1 sums are held. `add(left, right)` adds right to left in place. `free(right)` is
+    told of each sum that is no longer needed.
     """
 
-    def __init__(self, lanes, add, free=lambda right: None):
+    def __init__(
+        self,
+        lanes: int,
+        add: Callable[[Sum, Sum], None],
+        free: Callable[[Sum], object] = lambda right: None,
+    ) -> None:
         self._joins = _joins(lanes)
         self._add, self._free = add, free
-        self.nodes = []
+        self.nodes: list[tuple[int, int, Sum]] = []
 
-    def push(self, lo, hi, array):
-        """Append the node [lo, hi); nodes come in ascending order."""
-        self.nodes.append((lo, hi, array))
+    def push(self, lo: int, hi: int, sum: Sum) -> None:
+        """Append the node [lo, hi). Nodes come in ascending order."""
+        self.nodes.append((lo, hi, sum))
         while len(self.nodes) > 1:
             (left_lo, _, left), (right_lo, right_hi, right) = self.nodes[-2:]
             if (left_lo, right_lo, right_hi) not in self._joins:
@@ -44,14 +55,14 @@ class TreeSum:
             self._free(right)
             self.nodes[-2:] = [(left_lo, right_hi, left)]
 
-    def take(self):
-        """Return the nodes (lo, hi, array) held, and hold none."""
+    def take(self) -> list[tuple[int, int, Sum]]:
+        """Return the nodes (lo, hi, sum) that are held, and hold none."""
         nodes, self.nodes = self.nodes, []
         return nodes
 
 
 @cache
-def _joins(lanes):
+def _joins(lanes: int) -> set[tuple[int, int, int]]:
     """Return (lo, middle, hi) of every node of two lanes or more."""
     joins, open_nodes = set(), [(0, lanes)]
     while open_nodes:

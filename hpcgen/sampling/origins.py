@@ -1,19 +1,20 @@
-"""Samples of a trained model in blocks: sample i of a seed is the same whoever makes it, and however many others are made.
+"""Samples of a trained model in blocks: sample i of a seed is the same whoever makes it, and however many
+others are made.
 
-An origin says what samples are made from: `batch(block)` is the Batch of a block, `columns()` what a data file holds beside the
-samples, {name: rows(start, stop)}; pictures of them go together in runs of `group`.
+An origin says what samples are made from: `batch(block)` is the Batch of a block, `columns()` what a data
+file holds beside the samples, {name: rows(start, stop)}; pictures of them go together in runs of `group`.
 """
 
 import numpy as np
 
-from hpcgen.data.file import finite_rows
+from hpcgen.data.checks import finite_rows
 from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
 # Samples are made in blocks, each from a stream of its own and in arrays of one shape.
-BLOCK = 64
+SAMPLES_A_BLOCK = 64
 # Blocks whose inputs are read at once.
 BLOCKS_READ = 256
 
@@ -25,7 +26,8 @@ def model_of(checkpoint):
 
 
 class Prior:
-    """Samples from the noise of `seed`; those of a conditional model for `label`, or for all labels in turn."""
+    """Samples from the noise of `seed`; those of a conditional model for `label`, or for all labels in
+    turn."""
 
     group = 1
 
@@ -33,8 +35,12 @@ class Prior:
         self._model, self._seed, self._label = model, seed, label
 
     def batch(self, block):
-        labels = self._labels(block * BLOCK, (block + 1) * BLOCK) if self._model.classes else None
-        return Batch(BLOCK, noise=self.codes(block), labels=labels, random=self._random(block))
+        labels = (
+            self._labels(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)
+            if self._model.classes
+            else None
+        )
+        return Batch(SAMPLES_A_BLOCK, noise=self.codes(block), labels=labels, random=self._random(block))
 
     def columns(self):
         return {"labels": self._labels} if self._model.classes else {}
@@ -45,7 +51,7 @@ class Prior:
 
     def codes(self, block):
         """Return the numbers that the block's samples are made from."""
-        return self._model.noise(stream(self._seed, Purpose.SAMPLE, block), BLOCK)
+        return self._model.noise(stream(self._seed, Purpose.SAMPLE, block), SAMPLES_A_BLOCK)
 
     def _random(self, block):
         return lambda i: stream(self._seed, Purpose.SAMPLE, block, part=1 + i)
@@ -60,13 +66,15 @@ class Conditioned(Prior):
 
     def batch(self, block):
         # A source opens its file for each read: several blocks are read at once.
-        chunk, start = block // BLOCKS_READ, BLOCK * (block % BLOCKS_READ)
+        chunk, start = block // BLOCKS_READ, SAMPLES_A_BLOCK * (block % BLOCKS_READ)
         if chunk != self._held[0]:
             rows = self._source.rows
-            first, last = (min(edge * BLOCKS_READ * BLOCK, rows) for edge in (chunk, chunk + 1))
+            first, last = (min(edge * BLOCKS_READ * SAMPLES_A_BLOCK, rows) for edge in (chunk, chunk + 1))
             self._held = chunk, self._inputs(first, last)
-        inputs = self._model.input_units.encode(_padded(self._held[1][start : start + BLOCK]))
-        return Batch(BLOCK, noise=self.codes(block), inputs=inputs, random=self._random(block))
+        inputs = _padded(self._held[1][start : start + SAMPLES_A_BLOCK])
+        return self._model.batch(
+            SAMPLES_A_BLOCK, inputs=inputs, noise=self.codes(block), random=self._random(block)
+        )
 
     def _inputs(self, start, stop):
         return finite_rows(self._source.name, self._source.read(start, stop).samples, start, "inputs")
@@ -92,7 +100,7 @@ class Decoded:
     group = 2
 
     def batch(self, block):
-        return Batch(BLOCK, noise=self.codes(block), random=None)
+        return Batch(SAMPLES_A_BLOCK, noise=self.codes(block), random=None)
 
     def columns(self):
         return {}
@@ -105,25 +113,27 @@ class Reconstruction(Decoded):
         self._model, self._theta, self._files = model, theta, files
 
     def codes(self, block):
-        return self._model.codes(self._theta, self._model.units.encode(self.originals(block)))[0]
+        return self._model.codes(
+            self._theta, self._model.batch(SAMPLES_A_BLOCK, samples=self.originals(block)).samples
+        )[0]
 
     def originals(self, block):
         return _padded(self._files.read(*_inside(block, self._files.rows), ("samples",)).samples)
 
 
 class Interpolation(Decoded):
-    """`steps` samples from each code of `ends` to the next, both included, along the great circle (White 2016,
-    arXiv:1609.04468)."""
+    """`steps` samples from each code of `ends` to the next, both included, along the great circle (White
+    2016, arXiv:1609.04468)."""
 
     def __init__(self, ends, steps):
         self._ends, self._steps, self.group = ends, steps, steps
 
     def codes(self, block):
-        rows = np.arange(block * BLOCK, (block + 1) * BLOCK)
+        rows = np.arange(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)
         first, share = rows // self._steps, rows % self._steps / (self._steps - 1)
-        blocks = range(first[0] // BLOCK, (first[-1] + 1) // BLOCK + 1)
+        blocks = range(first[0] // SAMPLES_A_BLOCK, (first[-1] + 1) // SAMPLES_A_BLOCK + 1)
         codes = np.concatenate([self._ends.codes(b) for b in blocks])
-        start = first - blocks[0] * BLOCK
+        start = first - blocks[0] * SAMPLES_A_BLOCK
         return _between(codes[start], codes[start + 1], share[:, None])
 
 
@@ -141,20 +151,19 @@ def _between(a, b, share):
 
 
 def _inside(block, rows):
-    return min(block * BLOCK, rows), min((block + 1) * BLOCK, rows)
+    return min(block * SAMPLES_A_BLOCK, rows), min((block + 1) * SAMPLES_A_BLOCK, rows)
 
 
 def _padded(rows):
-    """Return BLOCK rows, zeros at the end."""
-    return np.concatenate([rows, np.zeros((BLOCK - len(rows), *rows.shape[1:]), rows.dtype)])
+    """Return SAMPLES_A_BLOCK rows, zeros at the end."""
+    return np.concatenate([rows, np.zeros((SAMPLES_A_BLOCK - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
 def generate(model, theta, schema, origin, start, stop):
-    """Return samples [start, stop) of `origin` (a `Prior`, ...), in the data's own interval and type (stop - start, *shape)."""
-    first, last = start // BLOCK, -(-stop // BLOCK)
+    """Return samples [start, stop) of `origin` (a `Prior`, ...), in the data's own interval and type (stop -
+    start, *shape)."""
+    first, last = start // SAMPLES_A_BLOCK, -(-stop // SAMPLES_A_BLOCK)
     with one_blas_thread():
-        blocks = [
-            model.units.decode(model.sample(theta, origin.batch(block))) for block in range(first, last)
-        ]
+        blocks = [model.generate(theta, origin.batch(block)) for block in range(first, last)]
     samples = np.concatenate(blocks) if blocks else np.empty((0, *schema.shape), schema.dtype)
-    return samples[start - first * BLOCK : stop - first * BLOCK]
+    return samples[start - first * SAMPLES_A_BLOCK : stop - first * SAMPLES_A_BLOCK]

@@ -12,10 +12,11 @@ FEW = 8
 
 
 def save_picture(samples, path, low, high, group=1):
-    """Write a grid of samples in [low, high] as PNG, whatever the path's ending: about square, with whole groups in a row.
+    """Write a grid of samples in [low, high] as PNG, whatever the path's ending: about square, with whole
+    groups in a row.
 
-    Pictures are shown as such, of volumes the slice in the middle of the first axis, all else as curves; of channels all where
-    they are one or three, else the first.
+    Pictures are shown as such, of volumes the slice in the middle of the first axis, all else as curves; of
+    channels all where they are one or three, else the first.
     """
     columns = group * math.ceil(math.sqrt(len(samples)) / group)
     samples = samples if samples.shape[-1] < FEW else samples[..., None]
@@ -44,7 +45,8 @@ def _grid(samples, path, low, high, columns):
 
 
 def _curves(samples, path, low, high, columns):
-    """Each sample in axes of its own, (n, length, channels) as a curve a channel, of more axes all numbers in order."""
+    """Each sample in axes of its own, (n, length, channels) as a curve a channel, of more axes all numbers in
+    order."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -25,7 +25,8 @@ def check(path, schema, ending):
 
 
 def save(samples, path, schema, ending, group=1):
-    """Write samples, as they lie in a data file, to a file of the kind ".png", ".txt" or ".wav", whole or not at all.
+    """Write samples, as they lie in a data file, to a file of the kind ".png", ".txt" or ".wav", whole or not
+    at all.
 
     Each `group` of them stands in one row of a picture.
     """

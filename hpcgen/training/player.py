@@ -1,81 +1,89 @@
 """A player of a run on one rank: its exchange, its optimizer's step, and the numbers that these keep."""
 
-from time import perf_counter
-
 import numpy as np
 
 from hpcgen.checkpoints.state import PlayerState
 from hpcgen.nn.kernels import kernels
 from hpcgen.nn.layers.normalization import MOMENTUM
-from hpcgen.nn.parts import Parts
+from hpcgen.nn.optimizers import Optimizer
 from hpcgen.nn.vector import Vector
-from hpcgen.parallel.partition import BLOCK
+from hpcgen.parallel.exchange.exchange import Exchange
+from hpcgen.parallel.parts import Parts
+from hpcgen.training.stopwatch import Stopwatch
 
 
 class Player:
-    """A player on this rank: its parameters theta, its exchange, and the part of its other state that this rank owns.
+    """A player on this rank: its parameters theta, its exchange, and the state that this rank owns.
 
-    It takes `turns` turns a step. Its parameters stay in -limit to limit, if there is one.
+    The player takes `turns` turns in each step. With a `limit` its parameters stay in [-limit, limit].
     """
 
-    def __init__(self, optimizer, exchange, theta, turns=1, limit=None):
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        exchange: Exchange,
+        theta: Vector,
+        turns: int = 1,
+        limit: float | None = None,
+    ) -> None:
         self.optimizer, self.exchange = optimizer, exchange
         self._turns, self._turn, self._limit = turns, 0, limit
-        owned, end = exchange.owned, theta.layout.parameters.stop
-        self._moves = slice(min(owned.start, end), min(owned.stop, end))
-        self._follows = slice(max(owned.start, end), max(owned.stop, end))
-        self._parts = Parts(theta.layout, self._moves, BLOCK, exchange.collect)
-        mine = theta.data[self._moves]
+        section = theta.layout.parameters
+        ownership = exchange.ownership.within(section)
+        self._parts = Parts(theta.layout, ownership, exchange.collect)
+        mine = ownership.take(theta.data)
         slots = {slot: np.zeros_like(mine) for slot in optimizer.slots}
-        self.state = PlayerState(theta, slots, owned, mine.copy() if optimizer.average else None)
+        average = mine.copy() if optimizer.average else None
+        self.state = PlayerState(theta, slots, ownership, exchange.written.within(section), average)
+        self._buffers = exchange.ownership.within(theta.layout.buffers)
 
-    def update(self, step, watch):
-        """Sum this step's lanes over all ranks and take the optimizer's step; return the statistics' means over samples."""
+    def update(self, step: int, watch: Stopwatch) -> dict[str, float]:
+        """Sum the lanes of this turn over all ranks and take the optimizer's step.
+
+        Return the means of the statistics over the samples. Collective over the exchange.
+        """
         with watch("exchange"):
             sums, statistics = self.exchange.reduce()
         count = statistics.pop("count")
-        theta, state, optimizer = self.state.theta.data, self.state, self.optimizer
         with watch("update"):
-            mine, moving = theta[self._moves], self._moves.stop - self._moves.start
-            scale = optimizer.clipped(1 / count, sums[:moving], self._parts)
-            self._turn, updates = (self._turn + 1) % self._turns, step * self._turns + self._turn + 1
-            optimizer.step(
-                mine, sums[:moving], state.slots, updates, optimizer.rate(step + 1), scale, self._parts
-            )
-            if self._limit:
-                np.clip(mine, -self._limit, self._limit, out=mine)
-            loops = kernels(theta)
-            if state.average is not None:
-                loops.approach(state.average, mine, 1 - optimizer.average)
-            if moving < len(sums):
-                loops.approach(theta[self._follows], sums[moving:] / np.float32(count), MOMENTUM)
+            self._move(step, sums, count)
+            self._follow(sums, count)
         with watch("exchange"):
-            self.exchange.gather(theta)
+            self.exchange.gather(self.state.theta.data)
         return {name: total / count for name, total in statistics.items()}
 
-    def sampled(self):
-        """Return the Vector that samples are made from: theta, or the average of past ones. Collective over the exchange."""
-        if self.state.average is None:
-            return self.state.theta
-        averaged = Vector(self.state.theta.layout, self.state.theta.data.copy())
-        averaged.data[self._moves] = self.state.average
+    def _move(self, step: int, sums: np.ndarray, count: float) -> None:
+        """Take the optimizer's step on the parameters that this rank owns."""
+        state, optimizer, theta = self.state, self.optimizer, self.state.theta
+        grad = self.exchange.ownership.pick(sums, theta.layout.parameters)
+        mine = state.ownership.take(theta.data)
+        scale = optimizer.clipped(1 / count, grad, self._parts)
+        self._turn, updates = (self._turn + 1) % self._turns, step * self._turns + self._turn + 1
+        optimizer.step(mine, grad, state.slots, updates, optimizer.rate(step + 1), scale, self._parts)
+        if self._limit:
+            np.clip(mine, -self._limit, self._limit, out=mine)
+        if state.average is not None:
+            kernels(mine).approach(state.average, mine, 1 - optimizer.average)
+        state.ownership.put(theta.data, mine)
+
+    def _follow(self, sums: np.ndarray, count: float) -> None:
+        """Let the running statistics that this rank owns follow those of the step."""
+        theta = self.state.theta
+        batch = self.exchange.ownership.pick(sums, theta.layout.buffers)
+        if len(batch):
+            running = self._buffers.take(theta.data)
+            kernels(running).approach(running, batch / np.float32(count), MOMENTUM)
+            self._buffers.put(theta.data, running)
+
+    def sampled(self) -> Vector:
+        """Return the Vector that samples are made from: theta, or the average of past ones.
+
+        Collective over the exchange.
+        """
+        state = self.state
+        if state.average is None:
+            return state.theta
+        averaged = Vector(state.theta.layout, state.theta.data.copy())
+        state.ownership.put(averaged.data, state.average)
         self.exchange.gather(averaged.data)
         return averaged
-
-
-class Stopwatch:
-    """Seconds spent in each named part of a run on this rank."""
-
-    def __init__(self):
-        self.seconds = {}
-        self._part = None
-
-    def __call__(self, part):
-        self._part = part
-        return self
-
-    def __enter__(self):
-        self._start = perf_counter()
-
-    def __exit__(self, *error):
-        self.seconds[self._part] = self.seconds.get(self._part, 0.0) + perf_counter() - self._start

@@ -1,6 +1,7 @@
 import pytest
 
-from hpcgen.config.reading import differences, load_config, parse_config
+from hpcgen.config.differences import differences
+from hpcgen.config.reading import load_config, parse_config
 from hpcgen.errors import InputError
 from hpcgen.nn.optimizers import SGD, Adam, Momentum
 
@@ -14,7 +15,7 @@ def test_everything_but_the_data_has_a_default():
         config.model.generator.hidden == [256, 512] and config.model.discriminator.activation == "leaky-relu"
     )
     assert config.optimizer == {"discriminator": Adam(), "generator": Adam()}
-    assert config.parallel.exchange == "auto" and config.seed == 0
+    assert config.parallel.exchange == "exact" and config.seed == 0
 
 
 def test_the_resolved_file_reads_back_as_itself():
@@ -55,8 +56,8 @@ def test_a_player_without_another_optimizer_inherits():
 
 
 def test_the_exchanges_are_those_that_there_are():
-    from hpcgen.config.reading import EXCHANGES
-    from hpcgen.parallel.exchange import exchanges as exchange
+    from hpcgen.config.sections import EXCHANGES
+    from hpcgen.parallel import exchange
 
     assert tuple(exchange.EXCHANGES) == EXCHANGES
 
@@ -115,7 +116,10 @@ def test_settings_are_laid_over_the_file():
         ("seed = -1", "seed = -1: must be an integer >= 0"),
         ("[model", "not valid TOML"),
         ("[checkpoint]\nevery = 0", "checkpoint.every = 0: must be an integer >= 1"),
-        ("[parallel]\nexchange = 'alreduce'", r"must be one of auto, allreduce \(did you mean allreduce\?\)"),
+        (
+            "[parallel]\nexchange = 'alreduce'",
+            r"must be one of exact, allreduce \(did you mean allreduce\?\)",
+        ),
     ],
 )
 def test_bad_values_are_named_with_what_is_allowed(addition, message):

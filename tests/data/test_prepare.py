@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from hpcgen.data.prepare import prepare
+from hpcgen.data.prepare import PrepareOptions, prepare
 from hpcgen.data.sources.array import Array
 from hpcgen.data.sources.digits import Digits
 from hpcgen.errors import InputError
@@ -18,11 +18,11 @@ def read(path):
 
 @pytest.mark.parametrize("keep_order", [False, True])
 def test_the_file_is_the_same_at_any_number_of_ranks(comm, folder, keep_order):
-    rows, shape = prepare(Digits, folder / "all.h5", comm, seed=3, keep_order=keep_order)
+    rows, shape = prepare(Digits, folder / "all.h5", comm, PrepareOptions(seed=3, keep_order=keep_order))
     assert (rows, shape) == (1797, (8, 8, 1))
     verify(folder / "all.h5", comm)
     if comm.rank == 0:
-        prepare(Digits, folder / "one.h5", MPI.COMM_SELF, seed=3, keep_order=keep_order)
+        prepare(Digits, folder / "one.h5", MPI.COMM_SELF, PrepareOptions(seed=3, keep_order=keep_order))
         (samples, labels, attributes), one = read(folder / "all.h5"), read(folder / "one.h5")
         assert samples.tobytes() == one[0].tobytes() and labels.tobytes() == one[1].tobytes()
         assert (attributes["low"], attributes["high"], attributes["kind"]) == (0, 255, "image")
@@ -30,7 +30,7 @@ def test_the_file_is_the_same_at_any_number_of_ranks(comm, folder, keep_order):
 
 def test_rows_are_shuffled_with_their_labels_or_kept(comm, folder):
     prepare(Digits, folder / "shuffled.h5", comm)
-    prepare(Digits, folder / "kept.h5", comm, keep_order=True)
+    prepare(Digits, folder / "kept.h5", comm, PrepareOptions(keep_order=True))
     samples, _, labels = Digits().read(0, 1797)
     kept = read(folder / "kept.h5")
     assert np.array_equal(kept[0], samples) and np.array_equal(kept[1], labels)
@@ -74,7 +74,9 @@ def test_fewer_rows_than_ranks(comm, folder):
 
 
 def test_rows_that_are_held_out_are_in_no_other_file(comm, folder):
-    assert prepare(Digits, folder / "train.h5", comm, hold_out=folder / "test.h5", share=0.1) == (
+    assert prepare(
+        Digits, folder / "train.h5", comm, PrepareOptions(hold_out=folder / "test.h5", share=0.1)
+    ) == (
         1617,
         (8, 8, 1),
     )
@@ -85,7 +87,7 @@ def test_rows_that_are_held_out_are_in_no_other_file(comm, folder):
     assert train[2]["low"] == test[2]["low"] and len(test[0]) == 180
     verify(folder / "test.h5", comm)
     with pytest.raises(InputError, match="1797 rows cannot be divided so that 0.0 of them are held out"):
-        prepare(Digits, folder / "train.h5", comm, hold_out=folder / "test.h5", share=0.0)
+        prepare(Digits, folder / "train.h5", comm, PrepareOptions(hold_out=folder / "test.h5", share=0.0))
 
 
 def test_constant_samples_are_refused(comm, folder):
@@ -97,8 +99,8 @@ def test_constant_samples_are_refused(comm, folder):
 
 
 def test_nothing_is_written_over_what_else_is_made(comm, folder):
-    with pytest.raises(InputError, match="x.h5: is used for something else here"):
-        prepare(Digits, folder / "x.h5", comm, hold_out=folder / "none" / ".." / "x.h5")
+    with pytest.raises(InputError, match="x.h5: the command uses this file already"):
+        prepare(Digits, folder / "x.h5", comm, PrepareOptions(hold_out=folder / "none" / ".." / "x.h5"))
     assert not (folder / "x.h5").exists()
 
 

@@ -8,15 +8,16 @@ import pytest
 from mpi4py import MPI
 
 from hpcgen.checkpoints.loading import load
-from hpcgen.data.file import DataFiles
+from hpcgen.data.reading import DataFiles
 from hpcgen.errors import InputError
-from hpcgen.evaluation.evaluate import Evaluation, evaluate
+from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
+from hpcgen.evaluation.evaluation import Evaluation
 from hpcgen.sampling.origins import model_of
-from hpcgen.training import run
+from hpcgen.training.run import train
 
 
-def quiet(line):
-    pass
+def measure(path, data, comm, count=None, out=None, features=None):
+    return evaluate(path, data, comm, EvaluateOptions(count, features=features, json=out))
 
 
 FIGURES = {
@@ -37,15 +38,15 @@ FIGURES["vae"] = FIGURES["sound"] = (*FIGURES["gan"], *FIGURES["rvae"][:2])
 
 
 @pytest.mark.parametrize("kind", FIGURES)
-def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, kind):
+def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, kind, said):
     path, data = trained(kind)
-    said = []
-    figures = evaluate(path, data, comm, out=folder / "f.json", say=said.append)
+    said()
+    figures = measure(path, data, comm, out=folder / "f.json")
+    lines = said()
     assert tuple(figures) == FIGURES[kind] and all(np.isfinite(figures[name]).all() for name in figures)
-    assert [line.split()[0] for line in said[3:-1]] == list(
-        figures
-    ) and "it was trained on these data" in said[1]
-    alone = evaluate(path, data, MPI.COMM_SELF, say=quiet)
+    assert [line.split()[0] for line in lines[3:-1]] == list(figures)
+    assert "trained on these data" in lines[1]
+    alone = measure(path, data, MPI.COMM_SELF)
     assert alone == figures
     report = json.loads((folder / "f.json").read_text())
     assert [list(pair.values()) for pair in report["figures"].values()] == [
@@ -57,19 +58,19 @@ def test_what_an_evaluation_says(comm, trained, data):
     """Held-out data is close to the data, samples of a model that has learnt nothing are not."""
     text = data("text")
     path, data = trained("gan")
-    figures = evaluate(path, data, comm, say=quiet)
+    figures = measure(path, data, comm)
     for name in ("frechet_distance", "kernel_distance", "sliced_wasserstein", "log_spectral_distance"):
         assert figures[name][0] > 5 * figures[name][1]
     assert min(figures["precision"][1], figures["recall"][1]) > 0.8
     classifier, _ = trained("classifier")
-    learned = evaluate(path, data, comm, 300, features=classifier, say=quiet)
+    learned = measure(path, data, comm, 300, features=classifier)
     assert learned["frechet_distance"] != figures["frechet_distance"]
     with pytest.raises(InputError, match='--features needs a checkpoint of model.kind = "classifier"'):
-        evaluate(path, data, comm, features=path, say=quiet)
+        measure(path, data, comm, features=path)
     with pytest.raises(InputError, match="a count of 899: half of the 1797 rows can be compared, 4 to 898"):
-        evaluate(path, data, comm, 899, say=quiet)
+        measure(path, data, comm, 899)
     with pytest.raises(InputError, match="kind of samples|shape of samples"):
-        evaluate(path, text, comm, say=quiet)
+        measure(path, text, comm)
 
 
 @pytest.mark.parametrize(
@@ -100,21 +101,21 @@ def test_data_that_cannot_be_evaluated_on(comm, folder, trained, kind, columns, 
             file.attrs.update(kind="image" if len(columns["samples"]) == 4 else "array", low=0.0, high=255.0)
     comm.Barrier()
     with pytest.raises(InputError, match=message):
-        evaluate(path, folder / "bad.h5", comm, say=quiet)
+        measure(path, folder / "bad.h5", comm)
 
 
 def test_features_that_serve_nothing(comm, trained):
     path, data = trained("linear")
     classifier, _ = trained("classifier")
     with pytest.raises(InputError, match="serve to compare"):
-        evaluate(path, data, comm, features=classifier, say=quiet)
+        measure(path, data, comm, features=classifier)
 
 
 def test_figures_during_training(comm, folder, trained):
     path, data = trained("vae")
     settings = ["train.steps=7", "metrics.every=4", "evaluate.every=3", "evaluate.count=100"]
     again = folder / "run"
-    run.train(path.with_suffix(".toml"), again, comm, settings, progress="off", say=quiet, warn=quiet)
+    train(path.with_suffix(".toml"), again, comm, settings, progress="off")
     comm.Barrier()
     header, *rows = [line.split(",") for line in (again / "metrics.csv").read_text().splitlines()]
     by_step = {int(row[0]): dict(zip(header, row)) for row in rows}
@@ -126,7 +127,7 @@ def test_figures_during_training(comm, folder, trained):
         6: (False, True),
         7: (False, True),
     }
-    figures = evaluate(again, data, comm, 100, say=quiet)
+    figures = measure(again, data, comm, 100)
     last = by_step[7]
     assert {name: float(last[f"evaluate/{name}/real_data"]) for name in figures} == pytest.approx(
         {name: pair[1] for name, pair in figures.items()}, rel=1e-12
@@ -151,7 +152,7 @@ def test_samples_for_labels_as_frequent_as_in_the_data(comm, folder, trained):
         evaluation = Evaluation(model_of(state), state.schema, files, comm)
         drawn, asked = [], evaluation.model.sample
         evaluation.model.sample = lambda theta, batch: drawn.append(batch.labels) or asked(theta, batch)
-        evaluation.figures(state.sampled)
+        evaluation.measures(state.sampled)
         evaluation.close()
     mine = rows["labels"][: 2 * evaluation.count : 2]
     given = np.concatenate([np.empty(0, int), *comm.allreduce(drawn)])
@@ -160,13 +161,13 @@ def test_samples_for_labels_as_frequent_as_in_the_data(comm, folder, trained):
 
 def test_several_files_are_evaluated_as_one(comm, trained):
     path, data = trained("vae")
-    assert evaluate(path, [data, data], comm, 100, say=quiet) == evaluate(path, data, comm, 100, say=quiet)
+    assert measure(path, [data, data], comm, 100) == measure(path, data, comm, 100)
     path, data = trained("linear")
     with pytest.raises(InputError, match="a count serves to compare drawn samples"):
-        evaluate(path, data, comm, 100, say=quiet)
+        measure(path, data, comm, 100)
 
 
-def test_data_that_the_model_has_seen_are_named_as_such(comm, folder, trained, random):
+def test_data_that_the_model_has_seen_are_named_as_such(comm, folder, trained, random, said):
     path, data = trained("vae")
     if comm.rank == 0:
         with h5py.File(folder / "new.h5", "w") as file:
@@ -175,9 +176,9 @@ def test_data_that_the_model_has_seen_are_named_as_such(comm, folder, trained, r
             file.attrs.update(kind="image", low=0.0, high=255.0)
     comm.Barrier()
     for files, seen in (([data], True), ([folder / "new.h5"], False), ([folder / "new.h5", data], True)):
-        said = []
-        evaluate(path, files, comm, 10, say=said.append)
-        assert any("it was trained on these data" in line for line in said) == seen
+        said()
+        measure(path, files, comm, 10)
+        assert any("trained on these data" in line for line in said()) == seen
 
 
 def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trained):
@@ -193,10 +194,10 @@ def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trai
             flat["samples"], flat["inputs"] = samples, inputs
             none["samples"], none["inputs"] = samples[:0], inputs[:0]
     comm.Barrier()
-    figures = evaluate(path, folder / "flat.h5", comm, out=folder / "flat.json", say=quiet)
+    figures = measure(path, folder / "flat.h5", comm, out=folder / "flat.json")
     assert np.isfinite(figures["r2"]).all() and "NaN" not in (folder / "flat.json").read_text()
     with pytest.raises(InputError, match="the data to evaluate on have no rows"):
-        evaluate(path, folder / "none.h5", comm, say=quiet)
+        measure(path, folder / "none.h5", comm)
 
 
 def test_figures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, trained):
@@ -205,15 +206,15 @@ def test_figures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, tr
         ["train.steps=4", "metrics.every=1", "evaluate.every=4", "evaluate.count=20"],
         folder / "run",
     )
-    options = {"progress": "off", "say": quiet, "warn": quiet}
-    run.train(path.with_suffix(".toml"), again, comm, settings, **options)
+    options = {"progress": "off"}
+    train(path.with_suffix(".toml"), again, comm, settings, **options)
     comm.Barrier()
     whole = (again / "metrics.csv").read_text()
     comm.Barrier()
     if comm.rank == 0:
         (again / "metrics.csv").write_text("".join(whole.splitlines(keepends=True)[:-1]))
     comm.Barrier()
-    run.train(path.with_suffix(".toml"), again, comm, settings, **options)
+    train(path.with_suffix(".toml"), again, comm, settings, **options)
     comm.Barrier()
     last, made = (text.splitlines()[-1].split(",") for text in (whole, (again / "metrics.csv").read_text()))
     assert made[0] == last[0] == "4" and made[-3:] == last[-3:] and made[1] == ""

@@ -7,7 +7,7 @@ import pytest
 
 from hpcgen.errors import DamagedError, InputError, RunError
 from hpcgen.files import replacing, writing
-from hpcgen.files.checksums import read_rows, verify
+from hpcgen.files.checksums import read, verify
 from hpcgen.files.reading import open_file
 from hpcgen.files.slabs import Slab, partition
 from hpcgen.files.writing import write, write_in_turn, write_together
@@ -29,7 +29,7 @@ def slabs_of(arrays, comm):
     slabs = {}
     for name, array in arrays.items():
         mine = partition(array.shape, array.dtype, comm.size).slice(comm.rank)
-        slabs[name] = Slab(array.shape, mine.start, array[mine])
+        slabs[name] = Slab.rows(array.shape, mine.start, array[mine])
     return slabs
 
 
@@ -48,9 +48,9 @@ def test_what_is_written_is_read(comm, folder, random, method):
     with open_file(path) as file:
         assert file.attrs["name"] == "a name" and file.attrs["shape"].tolist() == [3, 4]
         for name, array in arrays.items():
-            assert read_rows(file, name).tobytes() == array.tobytes()
-            assert read_rows(file, name, 1, 3).tobytes() == array[1:3].tobytes()
-            assert read_rows(file, name, 1, 1).shape == (0, *array.shape[1:])
+            assert read(file, name).tobytes() == array.tobytes()
+            assert read(file, name, 1, 3).tobytes() == array[1:3].tobytes()
+            assert read(file, name, 1, 1).shape == (0, *array.shape[1:])
     assert os.listdir(path.parent) == ["file.h5"]
 
 
@@ -144,14 +144,14 @@ def test_a_folder_that_cannot_be_made_is_refused(comm, folder):
         (folder / "file").touch()
     comm.Barrier()
     with pytest.raises(InputError, match="cannot write there"):
-        write(folder / "file" / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(5.0), comm)})
+        write(folder / "file" / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(5.0), comm.rank)})
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_open(comm, folder, monkeypatch):
-    write(folder / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(5.0), comm)})
+    write(folder / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(5.0), comm.rank)})
     monkeypatch.setattr(replacing.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(RunError, match="are needed there, 10 are free"):
-        write(folder / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(6.0), comm)})
+        write(folder / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(6.0), comm.rank)})
     comm.Barrier()
     verify(folder / "x.h5", comm)
     assert os.listdir(folder) == ["x.h5"]

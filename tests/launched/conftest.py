@@ -1,4 +1,5 @@
-"""Jobs of their own: each test starts commands under mpirun, with a time limit, and looks at what a user would see."""
+"""Jobs of their own: each test starts commands under mpirun, with a time limit, and looks at what a user
+would see."""
 
 import contextlib
 import os

@@ -132,7 +132,7 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
             ["audio", "a.wav", "float.wav", "out.h5", "--length", "4"],
             "float.wav: not a WAV file of 8, 16, 24 or 32 bit PCM",
         ),
-        (["text", "bad.txt", "bad.txt", "--length", "4"], "bad.txt: is used for something else here"),
+        (["text", "bad.txt", "bad.txt", "--length", "4"], "bad.txt: the command uses this file already"),
         (["images", "pictures", "out.h5", "--size", "4"], "bad.png: not a readable picture"),
     ]
     for arguments, message in cases:

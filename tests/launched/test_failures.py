@@ -72,7 +72,8 @@ def test_a_disk_without_room_is_seen_beforehand(hpcgen, run_file, small_disk, ra
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_one_rank_that_cannot_write_ends_all(fault, hpcgen, run_file, tmp_path, ranks):
-    """With three ranks of Open MPI 4.1 the others wait for it inside HDF5 for ever: the watchdog ends them."""
+    """With three ranks of Open MPI 4.1 the others wait for it inside HDF5 for ever: the watchdog ends
+    them."""
     ended = fault(ranks, "file_limit", "train", run_file, "--run", tmp_path / "run")
     assert ended.status == 1 and ended.seconds < 20
     assert "the disk refused step-00000020.h5" in ended.err or "Timeout" in ended.err
@@ -156,7 +157,8 @@ def test_a_second_run_in_the_folder_is_refused(launch, hpcgen, run_file, tmp_pat
 
 
 def test_whatever_a_killed_job_leaves_is_whole(launch, hpcgen, run_file, tmp_path):
-    """Killed at random moments of a run that always writes checkpoints; then resumed to the bits of an undisturbed run."""
+    """Killed at random moments of a run that always writes checkpoints; then resumed to the bits of an
+    undisturbed run."""
     run, settings = (
         tmp_path / "run",
         ["--set", "checkpoint.every=1", "--set", "train.steps=60", "--set", "checkpoint.keep=0"],

@@ -1,4 +1,5 @@
-"""What the models learn, on real data, in minutes (benchmarks/learning.py): `pytest -m slow tests/launched`."""
+"""What the models learn, on real data, in minutes (benchmarks/learning.py): `pytest -m slow
+tests/launched`."""
 
 import json
 import os

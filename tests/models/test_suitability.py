@@ -33,7 +33,7 @@ COLUMNS = Schema(
         ("kind = 'rvae'\nnetwork = 'sequence'", TEXT, "the samples are text"),
         ("kind = 'linear'", LABELLED, "the data have no /inputs"),
         ("kind = 'regressor'", TEXT, "the data have no /inputs"),
-        ("kind = 'gan'\nloss = 'wasserstein'", IMAGES, "needs a bound of the discriminator"),
+        ("kind = 'gan'\nloss = 'wasserstein'", IMAGES, "needs a bound on the discriminator"),
         ("kind = 'gan'\nloss = 'hinge'\nlabel_smoothing = 0.1", IMAGES, "has no targets to smooth"),
         (
             "kind = 'gan'\nnetwork = 'dcgan64'\ngradient_penalty = 1.0",

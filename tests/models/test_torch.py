@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
+from gradients import write_gradient
 
 from hpcgen.data.schema import Columns, Schema
 from hpcgen.models.batch import Batch
-from hpcgen.models.classifier import Classifier, PerceptronClassifier
-from hpcgen.models.gan import GAN, PerceptronGAN
-from hpcgen.models.linear import Linear, LinearOptions
+from hpcgen.models.classifier import Classifier, ClassifierOptions
+from hpcgen.models.gan import GAN, GANOptions
+from hpcgen.models.linear import LinearGenerator, LinearOptions
 from hpcgen.models.networks.architectures import Perceptron, PerceptronGenerator
 from hpcgen.models.regressor import Regressor, RegressorOptions
 from hpcgen.models.rvae import RVAE, SequenceRVAE, TextRVAE
-from hpcgen.models.vae import VAE, PerceptronVAE
+from hpcgen.models.vae import VAE, VAEOptions
 from hpcgen.nn.vector import Vector
 
 HOW = "PyTorch is not installed here: run `PYTHON -m pytest tests/models/test_torch.py` with an interpreter that has it"
@@ -31,7 +32,7 @@ def agree(model, player, batch, objective, random):
         name: {part: torch.tensor(vector[part], requires_grad=name == player) for part in vector}
         for name, vector in theta.items()
     }
-    model.gradient(player, theta, batch, grad)
+    write_gradient(model, player, theta, batch, grad)
     loss = objective(theirs)
     loss.backward()
     assert float(grad["loss"]) == pytest.approx(loss.item(), rel=1e-5)
@@ -80,7 +81,7 @@ def divergence(codes):
 def test_vae(random, likelihood, free_bits):
     networks = {"encoder": Perceptron([256]), "decoder": Perceptron([256])}
     keys = {"beta": 0.7, "kl_warmup": 10, "free_bits": free_bits}
-    options = PerceptronVAE(latent=20, likelihood=likelihood.__name__, **keys, **networks)
+    options = VAEOptions(latent=20, likelihood=likelihood.__name__, **keys, **networks)
     x, noise = random.random((N, 28, 28), dtype=np.float32), normal(random, N, 20)
 
     def objective(theta):
@@ -174,7 +175,7 @@ LOSSES = {
 @pytest.mark.parametrize("conditional", [False, True])
 def test_gan(random, loss, conditional):
     smooth, penalized = loss in ("minimax", "non-saturating", "least-squares"), loss == "wasserstein"
-    options = PerceptronGAN(
+    options = GANOptions(
         latent=10,
         loss=loss,
         label_smoothing=0.1 * smooth,
@@ -228,7 +229,13 @@ def test_linear(random):
         a = torch.tensor(x) @ theta["theta"] + theta["intercept"]
         return gaussian(a, torch.tensor(y), theta["log_deviation"].exp())
 
-    agree(Linear(LinearOptions(intercept=True), COLUMNS), "linear", Batch(N, y, inputs=x), objective, random)
+    agree(
+        LinearGenerator(LinearOptions(intercept=True), COLUMNS),
+        "linear",
+        Batch(N, y, inputs=x),
+        objective,
+        random,
+    )
 
 
 def test_regressor(random):
@@ -253,5 +260,5 @@ def test_classifier(random):
         a = perceptron(torch.tensor(x.reshape(N, -1)), theta["classifier"], 2, torch.relu)
         return functional.cross_entropy(a, torch.tensor(labels), reduction="sum")
 
-    model = Classifier(PerceptronClassifier(classifier=Perceptron([16])), floats(5, 5, classes=4))
+    model = Classifier(ClassifierOptions(classifier=Perceptron([16])), floats(5, 5, classes=4))
     agree(model, "classifier", Batch(N, x, labels=labels), objective, random)

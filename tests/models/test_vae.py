@@ -1,13 +1,15 @@
-"""The variational autoencoder's gradient against differences, its KL against the closed form, and what it learns."""
+"""The variational autoencoder's gradient against differences, its KL against the closed form, and what it
+learns."""
 
 from contextlib import closing
 
 import numpy as np
 import pytest
+from gradients import write_gradient
 
 from hpcgen.config.reading import parse_config
-from hpcgen.data.file import Rows
 from hpcgen.data.prepare import prepare
+from hpcgen.data.rows import Rows
 from hpcgen.data.schema import Schema
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
@@ -16,6 +18,7 @@ from hpcgen.models.vae import VAE
 from hpcgen.nn.check import numerical_gradient, relative_error
 from hpcgen.nn.likelihoods import Bernoulli, Categorical, Gaussian
 from hpcgen.nn.vector import Vector
+from hpcgen.parallel.mesh import Mesh
 from hpcgen.training.loop import Training
 
 
@@ -30,7 +33,7 @@ def made(text, shape, dtype=np.float64):
 
 def run(model, theta, batch, noise):
     grad = Vector(model.layouts["vae"], dtype=batch.dtype)
-    model.gradient("vae", theta, Batch(len(batch), batch, noise), grad)
+    write_gradient(model, "vae", theta, Batch(len(batch), batch, noise), grad)
     return grad
 
 
@@ -106,7 +109,8 @@ def test_the_categorical_likelihood(random):
 
 
 def test_the_bounds_of_a_model_with_a_known_likelihood(random):
-    """A linear Gaussian autoencoder's p(x) is normal; the importance weighted bound comes close to it, from below."""
+    """A linear Gaussian autoencoder's p(x) is normal; the importance weighted bound comes close to it, from
+    below."""
     model, theta = made(
         "likelihood = 'gaussian'\nsigma = 1.5\nencoder = { hidden = [] }\ndecoder = { hidden = [] }", (4,)
     )
@@ -162,6 +166,6 @@ def test_it_learns(comm, folder):
         optimizer = {{ name = "adam", learning_rate = 0.003, beta1 = 0.9 }}
         """
     losses = []
-    with closing(Training(parse_config(text), comm)) as training:
+    with closing(Training(parse_config(text), Mesh.of(comm))) as training:
         training.run([lambda training, statistics, last: losses.append(statistics["vae"]["loss"])])
     assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:3])

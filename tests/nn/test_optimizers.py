@@ -1,13 +1,16 @@
-"""Optimizers against the papers' formulas one number at a time, their schedules, and steps on slices against the whole."""
+"""Optimizers against the papers' formulas one number at a time, their schedules, and steps on slices against
+the whole."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
 from hpcgen.nn.optimizers import OPTIMIZERS, SGD, Adam
-from hpcgen.nn.parts import Parts
 from hpcgen.nn.vector import Layout
+from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.parts import Parts
 
 BLOCK = 16
 # Sizes that begin and end within blocks, and a tensor of one axis.
@@ -19,8 +22,9 @@ def state(optimizer, n, dtype):
     return {slot: np.zeros(n, dtype) for slot in optimizer.slots}
 
 
-def parts(owned=slice(0, N), gather=lambda values: values):
-    return Parts(LAYOUT, owned, BLOCK, gather)
+def parts(cuts=(0, N), rank=0, collect=lambda values: values):
+    ranges = [[slice(start, stop)] for start, stop in itertools.pairwise(cuts)]
+    return Parts(LAYOUT, Ownership(ranges, rank), collect, BLOCK)
 
 
 # The papers' formulas for one tensor, as lists of numbers; g is the mean gradient.
@@ -115,18 +119,18 @@ def test_steps_on_slices_are_the_bits_of_a_step_on_the_whole(comm, name, cuts, r
             asked.append(values)
             return values
 
-        noting = parts(gather=note)
+        noting = parts(collect=note)
         optimizer.step(
             whole, whole_grad, slots, t, optimizer.rate(t), optimizer.clipped(0.5, whole_grad, noting), noting
         )
-        for piece, piece_state in zip(pieces, piece_slots):
+        for rank, (piece, piece_state) in enumerate(zip(pieces, piece_slots, strict=True)):
             answers, mine = iter(asked), []
 
             def answer(values):
                 mine.append(values)
                 return next(answers)
 
-            own, piece_grad = parts(piece, answer), grad[piece].copy()
+            own, piece_grad = parts(cuts, rank, answer), grad[piece].copy()
             optimizer.step(
                 divided[piece],
                 piece_grad,
@@ -148,7 +152,13 @@ def test_a_parabola_is_descended(name):
     slots = state(optimizer, 2, np.float64)
     for t in range(1, 1001):
         optimizer.step(
-            theta, theta.copy(), slots, t, optimizer.rate(t), 1.0, Parts(layout, slice(0, 2), BLOCK)
+            theta,
+            theta.copy(),
+            slots,
+            t,
+            optimizer.rate(t),
+            1.0,
+            Parts(layout, Ownership.even(2, 1, 0), block=BLOCK),
         )
     assert np.abs(theta).max() < 0.05
 

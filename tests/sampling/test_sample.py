@@ -10,24 +10,24 @@ from PIL import Image
 
 from hpcgen.errors import InputError
 from hpcgen.evaluation.evaluate import evaluate
-from hpcgen.sampling.sample import sample
+from hpcgen.sampling.sample import SampleOptions, sample
 from hpcgen.sampling.showing import LINE
 
 KINDS = ("gan", "conditional", "vae", "rvae", "sound", "linear", "regressor")
 
 
-def quiet(line):
-    pass
+def draw(path, comm, count=None, seed=0, out=None, png=None, **given):
+    sample(path, comm, SampleOptions(count, seed, out, png, **given))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_samples_are_the_same_at_any_number_of_ranks_and_count(comm, folder, trained, kind):
     path, data = trained(kind)
     given = {"inputs": data} if kind in ("linear", "regressor") else {}
-    sample(path, comm, 150, 3, folder / "all.h5", say=quiet, **given)
+    draw(path, comm, 150, 3, folder / "all.h5", **given)
     comm.Barrier()
     if comm.rank == 0:
-        sample(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", say=quiet, **given)
+        draw(path, MPI.COMM_SELF, 70, 3, folder / "one.npy", **given)
         with h5py.File(folder / "all.h5") as file, h5py.File(data) as original:
             assert file["samples"].shape == (150, *original["samples"].shape[1:])
             assert file["samples"].dtype == original["samples"].dtype
@@ -39,27 +39,27 @@ def test_samples_are_the_same_at_any_number_of_ranks_and_count(comm, folder, tra
             assert kind == "regressor" or len(np.unique(file["samples"][...], axis=0)) > 75
     # What is drawn is a data file: it can be evaluated against.
     if kind == "gan":
-        evaluate(path, folder / "all.h5", comm, say=quiet)
+        evaluate(path, folder / "all.h5", comm)
 
 
 def test_a_label(comm, folder, trained):
     path, _ = trained("conditional")
-    sample(path, comm, 20, 0, folder / "seven.h5", label=7, say=quiet)
-    sample(path, comm, 20, 0, folder / "turns.h5", say=quiet)
+    draw(path, comm, 20, 0, folder / "seven.h5", label=7)
+    draw(path, comm, 20, 0, folder / "turns.h5")
     with h5py.File(folder / "seven.h5") as seven, h5py.File(folder / "turns.h5") as turns:
         assert np.all(seven["labels"][...] == 7)
         same = [np.array_equal(a, b) for a, b in zip(seven["samples"], turns["samples"])]
         assert same == [i % 10 == 7 for i in range(20)]
 
 
-def test_reconstructions_stand_after_their_originals(comm, folder, trained):
+def test_reconstructions_stand_after_their_originals(comm, folder, trained, said):
     path, data = trained("rvae")
-    said = []
-    sample(path, comm, 5, out=folder / "r.npy", reconstruct=data, say=quiet)
-    sample(path, comm, 5, reconstruct=data, say=said.append)
+    draw(path, comm, 5, out=folder / "r.npy", reconstruct=data)
+    said()
+    draw(path, comm, 5, reconstruct=data)
     if comm.rank:
         return  # the first rank alone has all samples
-    pieces = said[1].split(f"\n{LINE}\n")
+    pieces = said()[1].split(f"\n{LINE}\n")
     with h5py.File(data) as file:
         letters = file["vocabulary"][...]
         originals = ["".join(map(chr, letters[row])) for row in file["samples"][:5]]
@@ -70,22 +70,22 @@ def test_reconstructions_stand_after_their_originals(comm, folder, trained):
 def test_interpolation_leads_from_code_to_code(comm, folder, trained):
     """The ends of each path are the samples of the codes themselves."""
     path, data = trained("vae")
-    sample(path, comm, 3, 5, folder / "codes.npy", say=quiet)
-    sample(path, comm, 18, 5, folder / "path.npy", interpolate=9, say=quiet)
+    draw(path, comm, 3, 5, folder / "codes.npy")
+    draw(path, comm, 18, 5, folder / "path.npy", interpolate=9)
     codes, steps = np.load(folder / "codes.npy"), np.load(folder / "path.npy")
     for end, code in ((0, 0), (8, 1), (9, 1), (17, 2)):
         assert np.abs(steps[end].astype(int) - codes[code]).max() <= 1
-    sample(path, comm, None, 5, folder / "between.npy", reconstruct=data, interpolate=2, say=quiet)
+    draw(path, comm, None, 5, folder / "between.npy", reconstruct=data, interpolate=2)
     assert len(np.load(folder / "between.npy")) == 2 * 1796
 
 
 def test_text_and_sound(comm, folder, trained):
     path, _ = trained("rvae")
-    sample(path, comm, 70, out=folder / "t.txt", say=quiet)
+    draw(path, comm, 70, out=folder / "t.txt")
     assert len((folder / "t.txt").read_text().split(f"\n{LINE}\n")) == 70
     assert (path / "samples" / "step-00000003.txt").exists()
     path, _ = trained("sound")
-    sample(path, comm, 10, out=folder / "s.wav", png=folder / "s.png", say=quiet)
+    draw(path, comm, 10, out=folder / "s.wav", png=folder / "s.png")
     with wave.open(str(folder / "s.wav")) as sound:
         assert (sound.getframerate(), sound.getnchannels(), sound.getsampwidth()) == (8000, 1, 2)
         assert sound.getnframes() == 10 * (64 + 1600)
@@ -115,7 +115,7 @@ def test_text_and_sound(comm, folder, trained):
         ("linear", {"inputs": "none.npy"}, "none.npy: 0 rows; 1 or more are needed"),
         ("linear", {"inputs": "x.csv"}, ".npy, .npz and HDF5 files can be read"),
         ("vae", {"reconstruct": "one.h5", "interpolate": 3}, "one.h5: 1 rows; 2 or more are needed"),
-        ("vae", {"reconstruct": "one.h5", "out": "one.h5"}, "one.h5: is used for something else here"),
+        ("vae", {"reconstruct": "one.h5", "out": "one.h5"}, "one.h5: the command uses this file already"),
         ("rvae", {"png": "x.png"}, "samples of kind text cannot be shown so; take .txt"),
         ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), not \(8, 8, 1\)"),
     ],
@@ -136,13 +136,13 @@ def test_what_does_not_fit(comm, folder, trained, data, kind, keys, message):
     files = ("inputs", "reconstruct", "out", "png")
     keys = {name: folder / value if name in files and value else value for name, value in keys.items()}
     with pytest.raises(InputError, match=message):
-        sample(path, comm, **{"out": folder / "x.h5", "say": quiet, **keys})
+        draw(path, comm, **{"out": folder / "x.h5", **keys})
 
 
 def test_pictures_keep_pairs_and_paths_in_one_row(comm, folder, trained):
     path, data = trained("vae")
-    sample(path, comm, 5, png=folder / "r.png", reconstruct=data, say=quiet)
-    sample(path, comm, 14, png=folder / "i.png", interpolate=7, say=quiet)
+    draw(path, comm, 5, png=folder / "r.png", reconstruct=data)
+    draw(path, comm, 14, png=folder / "i.png", interpolate=7)
     comm.Barrier()
     with Image.open(folder / "r.png") as pairs, Image.open(folder / "i.png") as paths:
         cell = 56 + 4

@@ -1,4 +1,5 @@
-"""A run on all ranks has the parameters of one rank, bit for bit: every network, optimizer, deal and number of threads."""
+"""A run on all ranks has the parameters of one rank, bit for bit: every network, optimizer, deal and number
+of threads."""
 
 from contextlib import closing
 
@@ -9,6 +10,7 @@ from networks import LANES, NETWORKS, run_file, write_data
 
 from hpcgen.config.reading import parse_config
 from hpcgen.nn.layers.normalization import BatchNorm
+from hpcgen.parallel.mesh import Mesh
 from hpcgen.parallel.threads import Workers
 from hpcgen.streams import Purpose, stream
 from hpcgen.training.loop import Training
@@ -29,9 +31,11 @@ def data(comm, folder):
 
 
 def bits(text, world, steps, threads=1, settings=()):
-    with closing(Training(parse_config(text, [f"train.steps={steps}", *settings]), world)) as training:
+    with closing(
+        Training(parse_config(text, [f"train.steps={steps}", *settings]), Mesh.of(world))
+    ) as training:
         training.workers.close()
-        training.workers = Workers(threads)
+        training.schedule.workers = training.workers = Workers(threads)
         training.run([])
         parts = [part for player in training.players.values() for part in player.sampled().data]
         return np.array(parts).tobytes()
@@ -71,7 +75,7 @@ def test_the_average_follows_the_parameters(comm, data):
         model.network = "seedgan"
         optimizer.generator.average = 0.75
         """
-    with closing(Training(parse_config(text), comm)) as training:
+    with closing(Training(parse_config(text), Mesh.of(comm))) as training:
         expected = training.theta["generator"].data.astype(np.float64)
 
         def follow(training, statistics, last):
@@ -84,7 +88,8 @@ def test_the_average_follows_the_parameters(comm, data):
 
 
 def test_running_statistics_are_means_over_lanes(comm, data):
-    """One step of batch norm: 0.9 of the start and 0.1 of the mean over lanes, and over real and generated samples."""
+    """One step of batch norm: 0.9 of the start and 0.1 of the mean over lanes, and over real and generated
+    samples."""
     text = f"""
         data.path = "{data("image")}"
         train = {{ lanes = {LANES}, lane_size = 3, steps = 1 }}
@@ -93,7 +98,7 @@ def test_running_statistics_are_means_over_lanes(comm, data):
         generator.width = 4
         discriminator.width = 4
         """
-    with closing(Training(parse_config(text), MPI.COMM_SELF)) as alone:
+    with closing(Training(parse_config(text), Mesh.of(MPI.COMM_SELF))) as alone:
         model, theta, moments = alone.model, alone.theta, []
         discriminator = model.networks["discriminator"]
         first = next(i for i, layer in enumerate(discriminator.layers) if isinstance(layer, BatchNorm))
@@ -106,7 +111,7 @@ def test_running_statistics_are_means_over_lanes(comm, data):
                 x = x.astype(np.float64).reshape(-1, x.shape[-1])
                 moments.append((x.mean(0), x.var(0, ddof=1)))
         mean, variance = np.mean(moments, axis=0)
-    with closing(Training(parse_config(text), comm)) as training:
+    with closing(Training(parse_config(text), Mesh.of(comm))) as training:
         training.run([])
         trained = training.theta["discriminator"]
         assert trained["batch_norm1/mean"] == pytest.approx(0.1 * mean, rel=1e-4, abs=1e-7)

@@ -1,30 +1,52 @@
 """What `hpcgen prepare` reads, one format a file."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpcgen.data.rows import Rows
 
-class Source:
-    """Rows of a format, which the ranks divide among them.
-
-    A source has `rows`, the `shape` of a sample and its `dtype` (uint8, float32; uint16 for large vocabularies), `kind` (see
-    `Schema`), `name`, the `columns` of its rows, `range` (the interval that samples lie in; None: their extremes), and what
-    goes into the file besides: `attributes` and `constants`, arrays by name. It raises InputError where its files are not what
-    they should be.
-    """
-
-    dtype, columns, range, attributes, constants = np.uint8, ("samples",), None, {}, {}
-
-    def survey(self, comm):
-        """Find out, each rank a part, what only reading all files tells: `rows`, a vocabulary. Collective over `comm`."""
-
-    def read(self, start, stop):
-        """Return the `Rows` [start, stop); fewer where the user allowed to leave out bad ones."""
-        raise NotImplementedError
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 
-def names_of(paths):
-    """Return the names of files as one, for messages and the attribute `source`; of many the first three and how many more."""
+class Source(ABC):
+    """Rows of a format, which the ranks divide among them. Raises InputError if its files are not what they
+    should be."""
+
+    # What the samples are: see `Schema`.
+    kind: str
+    # Where the rows come from, for messages and the attribute `source`.
+    name: str
+    rows: int
+    # The shape of a sample.
+    shape: tuple[int, ...]
+    # uint8 or float32; uint16 for large vocabularies.
+    dtype: np.typing.DTypeLike = np.uint8
+    columns: Sequence[str] = ("samples",)
+    # The interval in which samples lie; None: their extremes.
+    range: tuple[float, float] | None = None
+    # Further attributes and arrays of the file, by name.
+    attributes: Mapping[str, str | int | float] = {}
+    constants: Mapping[str, np.ndarray] = {}
+    # A line for each thing that the user allowed to leave out, on the rank that met it.
+    left_out: Sequence[str] = ()
+
+    def survey(self, comm: "MPI.Comm") -> None:
+        """Find out what only reading all files tells: `rows`, a vocabulary. Each rank reads a part.
+
+        Collective over `comm`.
+        """
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> Rows:
+        """Return the Rows [start, stop), or fewer where the user allowed to leave out bad ones."""
+
+
+def names_of(paths: Sequence[Path | str]) -> str:
+    """Return the names of files as one. Of many, return the first three and how many more there are."""
     names = [Path(path).name for path in paths]
     return ", ".join(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])

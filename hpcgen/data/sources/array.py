@@ -5,16 +5,18 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 from hpcgen.files.reading import open_file
 
 
 class Array(Source):
-    """uint8 stays, every other real type becomes float32; (n, height, width, 1 or 3) of uint8 is taken for images.
+    """uint8 stays, every other real type becomes float32; (n, height, width, 1 or 3) of uint8 is taken for
+    images.
 
-    `inputs` and `labels` name arrays of the same file that become /inputs and /labels: numbers, and integers from 0.
+    `inputs` and `labels` name arrays of the same file that become /inputs and /labels: numbers, and integers
+    from 0.
     """
 
     def __init__(self, path, name=None, inputs=None, labels=None):

@@ -7,7 +7,7 @@ from math import gcd
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source, names_of
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
@@ -20,10 +20,11 @@ REACH = 10
 
 
 class Audio(Source):
-    """Frames of `length` samples, one every `hop` (default: length) samples of each file; the tail that fills none is dropped.
+    """Frames of `length` samples, one every `hop` (default: length) samples of each file; the tail that fills
+    none is dropped.
 
-    All files have the rate of the first, or are resampled to `rate`, in samples a second. A rank reads the headers of its share
-    of the files, then what holds its rows.
+    All files have the rate of the first, or are resampled to `rate`, in samples a second. A rank reads the
+    headers of its share of the files, then what holds its rows.
     """
 
     kind, dtype, range = "audio", np.float32, (-1.0, 1.0)
@@ -70,7 +71,8 @@ def _common_rate(recordings):
 
 
 class Recording:
-    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits. Ranks tell each other of it."""
+    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits. Ranks tell each other of
+    it."""
 
     def __init__(self, path):
         self.path = path

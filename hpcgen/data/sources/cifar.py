@@ -1,11 +1,12 @@
-"""CIFAR-10 binary batches (Krizhevsky 2009): records of one label byte and 3 x 32 x 32 bytes, red, green, blue planes."""
+"""CIFAR-10 binary batches (Krizhevsky 2009): records of one label byte and 3 x 32 x 32 bytes, red, green,
+blue planes."""
 
 import os
 from pathlib import Path
 
 import numpy as np
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 

@@ -2,13 +2,14 @@
 
 import numpy as np
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 
 
 class Diabetes(Source):
-    """Age, sex, body mass index, blood pressure and six serums, as measured; the disease's progression after one year."""
+    """Age, sex, body mass index, blood pressure and six serums, as measured; the disease's progression after
+    one year."""
 
     kind, dtype, columns, name, shape = (
         "array",

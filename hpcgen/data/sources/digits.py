@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.data.sources.images import resized
 from hpcgen.errors import InputError

@@ -1,4 +1,5 @@
-"""MNIST's IDX format (LeCun & Cortes), gzip or not: two zero bytes, type code, number of axes, their lengths, the data."""
+"""MNIST's IDX format (LeCun & Cortes), gzip or not: two zero bytes, type code, number of axes, their lengths,
+the data."""
 
 import gzip
 from math import prod
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 
@@ -14,7 +15,8 @@ UBYTE = 0x08
 
 
 class IDX(Source):
-    """Images (n, height, width) of unsigned bytes, and their labels (n,) from a second file if one is named."""
+    """Images (n, height, width) of unsigned bytes, and their labels (n,) from a second file if one is
+    named."""
 
     kind = "image"
 

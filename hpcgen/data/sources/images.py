@@ -1,11 +1,12 @@
-"""A folder of pictures in any format that Pillow reads: cropped to the central square, resized, white where transparent."""
+"""A folder of pictures in any format that Pillow reads: cropped to the central square, resized, white where
+transparent."""
 
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageFile, ImageOps
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 
@@ -15,12 +16,12 @@ MODES = {1: "L", 3: "RGB"}
 class Images(Source):
     """The pictures below `folder` in the order of their paths, as (size, size, channels).
 
-    One that cannot be read is refused, or with `skip_bad` left out after a line to `warn`.
+    A picture that cannot be read is refused. With `skip_bad` it is left out, and `left_out` says why.
     """
 
     kind = "image"
 
-    def __init__(self, folder, size, channels=3, skip_bad=False, warn=print):
+    def __init__(self, folder, size, channels=3, skip_bad=False):
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of pictures")
@@ -31,7 +32,8 @@ class Images(Source):
         if not self._paths:
             raise InputError(f"{folder}: holds no picture (file names end in .png, .jpg, ...)")
         self.rows, self.shape, self.name = len(self._paths), (size, size, channels), str(folder)
-        self._skip_bad, self._warn = skip_bad, warn
+        self._skip_bad = skip_bad
+        self.left_out = []
 
     def read(self, start, stop):
         pictures, count = np.empty((stop - start, *self.shape), np.uint8), 0
@@ -42,7 +44,7 @@ class Images(Source):
             except InputError as error:
                 if not self._skip_bad:
                     raise InputError(f"{error}; repair or remove it, or give --skip-bad") from None
-                self._warn(f"{error}; left out")
+                self.left_out.append(f"{error}; left out")
         return Rows(pictures[:count])
 
     def _picture(self, path):
@@ -59,7 +61,8 @@ class Images(Source):
 
 
 def _endings():
-    """Return the endings of files that Pillow reads; HDF5's are among those that it knows but leaves to others."""
+    """Return the endings of files that Pillow reads; HDF5's are among those that it knows but leaves to
+    others."""
     endings = Image.registered_extensions()
     foreign = {reader.format for reader in ImageFile.StubImageFile.__subclasses__()}
     return {ending for ending, format in endings.items() if format not in foreign}
@@ -83,7 +86,8 @@ def _opaque(image):
 
 
 def resized(pixels, size):
-    """Return the square uint8 picture `pixels` (h, h) or (h, h, 3) as (size, size, ...), by bicubic interpolation."""
+    """Return the square uint8 picture `pixels` (h, h) or (h, h, 3) as (size, size, ...), by bicubic
+    interpolation."""
     if len(pixels) == size:
         return pixels
     return np.asarray(Image.fromarray(pixels).resize((size, size), Image.Resampling.BICUBIC))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.parallel.partition import Partition
 from hpcgen.runtime import one_blas_thread
@@ -15,8 +15,8 @@ BLOCK = 1 << 18
 class Linear(Source):
     """y = x theta + noise epsilon: /inputs x (n, inputs), /samples y (n, outputs), /theta (inputs, outputs).
 
-    x, theta and epsilon are standard normal. Rows are made in whole blocks of one shape, the product in float64: their bits do
-    not depend on who asks for which.
+    x, theta and epsilon are standard normal. Rows are made in whole blocks of one shape, the product in
+    float64: their bits do not depend on who asks for which.
     """
 
     kind, dtype, columns, name = "array", np.float32, ("inputs", "samples"), "linear"
@@ -37,7 +37,8 @@ class Linear(Source):
         return Rows(samples, inputs=inputs)
 
     def _block(self, block):
-        """Return a block's x (rows, inputs) and y (rows, outputs), which is of x and theta as they are in the file: float32."""
+        """Return a block's x (rows, inputs) and y (rows, outputs), which is of x and theta as they are in the
+        file: float32."""
         random, rows = stream(self._seed, Purpose.LINEAR, block), self._blocks.counts[block]
         x, epsilon = (random.standard_normal((rows, width)) for width in self._theta.shape)
         x = x.astype(np.float32)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.data.file import Rows
+from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source, names_of
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
@@ -86,7 +86,8 @@ class Text(Source):
         return Rows(tokens.reshape(-1, self._length))
 
     def _codes(self, path, start):
-        """Return the codes (n,) uint32 that begin in the chunk of the file from byte `start` on. Raises InputError."""
+        """Return the codes (n,) uint32 that begin in the chunk of the file from byte `start` on. Raises
+        InputError."""
         with open(path, "rb") as file:
             first, last = (
                 _beginning(file, position, self._unit.inner) for position in (start, start + self._chunk)

@@ -46,11 +46,13 @@ class PerceptronGenerator(Perceptron):
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Convolutions that divide the places of a sample by `stride` on each axis while `smallest` or more are left.
+    """Convolutions that divide the places of a sample by `stride` on each axis while `smallest` or more are
+    left.
 
-    The first has `width` channels, each further one twice as many. Samples have `axes` axes of places (1 waveforms, 2 images,
-    3 volumes), and one of channels if there are several. With `normalization` batch norm follows every convolution but the one
-    at the samples, and no layer has a bias. `deviation` of the weights' start as in `hpcgen.models.networks.specs.Dense`.
+    The first has `width` channels, each further one twice as many. Samples have `axes` axes of places (1
+    waveforms, 2 images, 3 volumes), and one of channels if there are several. With `normalization` batch norm
+    follows every convolution but the one at the samples, and no layer has a bias. `deviation` of the weights'
+    start as in `hpcgen.models.networks.specs.Dense`.
     """
 
     axes: int = setting(2, ge=1, le=3)
@@ -103,10 +105,11 @@ class Pyramid:
 
 @dataclass(frozen=True)
 class PyramidGenerator(Pyramid):
-    """The way back: fully connected layers of the sizes in `hidden`, then transposed convolutions up to a sample.
+    """The way back: fully connected layers of the sizes in `hidden`, then transposed convolutions up to a
+    sample.
 
-    `hidden_activation` follows the hidden ones. It is not a ReLU by default: numbers that are all positive move all samples
-    together, and the generator soon makes only one.
+    `hidden_activation` follows the hidden ones. It is not a ReLU by default: numbers that are all positive
+    move all samples together, and the generator soon makes only one.
     """
 
     activation: str = setting("relu", choices=ACTIVATIONS)

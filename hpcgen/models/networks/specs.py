@@ -23,18 +23,22 @@ MOST = 1_000_000
 
 
 class Spec:
-    """A layer to be: `build(name, shape, slope)` returns the layer for samples of `shape`, and the shape that it makes of them.
+    """A layer to be: `build(name, shape, slope)` returns the layer for samples of `shape`, and the shape that
+    it makes of them.
 
-    Where `absorbs` is true the layer also applies y where y > 0, else slope y, of the activation that follows it. Raises
-    ValueError if the shape does not suit.
+    Where `absorbs` is true the layer also applies y where y > 0, else slope y, of the activation that follows
+    it. Raises ValueError if the shape does not suit.
     """
 
     absorbs = False
+    # Whether numbers stay in the interval in which they lie.
+    keeps_range = False
 
 
 @dataclass(frozen=True)
 class Dense(Spec):
-    """Fully connected; the weights start uniform in +-1/sqrt(inputs), or normal with `deviation` if that is not 0."""
+    """Fully connected; the weights start uniform in +-1/sqrt(inputs), or normal with `deviation` if that is
+    not 0."""
 
     outputs: int = setting(ge=1, le=MOST)
     bias: bool = True
@@ -51,7 +55,8 @@ class Dense(Spec):
 
 @dataclass(frozen=True)
 class Conv(Spec):
-    """Convolution over all axes but the last; each of `kernel`, `stride`, `padding` is one number, or one an axis."""
+    """Convolution over all axes but the last; each of `kernel`, `stride`, `padding` is one number, or one an
+    axis."""
 
     channels: int = setting(ge=1, le=MOST)
     kernel: int | list[int] = setting(4, ge=1)
@@ -162,12 +167,15 @@ class Softplus(Elementwise):
 
 @dataclass(frozen=True)
 class Linear(Elementwise):
+    keeps_range = True
     layer = activations.Linear
 
 
 @dataclass(frozen=True)
 class Reshape(Spec):
     """Each sample in another shape."""
+
+    keeps_range = True
 
     shape: list[int] = setting(ge=1)
 
@@ -181,6 +189,8 @@ class Reshape(Spec):
 class Flatten(Spec):
     """Each sample on one axis."""
 
+    keeps_range = True
+
     def build(self, name, shape, slope):
         return shaping.Reshape((prod(shape),)), (prod(shape),)
 
@@ -188,6 +198,8 @@ class Flatten(Spec):
 @dataclass(frozen=True)
 class Upsample(Spec):
     """Nearest neighbour, by `factor` on each axis."""
+
+    keeps_range = True
 
     factor: int | list[int] = setting(2, ge=1)
 
@@ -247,8 +259,6 @@ LAYERS = {
     "gru": GRU,
     "lstm": LSTM,
 }
-# What leaves the interval that numbers lie in as it is.
-MOVES = (Linear, Reshape, Flatten, Upsample)
 KINDS = {spec: kind for kind, spec in LAYERS.items()}
 ACTIVATIONS = ("relu", "leaky-relu", "tanh", "sigmoid", "elu", "softplus", "linear")
 
@@ -256,9 +266,9 @@ ACTIVATIONS = ("relu", "leaky-relu", "tanh", "sigmoid", "elu", "softplus", "line
 def build(specs, start, end, where, prefix="", spectral=False):
     """Return the `Chain` of `specs` that leads from samples of shape `start` to samples of shape `end`.
 
-    A layer's parameters are named `prefix`, its kind, and its number among its kind, from 1. With `spectral` dense and
-    convolutional layers have their weights normalised. Raises InputError, which names the layer under the key `where`, if
-    shapes do not fit.
+    A layer's parameters are named `prefix`, its kind, and its number among its kind, from 1. With `spectral`
+    dense and convolutional layers have their weights normalised. Raises InputError, which names the layer
+    under the key `where`, if shapes do not fit.
     """
     layers, counts, shape, specs = [], {}, tuple(start), list(specs)
     for i, spec in enumerate(specs):

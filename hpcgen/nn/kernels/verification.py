@@ -1,7 +1,8 @@
-"""Compare the compiled kernels with NumPy's: python -m hpcgen.nn.kernels.verification exits with a line if a bit differs.
+"""Compare the compiled kernels with NumPy's: python -m hpcgen.nn.kernels.verification exits with a line if a
+bit differs.
 
-build.py runs it on what a compiler has made, since compilers may reorder or contract what rounds. tests/nn/test_kernels.py
-compares more shapes.
+build.py runs it on what a compiler has made, since compilers may reorder or contract what rounds.
+tests/nn/test_kernels.py compares more shapes.
 """
 
 import sys

@@ -8,8 +8,8 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Elementwise(Layer):
-    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy and may overwrite dy,
-    and `curvature(x, y)`, f''(x), unless that is zero almost everywhere."""
+    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy and
+    may overwrite dy, and `curvature(x, y)`, f''(x), unless that is zero almost everywhere."""
 
     def forward(self, theta, x, train=TRAIN):
         y, back = self.evaluate(x)

@@ -18,7 +18,8 @@ class Shaping(Layer):
 
 
 class Reshape(Shaping):
-    """Each sample in another shape, in the same order; Reshape((size,)) flattens (n, height, width, channels) in that order.
+    """Each sample in another shape, in the same order; Reshape((size,)) flattens (n, height, width, channels)
+    in that order.
 
     PyTorch flattens (channels, height, width): a Dense layer's rows then stand in another order there.
     """

@@ -4,8 +4,8 @@ import h5py
 import pytest
 from mpi4py import MPI
 
-from hpcgen.data.file import Rows
-from hpcgen.data.prepare import prepare
+from hpcgen.data.prepare import PrepareOptions, prepare
+from hpcgen.data.rows import Rows
 from hpcgen.files.checksums import verify
 
 
@@ -28,7 +28,8 @@ def in_pieces():
 
 @pytest.fixture
 def prepared(comm, folder):
-    """prepared(make_source, **options): (datasets, attributes) of the file that all ranks make, the same that one makes."""
+    """prepared(make_source, **options): (datasets, attributes) of the file that all ranks make, the same that
+    one makes."""
 
     def content(path):
         with h5py.File(path) as file:
@@ -36,10 +37,10 @@ def prepared(comm, folder):
             return {name: file[name][...] for name in names}, dict(file.attrs)
 
     def prepared(make_source, **options):
-        prepare(make_source, folder / "all.h5", comm, **options)
+        prepare(make_source, folder / "all.h5", comm, PrepareOptions(**options))
         verify(folder / "all.h5", comm)
         if comm.rank == 0:
-            prepare(make_source, folder / "one.h5", MPI.COMM_SELF, **options)
+            prepare(make_source, folder / "one.h5", MPI.COMM_SELF, PrepareOptions(**options))
         comm.Barrier()
         (datasets, attributes), (expected, same) = content(folder / "all.h5"), content(folder / "one.h5")
         assert attributes == same and datasets.keys() == expected.keys()

@@ -4,7 +4,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from mpi4py import MPI
 
-from hpcgen.data.file import DataFiles
+from hpcgen.data.reading import DataFiles
 from hpcgen.data.sources.text import Text
 from hpcgen.errors import InputError
 

@@ -3,7 +3,7 @@ import pytest
 from mpi4py import MPI
 
 from hpcgen.nn.vector import Layout, Vector
-from hpcgen.parallel.exchange.exchanges import EXCHANGES, TreeExchange
+from hpcgen.parallel.exchange import EXCHANGES, ExactExchange
 from hpcgen.parallel.partition import Partition
 
 # Below, at and above a block of 4096; fewer blocks than ranks and more.
@@ -30,7 +30,7 @@ def exchanged(kind, comm, layout, lanes, times=1):
             exchange.add(lane, vector)
         segment, statistics = exchange.reduce()
         state = np.full(layout.buffers.stop, np.nan, np.float32)
-        state[exchange.owned] = segment
+        exchange.ownership.put(state, segment)
         exchange.gather(state)
     exchange.close()
     return state, statistics
@@ -45,8 +45,8 @@ def deals(size):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_exact_sum_has_the_bits_of_one_rank(comm, layout):
     for lanes in deals(comm.size):
-        state, statistics = exchanged("auto", comm, layout, lanes, times=2)
-        alone = exchanged("auto", MPI.COMM_SELF, layout, Partition([lanes.total]))
+        state, statistics = exchanged("exact", comm, layout, lanes, times=2)
+        alone = exchanged("exact", MPI.COMM_SELF, layout, Partition([lanes.total]))
         assert state.tobytes() == alone[0].tobytes()
         assert statistics == alone[1]
 
@@ -65,7 +65,7 @@ def test_allreduce_is_equal_to_rounding(comm, layout):
 
 def test_each_rank_holds_about_one_vector_of_others(comm):
     layout = LAYOUTS[2]
-    exchange = TreeExchange(comm, layout, Partition.even(8 * comm.size, comm.size), lambda: Vector(layout))
+    exchange = ExactExchange(comm, layout, Partition.even(8 * comm.size, comm.size), lambda: Vector(layout))
     received = sum(array.size for *_, array in exchange._foreign)
     assert received <= 4 * (layout.size + comm.size * 4096)
     exchange.close()

@@ -1,0 +1,110 @@
+"""Whether two checkpoints hold the same bits."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from hpcgen.checkpoints.folder import candidates
+from hpcgen.checkpoints.opening import open_checkpoint, verify
+from hpcgen.errors import DamagedError, InputError
+from hpcgen.files import checksums
+from hpcgen.files.reading import content, open_file
+from hpcgen.files.slabs import partition
+from hpcgen.parallel.agreement import agree, from_root
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+logger = logging.getLogger(__name__)
+
+# Bytes of a dataset that are compared at a time, about.
+COMPARED_BYTES = 1 << 24
+
+
+def compare(a: Path, b: Path, comm: "MPI.Comm") -> int:
+    """Log whether two checkpoints hold the same bits in every dataset. Return 0 if so, else 1.
+
+    A run folder stands for its newest whole checkpoint. Collective over `comm`. Raises InputError.
+    """
+    from mpi4py import MPI
+
+    a, b = _whole(a, comm), _whole(b, comm)
+    with agree(comm):
+        mine, largest = _differences(a, b, comm)
+    lines = comm.reduce(mine, op=_largest_by_name)
+    largest = comm.allreduce(largest, op=MPI.MAX)
+    for name, difference in sorted((lines or {}).items()):
+        logger.info(
+            "%s: %s",
+            name,
+            difference if isinstance(difference, str) else f"differs by up to {difference:.9g}",
+        )
+    logger.info("the same bits" if largest < 0 else f"different; largest difference {largest:.9g}")
+    return 0 if largest < 0 else 1
+
+
+def _whole(path: Path, comm: "MPI.Comm") -> Path:
+    """Return the checkpoint `path`, or the newest whole one of the run folder `path`, verified."""
+    if not from_root(comm, Path(path).is_dir):
+        with agree(comm), open_checkpoint(path):
+            pass
+        checksums.verify(path, comm)
+        return path
+    for candidate in from_root(comm, candidates, path):
+        try:
+            verify(candidate, comm)
+            return candidate
+        except DamagedError as error:
+            logger.warning("skipped: %s", error)
+    raise InputError(f"{path}: holds no whole checkpoint")
+
+
+def _differences(a: Path, b: Path, comm: "MPI.Comm") -> tuple[dict[str, str | float], float]:
+    """Return ({name: difference}, largest) over this rank's rows. -1 stands for no difference."""
+    found: dict[str, str | float] = {}
+    largest = -1.0
+    with open_file(a) as one, open_file(b) as other:
+        steps = int(one.attrs["step"]), int(other.attrs["step"])
+        if steps[0] != steps[1]:
+            found["step"], largest = f"{steps[0]} and {steps[1]}", 0.0
+        names = [set(content(file)) for file in (one, other)]
+        for name in names[0] ^ names[1]:
+            found[name], largest = f"only in {a if name in names[0] else b}", np.inf
+        for name in sorted(names[0] & names[1]):
+            difference = _dataset_difference(one[name], other[name], comm)
+            if difference is not None:
+                found[name] = difference
+                largest = max(largest, np.inf if isinstance(difference, str) else difference)
+    return found, largest
+
+
+def _dataset_difference(one: h5py.Dataset, other: h5py.Dataset, comm: "MPI.Comm") -> str | float | None:
+    if one.shape != other.shape or one.dtype != other.dtype:
+        return f"{one.dtype} {one.shape} and {other.dtype} {other.shape}"
+    mine = partition(one.shape, one.dtype, comm.size).slice(comm.rank)
+    step = max(1, COMPARED_BYTES // max(1, one.dtype.itemsize * int(np.prod(one.shape[1:], dtype=np.int64))))
+    largest: float | None = None
+    for start in range(mine.start, mine.stop, step):
+        stop = min(start + step, mine.stop)
+        x, y = one[start:stop], other[start:stop]
+        if x.tobytes() == y.tobytes():
+            continue
+        if x.dtype.kind != "f":
+            return "differs"
+        difference = np.nan_to_num(np.abs(x.astype(np.float64) - y), nan=np.inf).max()
+        largest = max(largest or 0.0, float(difference))
+    return largest
+
+
+def _largest_by_name(x: dict[str, str | float], y: dict[str, str | float]) -> dict[str, str | float]:
+    merged = dict(x)
+    for name, difference in y.items():
+        known = merged.get(name, difference)
+        if isinstance(difference, str) or isinstance(known, str):
+            merged[name] = difference if isinstance(difference, str) else known
+        else:
+            merged[name] = max(known, difference)
+    return merged

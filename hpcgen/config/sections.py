@@ -1,0 +1,147 @@
+"""The sections of the run file as typed objects. Each setting has its default, its limits and a line of
+help."""
+
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from typing import Any
+
+import msgspec
+
+from hpcgen.models.networks.specs import KINDS
+from hpcgen.nn.optimizers import OPTIMIZERS, Optimizer
+from hpcgen.settings import setting
+
+# The names of the exchanges. hpcgen.parallel.exchange has them too, but needs MPI, which reading a run file
+# does not.
+EXCHANGES = ("exact", "allreduce")
+# Words of earlier versions that are still accepted, and what they mean.
+OLD_EXCHANGES = {"auto": "exact"}
+
+
+@dataclass(frozen=True)
+class Data:
+    """Where the samples are. Several files are used as one. A relative path starts at the current folder."""
+
+    path: str | list[str] = setting(help="a data file, or a list of files that are used as one")
+    block: int = setting(
+        64, ge=1, help="MiB: a lane with more data than this reads it in blocks of this size"
+    )
+
+
+@dataclass(frozen=True)
+class Train:
+    """The steps, and the micro-batches of a step."""
+
+    steps: int = setting(5000, ge=1, help="steps of the whole run")
+    lanes: int = setting(8, ge=1, help="micro-batches in a step; the most ranks that the run can use")
+    lane_size: int = setting(16, ge=1, help="samples in a lane: a step takes lanes x lane_size samples")
+    recompute: bool = setting(
+        False,
+        help="compute a GAN's samples again for the generator's turn: less memory, more time, the same bits",
+    )
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """When to write a checkpoint: every N steps and after the last one."""
+
+    every: int = setting(
+        1000, ge=1, help="steps from one checkpoint to the next; the last step is always saved"
+    )
+    keep: int = setting(3, ge=0, help="how many of the newest checkpoints to keep; 0: all")
+
+
+@dataclass(frozen=True)
+class Samples:
+    """When to draw samples: every N steps and after the last one."""
+
+    every: int = setting(1000, ge=1, help="steps from one picture of samples to the next")
+    count: int = setting(64, ge=1, le=1024, help="samples in a picture")
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """When to write statistics to metrics.csv."""
+
+    every: int = setting(10, ge=1, help="steps from one row of metrics.csv to the next")
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """When to write measures to metrics.csv, and what to compare."""
+
+    every: int = setting(
+        0,
+        ge=0,
+        help="steps from one evaluation in metrics.csv to the next; 0: none, else also after the last step",
+    )
+    count: int = setting(0, ge=0, help="samples to compare; 0: half of the rows, at most 5,000")
+    data: str | list[str] = setting("", help="a data file, or a list; empty: the training data")
+    features: str = setting("", help="a classifier's checkpoint, whose features are compared; empty: pixels")
+
+
+@dataclass(frozen=True)
+class Parallel:
+    """How the work is dealt out to ranks. All of it may change when a run resumes."""
+
+    exchange: str = setting(
+        "exact",
+        choices=EXCHANGES,
+        aliases=OLD_EXCHANGES,
+        help="how gradients are summed: exact has the same bits on any ranks, allreduce is equal up to rounding",
+    )
+    weights: list[float] = setting(
+        list, gt=0, help="relative speeds of the ranks, by which lanes are dealt out; empty: evenly"
+    )
+
+
+@dataclass(frozen=True)
+class Config:
+    """A run. `model` is the options object of its kind, `optimizer` maps each player to an optimizer."""
+
+    seed: int
+    model: Any
+    data: Data
+    train: Train
+    optimizer: dict[str, Optimizer]
+    checkpoint: Checkpoint
+    samples: Samples
+    metrics: Metrics
+    evaluate: Evaluate
+    parallel: Parallel
+
+    def table(self) -> dict[str, Any]:
+        """Return the resolved run file as a nested dict."""
+        names = {optimizer: name for name, optimizer in OPTIMIZERS.items()}
+        optimizer = {player: {"name": names[type(o)], **asdict(o)} for player, o in self.optimizer.items()}
+        return {**_table(self), "optimizer": optimizer}
+
+    def toml(self) -> str:
+        """Return the resolved run file as text. Reading it gives this object again."""
+        return msgspec.toml.encode(self.table()).decode()
+
+
+def _table(value: Any) -> Any:
+    """Return a dataclass as a nested dict. A layer names its kind."""
+    if isinstance(value, list):
+        return [_table(item) for item in value]
+    if not is_dataclass(value):
+        return value
+    kind = {"kind": KINDS[type(value)]} if type(value) in KINDS else {}
+    return kind | {f.name: _table(getattr(value, f.name)) for f in fields(value)}
+
+
+SECTIONS = {
+    "data": Data,
+    "train": Train,
+    "checkpoint": Checkpoint,
+    "samples": Samples,
+    "metrics": Metrics,
+    "evaluate": Evaluate,
+    "parallel": Parallel,
+}
+SEED = {
+    "default": 0,
+    "ge": 0,
+    "le": 2**63 - 1,
+    "help": "decides everything random: starting point, order of data, noise",
+}

@@ -1,0 +1,49 @@
+"""What `hpcgen inspect` says about a data file."""
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpcgen.data.opening import open_data
+from hpcgen.data.reading import DataFiles
+from hpcgen.files import checksums
+from hpcgen.files.reading import attempt, content, has_checksums
+from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.partition import Partition
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+logger = logging.getLogger(__name__)
+
+# Rows that are read at a time.
+ROWS_AT_A_TIME = 4096
+
+
+def describe(path: Path, comm: "MPI.Comm") -> None:
+    """Log what a data file holds, after reading all of it. The ranks divide the reading.
+
+    Collective over `comm`. Raises DamagedError, or InputError for rows that cannot be used.
+    """
+    with agree(comm), open_data(path) as file, DataFiles([path]) as data:
+        samples = file["samples"]
+        attributes = attempt(path, "its attributes", lambda: dict(file.attrs))
+        others = [f"/{name} {file[name].shape}" for name in content(file) if name != "samples"]
+        checked = has_checksums(file)
+        title = f"{len(samples):,} samples of {' x '.join(map(str, samples.shape[1:]))} {samples.dtype}"
+        mine = Partition.even(data.rows, comm.size).slice(comm.rank)
+        for start in range(mine.start, mine.stop, ROWS_AT_A_TIME):
+            data.read(start, min(start + ROWS_AT_A_TIME, mine.stop))
+    if checked:
+        checksums.verify(path, comm)
+    logger.info("%s: data file, %s", path, title)
+    for name in ("kind", "source", "low", "high"):
+        logger.info("  %-8s%s", name, attributes.get(name, "not given"))
+    for name in sorted(attributes.keys() & {"units", "rate", "noise"}):
+        logger.info("  %-8s%s", name, attributes[name])
+    for other in others:
+        logger.info("  %s", other)
+    if checked:
+        logger.info("  whole: every checksum holds, every number is finite")
+    else:
+        logger.info("  no checksums (not made by hpcgen); every number is finite")

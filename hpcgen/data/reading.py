@@ -1,0 +1,135 @@
+"""Data files, one or several as one, read by rows."""
+
+import math
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from hpcgen.data.checks import CHECKS
+from hpcgen.data.opening import fingerprint, open_data, schema_of
+from hpcgen.data.rows import Rows
+from hpcgen.data.schema import Schema
+from hpcgen.errors import InputError
+from hpcgen.files import checksums
+from hpcgen.files.reading import attempt, has_checksums
+from hpcgen.parallel.partition import Partition
+
+
+class DataFiles:
+    """One data file, or several as one, open for reading: their rows follow each other.
+
+    Attributes: `schema`, without what only all rows together tell (classes, inputs, outputs; low and high are
+    None unless all files declare them), `rows`, the columns' `names`, and `fingerprint`, which tells data
+    from other data. Raises InputError.
+    """
+
+    def __init__(self, paths: Sequence[Path | str]) -> None:
+        with ExitStack() as stack:
+            self._files = [stack.enter_context(open_data(path)) for path in paths]
+            self.names = [name for name in Rows._fields if name in self._files[0]]
+            schemas = [
+                attempt(file.filename, "its attributes", lambda file=file: schema_of(file))
+                for file in self._files
+            ]
+            for path, file, schema in zip(paths, self._files, schemas):
+                self._require_same(paths[0], path, file, schemas[0], schema)
+            ranges = [(schema.low, schema.high) for schema in schemas]
+            known = all(low is not None for low, _ in ranges)
+            low, high = (
+                (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
+            )
+            self.schema = replace(schemas[0], low=low, high=high)
+            self._parts = Partition(len(file["samples"]) for file in self._files)
+            self.rows = self._parts.total
+            self.fingerprint = "; ".join(map(fingerprint, self._files))
+            self._stack = stack.pop_all()
+
+    def __enter__(self) -> "DataFiles":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def _require_same(self, first_path, path, file, first, schema):
+        names = [name for name in Rows._fields if name in file]
+        mine, theirs = replace(schema, low=None, high=None), replace(first, low=None, high=None)
+        shapes = [{name: f[name].shape[1:] for name in names if name in f} for f in (file, self._files[0])]
+        if (mine, names, shapes[0]) != (theirs, self.names, shapes[1]):
+            raise InputError(
+                f"{path}: not the same kind of rows as {first_path}; data files used as one must agree in all"
+            )
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """Return the array of that name that stands beside the rows of every file, and is the same in all, or
+        None."""
+        arrays = [file[name][...] if name in file else None for file in self._files]
+        same = all(array is not None and np.array_equal(array, arrays[0]) for array in arrays)
+        return arrays[0] if same else None
+
+    def width(self, name: str) -> int:
+        """Return the numbers in a row of a column."""
+        return math.prod(self._files[0][name].shape[1:])
+
+    @property
+    def row_bytes(self) -> int:
+        return sum(self.width(name) * self._files[0][name].dtype.itemsize for name in self.names)
+
+    def read(
+        self,
+        start: int,
+        stop: int,
+        names: Sequence[str] = Rows._fields,
+        region: tuple[slice, ...] = (),
+    ) -> Rows:
+        """Return rows [start, stop) of the columns `names`, verified if the files have checksums, and finite.
+
+        `region` has a slice for each of the first axes of a sample: then that part of the samples is read.
+        """
+        wanted = [name for name in Rows._fields if name in self.names and name in names]
+        # An empty selection is read too: it keeps the shape of a row.
+        pieces = list(self._parts.pieces(start, stop)) or [(0, slice(0, 0), slice(0, 0))]
+        return Rows.joined(
+            [
+                self._rows(self._files[part], inside, {name: region * (name == "samples") for name in wanted})
+                for part, inside, _ in pieces
+            ]
+        )
+
+    def _rows(self, file: h5py.File, rows: slice, wanted: dict[str, tuple[slice, ...]]) -> Rows:
+        columns = {name: _column(file, name, rows, region, self.schema) for name, region in wanted.items()}
+        return Rows(**{name: columns.get(name) for name in Rows._fields})  # type: ignore[arg-type]
+
+
+def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: Path | str) -> None:
+    """Raise InputError unless the samples of `files` (at `path`) are of the kind that `owner`, a checkpoint,
+    was trained on."""
+    mine, theirs = files.schema, schema
+    for name in ("shape", "dtype", "kind", "vocabulary", "rate"):
+        if getattr(mine, name) != getattr(theirs, name):
+            if name == "vocabulary":
+                raise InputError(
+                    f"{path}: has another vocabulary than the data of {owner}; prepare both together"
+                )
+            raise InputError(
+                f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for {owner}"
+            )
+
+
+def paths_of(path: str | list[str]) -> list[str]:
+    """Return the list of paths that data.path stands for."""
+    return [path] if isinstance(path, str) else list(path)
+
+
+def _column(file: h5py.File, name: str, rows: slice, region: tuple[slice, ...], schema: Schema) -> np.ndarray:
+    if has_checksums(file):
+        values = checksums.read(file, name, rows.start, rows.stop, region)
+    else:
+        values = attempt(file.filename, f"/{name}", lambda: file[name][(rows, *region)])
+    return CHECKS[name](file.filename, values, rows.start, schema)

@@ -1,0 +1,30 @@
+"""Rows of a data file."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Rows(NamedTuple):
+    """Rows as they lie in a data file: samples (n, ...), and inputs (n, p) and labels (n,) or None."""
+
+    samples: np.ndarray
+    inputs: np.ndarray | None = None
+    labels: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Rows":
+        """Return the Rows of function(column) for each column that is there."""
+        return Rows(*(None if column is None else function(column) for column in self))
+
+    @classmethod
+    def joined(cls, parts: "list[Rows]") -> "Rows":
+        """Return the Rows of several, one after the other."""
+        return (
+            parts[0]
+            if len(parts) == 1
+            else cls(*(None if c[0] is None else np.concatenate(c) for c in zip(*parts)))
+        )

@@ -1,0 +1,34 @@
+"""The one writer of data files."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpcgen.files import writing
+from hpcgen.files.slabs import Slab
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+FORMAT = "hpcgen-data"
+# Version 2: large rows have checksums in boxes (`hpcgen.files.checksums`).
+VERSION = 2
+
+
+def write_data(
+    path: Path,
+    comm: "MPI.Comm",
+    slabs: Mapping[str, Slab],
+    kind: str,
+    source: str,
+    low: float,
+    high: float,
+    attributes: Mapping[str, str | int | float],
+) -> None:
+    """Write a data file: `slabs` by dataset (samples, and what stands beside them), and further attributes.
+
+    The samples lie in [low, high]. `kind` is that of `Schema`, `source` says where the rows come from.
+    Collective over `comm`. Raises as `hpcgen.files.writing.write`.
+    """
+    known = {"format": FORMAT, "version": VERSION, "kind": kind, "source": source, "low": low, "high": high}
+    writing.write(path, comm, {**known, **attributes}, slabs)

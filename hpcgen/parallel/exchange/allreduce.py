@@ -1,0 +1,53 @@
+"""The sum by MPI_Allreduce."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpcgen.arrays import Array
+from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.exchange.exchange import Exchange
+from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.partition import Partition
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+class AllreduceExchange(Exchange):
+    """The sum by MPI_Allreduce in place, in an order that the MPI library chooses: exact up to rounding.
+
+    Every rank updates the whole state.
+    """
+
+    def __init__(
+        self, comm: "MPI.Comm", layout: Layout, lanes: Partition, make: Callable[[], Vector]
+    ) -> None:
+        super().__init__(comm, layout, lanes, make)
+        self.ownership = Ownership.even(layout.buffers.stop, 1, 0)
+        self.written = Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        self._sum: Vector | None = None
+
+    def add(self, lane: int, vector: Vector) -> None:
+        if self._sum is None:
+            self._sum = vector
+        else:
+            self._sum.data += vector.data
+            self._free.append(vector)
+
+    def reduce(self) -> tuple[Array, dict[str, float]]:
+        from mpi4py import MPI
+
+        total, self._sum = self._sum, None
+        assert total is not None, "a rank has a lane at least"
+        self.comm.Allreduce(MPI.IN_PLACE, total.data)
+        self._free.append(total)
+        return self.ownership.take(total.data), self._statistics(total.data[self.layout.statistics])
+
+    def gather(self, state: Array) -> None:
+        """Do nothing: every rank has updated the whole state."""
+
+    def collect(self, values: np.ndarray) -> np.ndarray:
+        """Return `values`: every rank owns the whole."""
+        return values

@@ -1,0 +1,105 @@
+"""The exact sum: no bit depends on the ranks."""
+
+from collections.abc import Callable
+
+import numpy as np
+from mpi4py import MPI
+
+from hpcgen.arrays import Array, empty
+from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.exchange.exchange import Exchange, complete
+from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.tree import TreeSum, cover
+
+
+class ExactExchange(Exchange):
+    """The sum in the fixed tree of `hpcgen.parallel.tree`.
+
+    Each rank adds what it can of the tree from its own lanes. Then it receives from every other rank the
+    numbers that it owns, together with the statistics, and completes the tree on them. Only the owner updates
+    a number: optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al.
+    2020, arXiv:1910.02054).
+
+    `ownership` may be any that covers the state. Without it each rank owns one range.
+    """
+
+    def __init__(
+        self,
+        comm: MPI.Comm,
+        layout: Layout,
+        lanes: Partition,
+        make: Callable[[], Vector],
+        ownership: Ownership | None = None,
+    ) -> None:
+        super().__init__(comm, layout, lanes, make)
+        self.ownership = self.written = ownership or Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        self._tree: TreeSum[Vector] = TreeSum(lanes.total, _add_vectors, self._free.append)
+        # A rank is sent two things of a vector at once: the numbers that it owns, and the statistics.
+        statistics = slice(layout.buffers.stop, layout.size)
+        self._to = [_datatype([*mine, statistics]) for mine in self.ownership.ranges]
+        self._length = self.ownership.size
+        self._foreign = [
+            (rank, tag, lo, hi, empty(self._length + statistics.stop - statistics.start))
+            for rank in range(comm.size)
+            if rank != comm.rank
+            for tag, (lo, hi) in enumerate(_nodes(lanes, rank))
+        ]
+
+    def close(self) -> None:
+        for datatype in self._to:
+            datatype.Free()
+
+    def add(self, lane: int, vector: Vector) -> None:
+        self._tree.push(lane, lane + 1, vector)
+
+    def reduce(self) -> tuple[Array, dict[str, float]]:
+        comm = self.comm
+        others = [rank for rank in range(comm.size) if rank != comm.rank]
+        own = self._tree.take()
+        requests = [comm.Irecv(array, rank, tag) for rank, tag, _, _, array in self._foreign]
+        requests += [
+            comm.Isend([vector.data, 1, self._to[rank]], rank, tag)
+            for rank in others
+            for tag, (_, _, vector) in enumerate(own)
+        ]
+        MPI.Request.Waitall(requests)
+        pieces = [
+            (lo, hi, (array[: self._length], array[self._length :])) for _, _, lo, hi, array in self._foreign
+        ]
+        pieces += [
+            (lo, hi, (self.ownership.take(v.data), v.data[self.layout.statistics])) for lo, hi, v in own
+        ]
+        tree: TreeSum[tuple[Array, Array]] = TreeSum(self.lanes.total, _add_pieces)
+        for piece in sorted(pieces, key=lambda piece: piece[0]):
+            tree.push(*piece)
+        self._free += [vector for _, _, vector in own]
+        ((_, _, (sums, statistics)),) = tree.take()
+        return sums, self._statistics(statistics)
+
+    def gather(self, state: Array) -> None:
+        complete(self.comm, state, self.ownership)
+
+    def collect(self, values: np.ndarray) -> np.ndarray:
+        return np.concatenate(self.comm.allgather(values))
+
+
+def _datatype(ranges: list[slice]) -> MPI.Datatype:
+    """Return the MPI type of these ranges of a vector of float32."""
+    lengths, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
+    return MPI.FLOAT.Create_indexed(lengths, starts).Commit()
+
+
+def _nodes(lanes: Partition, rank: int) -> list[tuple[int, int]]:
+    """Return the nodes of the tree that make up the lanes of a rank."""
+    mine = lanes.slice(rank)
+    return cover(mine.start, mine.stop, 0, lanes.total)
+
+
+def _add_vectors(left: Vector, right: Vector) -> None:
+    left.data += right.data
+
+
+def _add_pieces(left: tuple[Array, Array], right: tuple[Array, Array]) -> None:
+    for a, b in zip(left, right, strict=True):
+        a += b

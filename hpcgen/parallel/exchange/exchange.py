@@ -1,0 +1,77 @@
+"""What every exchange is."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hpcgen.arrays import Array
+from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.partition import Partition
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+class Exchange(ABC):
+    """The sum of one player's lane gradients over all ranks, and who owns which part of it.
+
+    `vector()` lends a Vector of the player's layout. `add(lane, vector)` takes it back with the sums of a
+    lane in it, lanes in ascending order. `reduce()` returns the sums over all lanes. After the optimizer's
+    step `gather(state)` completes a state vector, of which each rank has updated what it owns.
+
+    `ownership` says which ranges of the state (parameters and buffers) this rank updates. `written` says
+    which ranges it writes to a checkpoint: there each number has one writer, even if several ranks update it.
+    """
+
+    ownership: Ownership
+    written: Ownership
+
+    def __init__(
+        self, comm: "MPI.Comm", layout: Layout, lanes: Partition, make: Callable[[], Vector]
+    ) -> None:
+        self.comm, self.layout, self.lanes = comm, layout, lanes
+        self._make = make
+        self._free: list[Vector] = []
+
+    def vector(self) -> Vector:
+        """Lend a Vector, whose numbers are not set."""
+        return self._free.pop() if self._free else self._make()
+
+    @abstractmethod
+    def add(self, lane: int, vector: Vector) -> None:
+        """Take back a Vector that holds the sums of a lane."""
+
+    @abstractmethod
+    def reduce(self) -> tuple[Array, dict[str, float]]:
+        """Return the sums over all lanes: of the numbers that this rank owns, packed, and of the statistics.
+
+        Collective over `comm`. The next `add` may overwrite the array.
+        """
+
+    @abstractmethod
+    def gather(self, state: Array) -> None:
+        """Complete `state` on every rank from the numbers that the ranks own. Collective over `comm`."""
+
+    @abstractmethod
+    def collect(self, values: np.ndarray) -> np.ndarray:
+        """Return the `values` of all owners, rank after rank. Collective over `comm`."""
+
+    def close(self) -> None:
+        """Release what the exchange holds."""
+
+    def _statistics(self, sums: Array) -> dict[str, float]:
+        """Return the statistics by name."""
+        return dict(zip(self.layout.names(self.layout.statistics), sums.tolist(), strict=True))
+
+
+def complete(comm: "MPI.Comm", vector: Array, ownership: Ownership) -> None:
+    """Complete `vector` on every rank from the numbers that the ranks own. Collective over `comm`."""
+    from mpi4py import MPI
+
+    for turn in range(max(map(len, ownership.ranges), default=0)):
+        ranges = [mine[turn] if turn < len(mine) else slice(0, 0) for mine in ownership.ranges]
+        counts, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
+        comm.Allgatherv(MPI.IN_PLACE, [vector, counts, starts, MPI.FLOAT])

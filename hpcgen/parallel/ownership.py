@@ -1,0 +1,104 @@
+"""Which ranges of a player's flat vector each rank owns. Arithmetic, no MPI.
+
+An exchange makes an Ownership. The optimizer, the checkpoint and the norms of tensors ask it, and compute
+nothing of their own. A rank may own several ranges, in any order, or none. It keeps the numbers that it owns
+packed: one range after the other, in one array.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+
+from hpcgen.arrays import Array
+from hpcgen.parallel.partition import OWNERSHIP_BLOCK, Partition
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The numbers [start, stop) of a vector, which the rank `owner` keeps from position `packed` on."""
+
+    start: int
+    stop: int
+    owner: int
+    packed: int
+
+
+class Ownership:
+    """The ranges of a vector that each rank owns: `ranges[rank]` are slices. Together they cover each number
+    once.
+
+    `rank` is this rank.
+    """
+
+    def __init__(self, ranges: Sequence[Sequence[slice]], rank: int) -> None:
+        self.rank = rank
+        self.ranges = [[r for r in mine if r.stop > r.start] for mine in ranges]
+        self.pieces = sorted(self._all_pieces(), key=lambda piece: piece.start)
+        # The pieces of this rank, in their packed order.
+        self.mine = sorted((p for p in self.pieces if p.owner == rank), key=lambda piece: piece.packed)
+
+    @classmethod
+    def even(cls, size: int, ranks: int, rank: int) -> "Ownership":
+        """Return the ownership in which each rank owns one range of whole blocks, in the order of the
+        ranks."""
+        parts = Partition.even(size, ranks, OWNERSHIP_BLOCK)
+        return cls([[parts.slice(owner)] for owner in range(ranks)], rank)
+
+    def _all_pieces(self) -> Iterator[Piece]:
+        for owner, mine in enumerate(self.ranges):
+            lengths = [r.stop - r.start for r in mine]
+            for r, packed in zip(mine, accumulate(lengths, initial=0), strict=False):
+                yield Piece(r.start, r.stop, owner, packed)
+
+    @property
+    def size(self) -> int:
+        """How many numbers this rank owns."""
+        return sum(piece.stop - piece.start for piece in self.mine)
+
+    def within(self, section: slice) -> "Ownership":
+        """Return the ownership of one section of the vector, such as `layout.parameters`."""
+
+        def cut(r: slice) -> slice:
+            return slice(max(r.start, section.start), min(r.stop, section.stop))
+
+        return Ownership([[cut(r) for r in mine] for mine in self.ranges], self.rank)
+
+    def take(self, vector: Array) -> Array:
+        """Return this rank's numbers of a whole vector, packed: a view if they lie in one range, else a
+        copy."""
+        views = [vector[piece.start : piece.stop] for piece in self.mine]
+        if len(views) == 1:
+            return views[0]
+        return np.concatenate(views) if views else vector[:0]
+
+    def put(self, vector: Array, values: Array) -> None:
+        """Write this rank's numbers, packed, into a whole vector. A view that `take` returned stands there
+        already."""
+        for piece in self.mine:
+            target = vector[piece.start : piece.stop]
+            source = values[piece.packed : piece.packed + len(target)]
+            if not np.may_share_memory(target, source):
+                target[...] = source
+
+    def pick(self, values: Array, section: slice) -> Array:
+        """Return the part of this rank's packed numbers that lies in a section: a view if it is one run."""
+        runs = []
+        for piece in self.mine:
+            first, last = max(piece.start, section.start), min(piece.stop, section.stop)
+            if first < last:
+                start = piece.packed + first - piece.start
+                runs.append(slice(start, start + last - first))
+        if len(runs) == 1:
+            return values[runs[0]]
+        return np.concatenate([values[run] for run in runs]) if runs else values[:0]
+
+    def locate(self, start: int, stop: int) -> Iterator[tuple[slice, slice]]:
+        """Yield (slice of [start, stop), slice of the packed numbers) for what this rank owns of [start,
+        stop)."""
+        for piece in self.mine:
+            first, last = max(piece.start, start), min(piece.stop, stop)
+            if first < last:
+                inside = piece.packed + first - piece.start
+                yield slice(first - start, last - start), slice(inside, inside + last - first)

@@ -1,0 +1,156 @@
+"""The run folder: who may write there, what a run finds there, and what it refuses to mix."""
+
+import fcntl
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic, sleep
+from typing import IO, TYPE_CHECKING
+
+from hpcgen.checkpoints.folder import candidates, checkpoint_name, damaged
+from hpcgen.config.differences import differences
+from hpcgen.config.reading import load_config
+from hpcgen.config.sections import Config
+from hpcgen.errors import InputError, RunError
+from hpcgen.files.replacing import replace_text, require_short, tidy
+from hpcgen.parallel.agreement import agree
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+logger = logging.getLogger(__name__)
+
+# How long a run waits for another one to leave its folder: the ranks of a job that was just killed take a
+# moment.
+LOCK_SECONDS = 3.0
+# What a run writes into its folder. --fresh moves it aside.
+CONTENT = ("config.toml", "metrics.csv", "samples", "checkpoints")
+
+
+class RunFolder:
+    """The folder of one run. Rank 0 holds its lock, and alone calls the methods."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock: IO[str] | None = None
+
+    @contextmanager
+    def locked(self, comm: "MPI.Comm") -> Iterator[None]:
+        """Hold the folder for this run until it ends, however it ends. A second run is refused.
+
+        Collective over `comm`. Raises InputError.
+        """
+        with agree(comm):
+            if comm.rank == 0:
+                with self._writable():
+                    self.path.mkdir(parents=True, exist_ok=True)
+                    self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 (held until the run ends)
+                self._hold(self._lock)
+        try:
+            yield
+        finally:
+            if self._lock:
+                self._lock.close()
+
+    def _hold(self, lock: IO[str]) -> None:
+        """Take the lock. File systems without locks do without."""
+        deadline = monotonic() + LOCK_SECONDS
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if monotonic() > deadline:
+                    lock.close()
+                    raise InputError(
+                        f"{self.path}: another run is writing there; wait for it, or choose another --run folder"
+                    ) from None
+                sleep(0.1)
+            except OSError:
+                return None
+
+    def require_there(self) -> None:
+        """Raise RunError if the folder was moved or removed: another run may have made a new one in its
+        place."""
+        if self._lock is None:
+            return
+        try:
+            found, mine = os.stat(self.path / ".lock"), os.fstat(self._lock.fileno())
+            there = (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
+        except FileNotFoundError:
+            there = False
+        if not there:
+            raise RunError(
+                f"{self.path}: the run folder was moved or removed while the run was writing there; nothing more is "
+                "written; put it back and run again to go on from its newest checkpoint"
+            )
+
+    @contextmanager
+    def _writable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: cannot write there: {error.strerror}; choose another --run folder"
+            ) from None
+
+    def enter(self, config: Config, fresh: bool) -> list[Path]:
+        """Check the folder against the configuration, tidy it, and return its checkpoints, newest first.
+
+        With `fresh` move aside what an earlier run left. Raises InputError.
+        """
+        require_short(self.path / "checkpoints" / checkpoint_name(config.train.steps))
+        with self._writable():
+            if fresh:
+                self._set_aside()
+            self._require_same_run(config)
+            for name in ("checkpoints", "samples"):
+                (self.path / name).mkdir(exist_ok=True)
+                tidy(self.path / name, locked=True)
+            tidy(self.path, locked=True)
+        found, broken = candidates(self.path), damaged(self.path)
+        if broken and not found:
+            raise InputError(
+                f"{self.path}: its checkpoints are damaged ({', '.join(path.name for path in broken)}) and none is "
+                "whole; start over with --fresh, or choose another --run folder"
+            )
+        return found
+
+    def _require_same_run(self, config: Config) -> None:
+        """Raise InputError if config.toml differs in what changes the mathematics.
+
+        A config.toml that cannot be read, after a power cut for example, is no obstacle: the checkpoints hold
+        the configuration too.
+        """
+        path = self.path / "config.toml"
+        if not path.exists():
+            return
+        try:
+            recorded = load_config(path)
+        except InputError as error:
+            logger.warning("%s; it is written anew, and the run compared with its checkpoint", error)
+            return
+        changed = differences(config, recorded)
+        if changed:
+            raise InputError(
+                f"{self.path}: was run with another configuration ({'; '.join(changed)}); "
+                "set these keys as they were, choose another --run folder, or start over with --fresh"
+            )
+
+    def record(self, config: Config) -> None:
+        """Write config.toml, whole."""
+        with self._writable():
+            replace_text(self.path / "config.toml", config.toml())
+
+    def _set_aside(self) -> None:
+        """Move what an earlier run left in the folder to its subfolder old-N: --fresh loses nothing."""
+        present = [self.path / name for name in CONTENT if (self.path / name).exists()]
+        if present:
+            number = 1
+            while (self.path / f"old-{number}").exists():
+                number += 1
+            aside = self.path / f"old-{number}"
+            aside.mkdir()
+            for path in present:
+                path.rename(aside / path.name)

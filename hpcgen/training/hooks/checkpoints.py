@@ -1,0 +1,35 @@
+"""Checkpoints of the run."""
+
+from typing import TYPE_CHECKING
+
+from hpcgen.checkpoints.folder import candidates, checkpoint_name
+from hpcgen.parallel.agreement import agree
+from hpcgen.training.folder import RunFolder
+from hpcgen.training.hooks.hook import Hook, due
+
+if TYPE_CHECKING:
+    from hpcgen.training.loop import Training
+    from hpcgen.training.schedule import Statistics
+
+
+class Checkpoints(Hook):
+    """Write checkpoints/step-NNNNNNNN.h5 every `config.checkpoint.every` steps and after the last one.
+
+    The newest `config.checkpoint.keep` stay.
+    """
+
+    def __init__(self, folder: RunFolder) -> None:
+        self._folder = folder
+
+    def __call__(self, training: "Training", statistics: "Statistics", last: bool) -> None:
+        config = training.config.checkpoint
+        if not due(config.every, training, last):
+            return
+        comm = training.mesh.world
+        with agree(comm):
+            if comm.rank == 0:
+                self._folder.require_there()
+        training.save(self._folder.path / "checkpoints" / checkpoint_name(training.step))
+        if comm.rank == 0 and config.keep:
+            for path in candidates(self._folder.path)[config.keep :]:
+                path.unlink(missing_ok=True)

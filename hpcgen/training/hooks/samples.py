@@ -1,0 +1,54 @@
+"""Samples of the model while it trains."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hpcgen.data.schema import Schema
+from hpcgen.files.replacing import refusals
+from hpcgen.sampling import showing
+from hpcgen.sampling.origins import Prior, generate
+from hpcgen.training.folder import RunFolder
+from hpcgen.training.hooks.hook import Hook, due
+
+if TYPE_CHECKING:
+    from hpcgen.training.loop import Training
+    from hpcgen.training.schedule import Statistics
+
+
+class Samples(Hook):
+    """Draw samples/step-NNNNNNNN.png every `config.samples.every` steps and after the last one. Rank 0 draws.
+
+    Text goes to a .txt file, audio to a .wav file.
+    """
+
+    def __init__(self, folder: RunFolder, schema: Schema) -> None:
+        self._folder, self._ending = folder, showing.natural(schema)
+
+    def path(self, step: int) -> Path:
+        """Return the path of the samples that are drawn after a step."""
+        return self._folder.path / "samples" / f"step-{step:08d}{self._ending}"
+
+    def begin(self, training: "Training") -> None:
+        """Draw the samples that a killed run did not draw."""
+        last = training.step == training.config.train.steps
+        if training.step and due(training.config.samples.every, training, last):
+            comm = training.mesh.world
+            if comm.bcast(comm.rank == 0 and not self.path(training.step).exists()):
+                self._draw(training)
+
+    def __call__(self, training: "Training", statistics: "Statistics", last: bool) -> None:
+        if due(training.config.samples.every, training, last):
+            self._draw(training)
+
+    def _draw(self, training: "Training") -> None:
+        """Draw the samples that `hpcgen sample` gives for the run's seed. Collective."""
+        theta = training.sampled()
+        if training.mesh.world.rank:
+            return
+        self._folder.require_there()
+        config, schema, path = training.config, training.shards.schema, self.path(training.step)
+        samples = generate(
+            training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count
+        )
+        with refusals(path):
+            showing.save(samples, path, schema, self._ending)

@@ -1,0 +1,89 @@
+"""The turns of a step: who computes on which batch, what is kept for whom, and when all ranks stop."""
+
+from collections.abc import Callable, Mapping
+
+from hpcgen.models.batch import Batch
+from hpcgen.models.model import Model
+from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.threads import Workers
+from hpcgen.training.player import Player
+from hpcgen.training.stopwatch import Stopwatch
+
+# The statistic in which a rank's wish to stop rides.
+STOP = "stop"
+
+Statistics = dict[str, dict[str, float]]
+
+
+class Schedule:
+    """The turns that the players take in each step, on this rank's `lanes`.
+
+    A player's turn computes the gradient of each lane, several at a time in the threads of `workers`, and
+    ends with the player's update. What one turn leaves in a lane's Batch, the next turn on the same batch may
+    take; with `recompute` it is dropped and computed again. `batch(draw, lane)` makes the Batch of that
+    number, which counts over the run.
+
+    A rank that was asked to stop says so in a statistic of every gradient. The sum over all ranks tells all
+    of them: they stop after the same step, and no further collective is needed.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        players: Mapping[str, Player],
+        lanes: range,
+        workers: Workers,
+        batch: Callable[[int, int, int], Batch],
+        watch: Stopwatch,
+        recompute: bool = False,
+    ) -> None:
+        self._model, self._players, self._lanes = model, players, lanes
+        self.workers = workers
+        self._make_batch, self._watch, self._recompute = batch, watch, recompute
+        self._draws = 1 + max(draw for _, draw in model.turns)
+
+    @staticmethod
+    def layout(layout: Layout) -> Layout:
+        """Return the layout of a player's gradients: the model's, with the statistic that asks to stop."""
+        return layout.with_statistics(**{STOP: ()})
+
+    def step(self, step: int, stop: bool) -> tuple[Statistics, bool]:
+        """Let the players take their turns in the step that follows `step` steps.
+
+        `stop` says whether this rank was asked to stop. Return {player: {statistic: mean over the samples}}
+        of each player's last turn, and whether any rank was asked to stop. Collective over the players'
+        exchanges.
+        """
+        statistics: Statistics = {}
+        batches: dict[int, Batch] = {}
+        drawn, stopping = None, False
+        for name, draw in self._model.turns:
+            if draw != drawn:
+                with self._watch("data"):
+                    batches, drawn = self._batches(step, draw), draw
+            statistics[name] = self._turn(name, batches, step, stop)
+            stopping |= statistics[name].pop(STOP) > 0
+        return statistics, stopping
+
+    def _batches(self, step: int, draw: int) -> dict[int, Batch]:
+        return {lane: self._make_batch(step, step * self._draws + draw, lane) for lane in self._lanes}
+
+    def _turn(self, name: str, batches: dict[int, Batch], step: int, stop: bool) -> dict[str, float]:
+        player = self._players[name]
+        theta = {name: player.state.theta for name, player in self._players.items()}
+
+        def gradient(task: tuple[int, Vector]) -> tuple[int, Vector]:
+            lane, grad = task
+            statistics, backward = self._model.objective(name, theta, batches[lane])
+            backward(grad)
+            for statistic, value in {**statistics, STOP: stop}.items():
+                grad[statistic][...] = value
+            if self._recompute:
+                batches[lane].kept.clear()
+            return lane, grad
+
+        with self._watch("compute"):
+            tasks = ((lane, player.exchange.vector()) for lane in batches)
+            for lane, grad in self.workers.each(gradient, tasks):
+                player.exchange.add(lane, grad)
+        return player.update(step, self._watch)
