@@ -1,7 +1,9 @@
 """Train the seeds' networks on one core with hpcgen and with PyTorch, alternating: samples/s, their ratio,
 peak memory, GF/s.
 
-    python benchmarks/engine.py --torch PYTHON            PYTHON: an interpreter that has torch (pip install torch==2.13.0)
+    python benchmarks/engine.py --torch PYTHON
+
+PYTHON is an interpreter that has torch (pip install torch==2.13.0).
     python benchmarks/engine.py --torch PYTHON --nets dcgan28 dcgan64 --rounds 15
 
 Each form of PyTorch (eager and compiled, channels_last and not) and hpcgen are processes of one thread that
@@ -103,7 +105,8 @@ def measure(net, options):
 
 def row(net, result):
     mine = result["forms"]["hpcgen"]
-    text = f"{net:8} batch {result['batch']:3}  hpcgen {mine['samples/s']:9,.1f} samples/s {mine['MiB']:4.0f} MiB  "
+    text = f"{net:8} batch {result['batch']:3}  hpcgen {mine['samples/s']:9,.1f} samples/s "
+    text += f"{mine['MiB']:4.0f} MiB  "
     text += f"{result['GF/s']:4.0f} GF/s = {100 * result['GF/s'] / result['sgemm']:3.0f} % of sgemm's {result['sgemm']:.0f}"
     if "best" in result:
         ratios, other = sorted(result["ratios"]), result["forms"][result["best"]]

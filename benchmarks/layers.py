@@ -1,7 +1,9 @@
 """Time each layer of the seeds' networks, forward and backward, in hpcgen and in PyTorch, alternating, on one
 core.
 
-    python benchmarks/layers.py --torch PYTHON        PYTHON: an interpreter that has torch (pip install torch==2.13.0)
+    python benchmarks/layers.py --torch PYTHON
+
+PYTHON is an interpreter that has torch (pip install torch==2.13.0).
 
 Backward gives both the derivative in x and those in the weights. GF/s counts the direct form of the product.
 The ratio is PyTorch's time (the better of its two memory formats) over hpcgen's, forward and backward

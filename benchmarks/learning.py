@@ -1,10 +1,12 @@
 """What the models learn, on real data, in minutes on two cores: figures of each, beside PyTorch's or a
 simpler model's.
 
-    python benchmarks/learning.py --torch PYTHON          PYTHON: an interpreter that has torch (pip install torch==2.13.0)
+    python benchmarks/learning.py --torch PYTHON
+
+PYTHON is an interpreter that has torch (pip install torch==2.13.0).
     python benchmarks/learning.py --only rvae linear      those that need no torch
 
-vae     the digits, 28 x 28: the evidence lower bound of held-out digits, of hpcgen's and PyTorch's network, five seeds each
+vae     the digits, 28 x 28: the evidence lower bound of held-out digits, hpcgen and PyTorch, five seeds each
 gan     the digits, 8 x 8: the Frechet distance of mlpgan, of hpcgen's and PyTorch's, five seeds each
 rvae    English text: bits a character of licences held out, beside a unigram and a bigram model of the others
 linear  theta beside the true one and least squares

@@ -23,7 +23,7 @@ def race(run, about):
 
 def environment(keep_kernel):
     """Return the environment of a racer: one thread, and OPENBLAS_CORETYPE only if `keep_kernel`."""
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {
         name: value for name, value in os.environ.items() if keep_kernel or name != "OPENBLAS_CORETYPE"
     } | one

@@ -118,7 +118,8 @@ def parse():
         or options.lanes < options.ranks[-1]
     ):
         parser.error(
-            "ranks, --repeats and --lanes-per-rank must be at least 1, --lanes at least the largest rank count"
+            "ranks, --repeats and --lanes-per-rank must be at least 1, --lanes at least the largest rank "
+            "count"
         )
     if any(setting.startswith(("train.steps", "train.lanes", "data.path")) for setting in options.settings):
         parser.error("instead of --set, use --steps, --lanes, --lanes-per-rank and --data")
@@ -164,7 +165,8 @@ def start_up(options):
             found = json.loads(launch(options, n, *probe)[1].splitlines()[-1])
             if found["place"]["ranks"] != n:
                 sys.exit(
-                    f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another MPI's --launcher?"
+                    f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another "
+                    "MPI's --launcher?"
                 )
             row["import"].append(found["import"])
             row |= found["place"]

@@ -1,7 +1,7 @@
 """Train mlpgan on data in memory and on the same data read in blocks, alternating: samples/s, their ratio,
 peak memory.
 
-    python benchmarks/streaming.py                 300,000 samples of 28 x 28 bytes over 8 lanes, in blocks of 1 MiB
+    python benchmarks/streaming.py  300,000 samples of 28 x 28 bytes over 8 lanes, in blocks of 1 MiB
     python benchmarks/streaming.py --rows 2000000 --block 8
 
 Writes the data file to --folder (default: a temporary one) and results/streaming.json.

@@ -99,6 +99,7 @@ def environment():
 
     blas = [info for info in threadpool_info() if info["user_api"] == "blas"]
     own = [info for info in blas if "numpy" in info["filepath"]] or blas  # SciPy may have brought another
+    with_mpi = "with" if h5py.get_config().mpi else "without"
     products = [
         f"{info['internal_api']} {info['version']} {info.get('architecture', '')}".strip() for info in own
     ]
@@ -110,7 +111,7 @@ def environment():
         "blas": ", ".join(products) or "unknown",
         "kernels": kernels.name(),
         "malloc": _malloc,
-        "h5py": f"{h5py.__version__} ({'with' if h5py.get_config().mpi else 'without'} MPI), HDF5 {h5py.version.hdf5_version}",
+        "h5py": f"{h5py.__version__} ({with_mpi} MPI), HDF5 {h5py.version.hdf5_version}",
         "mpi": MPI.Get_library_version().strip(" \0").splitlines()[0].split(",")[0],
         "machine": platform.machine(),
     }

@@ -75,7 +75,10 @@ NETWORKS = {
     "vae": ("image", 'kind = "vae"'),
     "wgan": (
         "image",
-        "kind = 'gan'\nnetwork = 'mlpgan'\nloss = 'wasserstein'\ngradient_penalty = 10.0\ndiscriminator_steps = 3",
+        (
+            "kind = 'gan'\nnetwork = 'mlpgan'\nloss = 'wasserstein'\ngradient_penalty = "
+            "10.0\ndiscriminator_steps = 3"
+        ),
     ),
     "clipped": ("image", "kind = 'gan'\nnetwork = 'dcgan28'\nloss = 'wasserstein'\nclip = 0.01\n" + NARROW),
     "spectral": (

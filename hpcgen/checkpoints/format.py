@@ -5,7 +5,8 @@
     /players/<player>/optimizer/<slot>    (n,)
     /players/<player>/average             (n,)   where the optimizer keeps a mean of past parameters
     /players/<player>/buffers, buffers_layout    where the model has running statistics
-    /schema/vocabulary (v,), /schema/inputs, /schema/outputs (2, p): mean and deviation of columns, where the data have them
+    /schema/vocabulary (v,)               of text
+    /schema/inputs, /schema/outputs (2, p)    mean and deviation of columns, where the data have inputs
     /checksums/...                        see `hpcgen.files.checksums`
 
 Attributes: format, version, step, seed, lanes, lane_size, config (the resolved run file), environment (JSON),
@@ -69,9 +70,15 @@ def schema_of(attributes: dict[str, Any], arrays: dict[str, np.ndarray]) -> Sche
         name: Columns(*map(tuple, arrays[name].tolist())) for name in ("inputs", "outputs") if name in arrays
     }
     return Schema(
-        tuple(attributes["sample_shape"]),
-        *(attributes[key] for key in ("sample_dtype", "sample_kind", "low", "high", "classes", "rate")),
-        "".join(map(chr, arrays.get("vocabulary", ()))),
-        attributes["units"],
-        **columns,
+        shape=tuple(attributes["sample_shape"]),
+        dtype=attributes["sample_dtype"],
+        kind=attributes["sample_kind"],
+        low=attributes["low"],
+        high=attributes["high"],
+        classes=attributes["classes"],
+        rate=attributes["rate"],
+        vocabulary="".join(map(chr, arrays.get("vocabulary", ()))),
+        units=attributes["units"],
+        inputs=columns.get("inputs"),
+        outputs=columns.get("outputs"),
     )

@@ -43,7 +43,8 @@ def save(path: Path, comm: "MPI.Comm", state: RunState) -> None:
 
     Collective over `comm`. Raises as `hpcgen.files.writing.write`.
     """
-    config, slabs = state.config, {}
+    config = state.config
+    slabs: dict[str, Slab] = {}
     for player, numbers in state.players.items():
         slabs |= {
             f"players/{player}/{name}": slab for name, slab in _player_slabs(numbers, comm.rank).items()
@@ -104,7 +105,8 @@ def restore(
             )
         if attributes["data"] != fingerprint:
             raise ForeignError(
-                f"data.path: not the data that {path} was trained on; give the same data, or start over with --fresh"
+                f"data.path: not the data that {path} was trained on; give the same data, or start over "
+                "with --fresh"
             )
         for player, state in players.items():
             layout, theta, group = state.theta.layout, state.theta.data, f"players/{player}"

@@ -87,7 +87,7 @@ class Parallel:
         "exact",
         choices=EXCHANGES,
         aliases=OLD_EXCHANGES,
-        help="how gradients are summed: exact has the same bits on any ranks, allreduce is equal up to rounding",
+        help="how gradients are summed: exact (the same bits on any ranks), or allreduce (up to rounding)",
     )
     weights: list[float] = setting(
         list, gt=0, help="relative speeds of the ranks, by which lanes are dealt out; empty: evenly"

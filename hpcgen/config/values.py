@@ -50,7 +50,7 @@ def value_of(key: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
     lists = [option for option in (kind, *typing.get_args(kind)) if typing.get_origin(option) is list]
     item = typing.get_args(lists[0])[0] if lists else kind
     bounds = {name: limit for name, limit in limits.items() if name in ("ge", "gt", "le", "lt")}
-    bounded = typing.Annotated[item, msgspec.Meta(**bounds)] if bounds else item
+    bounded: Any = typing.Annotated[item, msgspec.Meta(**bounds)] if bounds else item
     as_list = kind in lists or (lists and isinstance(value, list))
     try:
         result = msgspec.convert(value, list[bounded] if as_list else bounded)
@@ -123,6 +123,7 @@ def subtable(table: Mapping[str, Any], name: str, where: str = "") -> dict[str, 
     value = table.get(name, {})
     if not isinstance(value, dict):
         raise InputError(
-            f"{where + '.' if where else ''}{name} = {shown(value)}: must be a table, [{where + '.' if where else ''}{name}]"
+            f"{where + '.' if where else ''}{name} = {shown(value)}: must be a table, "
+            f"[{where + '.' if where else ''}{name}]"
         )
     return value

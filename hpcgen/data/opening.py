@@ -31,7 +31,8 @@ def _require_samples(path: Path | str, file: h5py.File) -> None:
     version = file.attrs.get("version", VERSION)
     if not (isinstance(version, (int, np.integer)) and 1 <= version <= VERSION):
         raise InputError(
-            f"{path}: data file of version {version}; this hpcgen reads up to {VERSION}: update hpcgen, or prepare it again"
+            f"{path}: data file of version {version}; this hpcgen reads up to {VERSION}: update hpcgen, "
+            "or prepare it again"
         )
     if not isinstance(file.get("samples"), h5py.Dataset):
         raise InputError(f"{path}: no dataset /samples; make a data file with 'hpcgen prepare'")
@@ -69,7 +70,8 @@ def schema_of(file: h5py.File) -> Schema:
     )
     if kind == "audio" and not (isinstance(rate, (int, np.integer)) and rate > 0):
         raise InputError(
-            f"{file.filename}: audio needs the attribute rate, samples a second; make it with 'hpcgen prepare audio'"
+            f"{file.filename}: audio needs the attribute rate, samples a second; make it with 'hpcgen "
+            "prepare audio'"
         )
     return Schema(
         samples.shape[1:],
@@ -94,7 +96,7 @@ def _vocabulary(file: h5py.File) -> str:
     points = file["vocabulary"][...]
     plain = points.dtype.kind in "iu" and points.ndim == 1 and len(np.unique(points)) == len(points)
     most = 0xFF if file.attrs.get("units") == "bytes" else 0x10FFFF
-    if not plain or np.any((points < 0) | (points > most) | ((0xD800 <= points) & (points < 0xE000))):
+    if not plain or np.any((points < 0) | (points > most) | ((points >= 0xD800) & (points < 0xE000))):
         raise InputError(
             f"{file.filename}: /vocabulary must be different code points of Unicode, or bytes; {remedy}"
         )
@@ -118,7 +120,7 @@ def fingerprint(file: h5py.File) -> str:
             else:
                 parts = [file[name][:FINGERPRINT_ROWS], file[name][-FINGERPRINT_ROWS:]]
             for part in parts:
-                crc = zlib.crc32(np.ascontiguousarray(part), crc)
+                crc = zlib.crc32(np.ascontiguousarray(part).data, crc)
         return f"{samples.shape} {samples.dtype} {crc:08x}"
 
     return attempt(file.filename, "its rows", read)
@@ -136,6 +138,7 @@ def declared_range(file: h5py.File) -> tuple[float, float] | None:
         low = high = math.nan
     if not (low < high and math.isfinite(high - low)):
         raise InputError(
-            f"{file.filename}: attributes low, high are {given[0]}, {given[1]}; they must be numbers, low < high"
+            f"{file.filename}: attributes low, high are {given[0]}, {given[1]}; they must be numbers, "
+            "low < high"
         )
     return low, high

@@ -43,7 +43,7 @@ def prepare(
     make_source: Callable[[], Source],
     path: Path | str,
     comm: "MPI.Comm",
-    options: PrepareOptions = PrepareOptions(),  # noqa: B008 (frozen)
+    options: PrepareOptions = PrepareOptions(),
 ) -> tuple[int, tuple[int, ...]]:
     """Write the data file `path` from the source that `make_source()` returns.
 
@@ -60,8 +60,9 @@ def prepare(
         _require_rows(source, source.rows)
         if options.hold_out:
             require_unread(options.hold_out, [path])
-        for target in filter(None, (path, options.hold_out)):
-            require_room(target, 0)
+        for file in (path, options.hold_out):
+            if file:
+                require_room(file, 0)
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
         rows = source.read(mine.start, mine.stop)
@@ -92,13 +93,16 @@ def prepare(
     cut = before.total - held_out
     if options.hold_out and not 0 < cut < before.total:
         raise InputError(
-            f"{source.name}: {before.total} rows cannot be divided so that {options.share} of them are held out"
+            f"{source.name}: {before.total} rows cannot be divided so that {options.share} of them are "
+            "held out"
         )
-    for target, chosen in ((path, order[:cut]), (options.hold_out, order[cut:])):
-        if target:
-            slabs = {name: slab(getattr(rows, name), chosen) for name in source.columns}
-            slabs |= {name: Slab.replicated(array, comm.rank) for name, array in source.constants.items()}
-            write_data(target, comm, slabs, source.kind, source.name, low, high, attributes)
+    parts = [(path, order[:cut])]
+    if options.hold_out:
+        parts.append((Path(options.hold_out), order[cut:]))
+    for target, chosen in parts:
+        slabs = {name: slab(getattr(rows, name), chosen) for name in source.columns}
+        slabs |= {name: Slab.replicated(array, comm.rank) for name, array in source.constants.items()}
+        write_data(target, comm, slabs, source.kind, source.name, low, high, attributes)
     return cut, source.shape
 
 

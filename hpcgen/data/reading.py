@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -32,10 +33,9 @@ class DataFiles:
             self._files = [stack.enter_context(open_data(path)) for path in paths]
             self.names = [name for name in Rows._fields if name in self._files[0]]
             schemas = [
-                attempt(file.filename, "its attributes", lambda file=file: schema_of(file))
-                for file in self._files
+                attempt(file.filename, "its attributes", partial(schema_of, file)) for file in self._files
             ]
-            for path, file, schema in zip(paths, self._files, schemas):
+            for path, file, schema in zip(paths, self._files, schemas, strict=True):
                 self._require_same(paths[0], path, file, schemas[0], schema)
             ranges = [(schema.low, schema.high) for schema in schemas]
             known = all(low is not None for low, _ in ranges)
@@ -70,8 +70,11 @@ class DataFiles:
         """Return the array of that name that stands beside the rows of every file, and is the same in all, or
         None."""
         arrays = [file[name][...] if name in file else None for file in self._files]
-        same = all(array is not None and np.array_equal(array, arrays[0]) for array in arrays)
-        return arrays[0] if same else None
+        first = arrays[0]
+        same = first is not None and all(
+            array is not None and np.array_equal(array, first) for array in arrays
+        )
+        return first if same else None
 
     def width(self, name: str) -> int:
         """Return the numbers in a row of a column."""
@@ -104,7 +107,7 @@ class DataFiles:
 
     def _rows(self, file: h5py.File, rows: slice, wanted: dict[str, tuple[slice, ...]]) -> Rows:
         columns = {name: _column(file, name, rows, region, self.schema) for name, region in wanted.items()}
-        return Rows(**{name: columns.get(name) for name in Rows._fields})  # type: ignore[arg-type]
+        return Rows(**{name: columns.get(name) for name in Rows._fields})
 
 
 def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: Path | str) -> None:
@@ -118,7 +121,8 @@ def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: 
                     f"{path}: has another vocabulary than the data of {owner}; prepare both together"
                 )
             raise InputError(
-                f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for {owner}"
+                f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for "
+                f"{owner}"
             )
 
 

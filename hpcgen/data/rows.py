@@ -1,7 +1,7 @@
 """Rows of a data file."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,9 +9,9 @@ import numpy as np
 class Rows(NamedTuple):
     """Rows as they lie in a data file: samples (n, ...), and inputs (n, p) and labels (n,) or None."""
 
-    samples: np.ndarray
-    inputs: np.ndarray | None = None
-    labels: np.ndarray | None = None
+    samples: Any
+    inputs: Any = None
+    labels: Any = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -26,5 +26,5 @@ class Rows(NamedTuple):
         return (
             parts[0]
             if len(parts) == 1
-            else cls(*(None if c[0] is None else np.concatenate(c) for c in zip(*parts)))
+            else cls(*(None if c[0] is None else np.concatenate(c) for c in zip(*parts, strict=True)))
         )

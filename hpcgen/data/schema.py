@@ -1,6 +1,7 @@
 """What a row of a data file is."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,9 @@ class Schema:
     shape: tuple
     dtype: str
     kind: str
-    low: float
-    high: float
+    # None in the schema of files that do not declare them.
+    low: Any
+    high: Any
     classes: int = 0
     rate: int = 0
     vocabulary: str = ""

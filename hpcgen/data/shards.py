@@ -117,7 +117,7 @@ class _Lane:
             order = self._order(epoch, sequence[k])
             first = offset - (ends[k] - len(order))
             chosen = order[first : first + left]
-            parts.append(self._block(sequence[k]).map(lambda column: column[chosen]))
+            parts.append(self._block(sequence[k]).map(lambda column, chosen=chosen: column[chosen]))
             position, left = position + len(chosen), left - len(chosen)
         self._move_on(epoch, k)
         return Rows.joined(parts)
@@ -189,7 +189,7 @@ class _Moments:
 
 def _completed(schema, lanes):
     """Return the schema with what the surveys of all lanes, in their order, tell."""
-    extremes, classes, inputs, outputs = zip(*lanes)
+    extremes, classes, inputs, outputs = zip(*lanes, strict=True)
     if schema.low is None:
         low, high = (
             (0.0, 255.0)
@@ -197,7 +197,7 @@ def _completed(schema, lanes):
             else (min(e[0] for e in extremes), max(e[1] for e in extremes))
         )
         schema = replace(schema, low=low, high=high)
-    inputs, outputs = sum(inputs, _Moments()), sum(outputs, _Moments())
-    if inputs.count:
-        schema = replace(schema, inputs=inputs.columns(), outputs=outputs.columns())
+    moments: list[_Moments] = [sum(each, _Moments()) for each in (inputs, outputs)]
+    if moments[0].count:
+        schema = replace(schema, inputs=moments[0].columns(), outputs=moments[1].columns())
     return replace(schema, classes=max(classes))

@@ -30,5 +30,12 @@ def write_data(
     The samples lie in [low, high]. `kind` is that of `Schema`, `source` says where the rows come from.
     Collective over `comm`. Raises as `hpcgen.files.writing.write`.
     """
-    known = {"format": FORMAT, "version": VERSION, "kind": kind, "source": source, "low": low, "high": high}
+    known: dict[str, str | int | float] = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": kind,
+        "source": source,
+        "low": low,
+        "high": high,
+    }
     writing.write(path, comm, {**known, **attributes}, slabs)

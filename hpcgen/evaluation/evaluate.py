@@ -42,7 +42,7 @@ def evaluate(
     path: Path | str,
     data: Path | str | list[Path | str],
     comm: "MPI.Comm",
-    options: EvaluateOptions = EvaluateOptions(),  # noqa: B008 (frozen)
+    options: EvaluateOptions = EvaluateOptions(),
 ) -> dict[str, tuple[float, float]]:
     """Log the measures of the checkpoint `path` (or of a run folder's newest) on a data file, or several as
     one.

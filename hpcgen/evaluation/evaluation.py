@@ -59,7 +59,8 @@ class Evaluation:
                 )
             if not LEAST <= self.count <= most:
                 raise InputError(
-                    f"a count of {self.count}: half of the {self.files.rows} rows can be compared, {LEAST} to {most}"
+                    f"a count of {self.count}: half of the {self.files.rows} rows can be compared, "
+                    f"{LEAST} to {most}"
                 )
         elif count is not None:
             raise InputError("a count serves to compare drawn samples; here all rows are taken: leave it out")
@@ -100,7 +101,8 @@ class Evaluation:
             raise InputError(f"the data to evaluate on have no /{column}")
         if column == "inputs" and self.files.width(column) != len(self.schema.inputs):
             raise InputError(
-                f"the data to evaluate on have {self.files.width(column)} inputs, the model {len(self.schema.inputs)}"
+                f"the data to evaluate on have {self.files.width(column)} inputs, the model "
+                f"{len(self.schema.inputs)}"
             )
 
     def once(self, function):
@@ -148,7 +150,8 @@ class Evaluation:
         return generate(self.model, theta, self.schema, origin, start, stop)
 
     def _labels(self, start, stop):
-        return self.rows(*(min(edge, self.count) for edge in (start, stop)), names=("labels",)).labels
+        first, last = min(start, self.count), min(stop, self.count)
+        return self.rows(first, last, names=("labels",)).labels
 
     def unit(self, samples):
         """Return samples of the data's interval as float64 in 0 to 1."""

@@ -5,6 +5,7 @@ A group is made for an `Evaluation`, and has `columns` (what its two values are 
 """
 
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -41,9 +42,10 @@ class Features:
 
     def __init__(self, path):
         state = load(path, optimizer=False)
-        self.model, self.state = model_of(state), state
-        if not isinstance(self.model, Classifier):
+        model = model_of(state)
+        if not isinstance(model, Classifier):
             raise InputError(f'{state.path}: --features needs a checkpoint of model.kind = "classifier"')
+        self.model, self.state = model, state
 
     def require(self, schema):
         """Raise InputError unless samples of this kind are what it classifies."""
@@ -78,7 +80,7 @@ class Distances:
         with one_blas_thread():
             self._features, space = self._space(of.classifier)
             self.about = f"{n:,} samples, {space}"
-            self._directions = None
+            self._directions: Any = None
             self._reference = self._measured(of.rows_of(other=False))
             self._data = self._compared(self._measured(of.rows_of(other=True)))
 
@@ -130,7 +132,9 @@ class Distances:
             )
             return self._features(rows), power
 
-        features, power = zip(*of.divided([slice(i, min(i + SOME, n)) for i in range(0, n, SOME)], of_some))
+        features, power = zip(
+            *of.divided([slice(i, min(i + SOME, n)) for i in range(0, n, SOME)], of_some), strict=True
+        )
         x = np.concatenate(features)
         if self._directions is None:
             self._directions = sliced.directions(stream(of.seed, Purpose.EVALUATE), DIRECTIONS, x.shape[1])
@@ -164,12 +168,12 @@ class Distances:
         ]
         if self._fields:
             found.append(spectrum.distance(mine["power"], real["power"]))
-        return dict(zip(self.names, found))
+        return dict(zip(self.names, found, strict=True))
 
 
 def _fields(schema):
     """Return the shape (*sizes, channels) of samples that are fields, or None."""
-    channels = schema.kind == "image" or len(schema.shape) > 1 and schema.shape[-1] < FEW
+    channels = schema.kind == "image" or (len(schema.shape) > 1 and schema.shape[-1] < FEW)
     shape = schema.shape if channels else (*schema.shape, 1)
     return shape if 2 <= len(shape) <= 4 and min(shape[:-1]) > 1 else None
 
@@ -244,12 +248,13 @@ class Coefficients:
         x, y = self._of.model.input_units.scale, self._of.model.units.scale
         weights = (x[:, None] / y, 1 / y)
         apart = max(
-            float(np.abs((a - b) * w).max()) for a, b, w in zip((slope, constants), self._fitted, weights)
+            float(np.abs((a - b) * w).max())
+            for a, b, w in zip((slope, constants), self._fitted, weights, strict=True)
         )
-        found = [(apart, 0.0), (float(np.abs((noise - self._noise) / y).max()), 0.0)]
+        found: list[tuple[float, ...]] = [(apart, 0.0), (float(np.abs((noise - self._noise) / y).max()), 0.0)]
         if self._true is not None:
             found.append(tuple(float(np.abs(each - self._true).max()) for each in (slope, self._fitted[0])))
-        return dict(zip(self.names, found))
+        return dict(zip(self.names, found, strict=True))
 
 
 class Regression:
@@ -291,7 +296,7 @@ class Regression:
         r2 = tuple(
             float((1 - found[varies] / total[varies]).mean()) if varies.any() else np.nan for found in pair
         )
-        return dict(zip(self.names, (rmse, r2)))
+        return dict(zip(self.names, (rmse, r2), strict=True))
 
 
 class Classification:

@@ -7,6 +7,7 @@ an older hpcgen wrote have one checksum for a large row, and no such attribute.
 """
 
 import zlib
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -48,7 +49,7 @@ def _of(rows: np.ndarray, block: int, box: tuple[int, ...]) -> np.ndarray:
     found = np.empty((-(-len(rows) // block), *grid), np.uint32)
     for index in np.ndindex(found.shape):
         inside = [slice(i * length, (i + 1) * length) for i, length in zip(index, (block, *box), strict=True)]
-        found[index] = zlib.crc32(np.ascontiguousarray(rows[tuple(inside)]))
+        found[index] = zlib.crc32(np.ascontiguousarray(rows[tuple(inside)]).data)
     return found
 
 
@@ -115,7 +116,8 @@ def verify(path: Path | str, comm: "MPI.Comm") -> None:
     """Raise DamagedError unless every byte of every dataset is what was written. Collective over `comm`."""
     with agree(comm), open_file(path) as file:
         for name in content(file):
-            shape, dtype = attempt(path, f"/{name}", lambda name=name: (file[name].shape, file[name].dtype))
+            dataset = attempt(path, f"/{name}", partial(file.__getitem__, name))
+            shape, dtype = dataset.shape, dataset.dtype
             mine, block = partition(shape, dtype, comm.size).slice(comm.rank), block_rows(shape, dtype)
             step = block * max(1, VERIFIED_BYTES // max(1, block * prod(shape[1:]) * dtype.itemsize))
             for start in range(mine.start, mine.stop, step):

@@ -56,7 +56,8 @@ def attempt(path: Path | str, what: str, function: Callable[[], Result], remedy:
                 raise AccessError(f"{path}: {os.strerror(number)}") from None
             if pause is None:
                 raise UnreadableError(
-                    f"{path}: the system cannot read it: {os.strerror(number)}; it may be whole: try again later"
+                    f"{path}: the system cannot read it: {os.strerror(number)}; it may be whole: try "
+                    "again later"
                 ) from error
             sleep(pause)
     raise AssertionError("the last attempt returns or raises")

@@ -117,7 +117,8 @@ def require_short(path: Path) -> None:
     longest = max(len(os.fspath(path)), len(os.fspath(path.with_name(temporary_name(path.name)))))
     if longest > LONGEST_PATH:
         raise InputError(
-            f"{path}: the path is {longest - LONGEST_PATH} characters too long for MPI-IO; choose a shorter one, "
+            f"{path}: the path is {longest - LONGEST_PATH} characters too long for MPI-IO; choose a "
+            "shorter one, "
             "or start from a folder nearer to it and give a relative path"
         )
 
@@ -142,7 +143,8 @@ def require_room(path: Path | str, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise RunError(
-            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; existing files stay as they are"
+            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; existing files stay as "
+            "they are"
         )
 
 

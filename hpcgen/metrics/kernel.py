@@ -13,7 +13,7 @@ def pairs(n, m):
     Blocks are whole, since a shorter one would give an estimate of less weight; a set without a whole one
     makes one pair.
     """
-    return list(zip(blocks(n), blocks(m)))[: max(min(n, m) // BLOCK, 1)]
+    return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // BLOCK, 1)]
 
 
 def squared_mmd(x, y):

@@ -12,7 +12,7 @@ class Moments(NamedTuple):
     """The first two moments of `count` samples: `mean` (d,) and `scatter` (d, d), the sum of (x - mean)(x -
     mean)^T."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     mean: np.ndarray
     scatter: np.ndarray
 

@@ -4,8 +4,8 @@ The manifold of a set is the union of spheres around its samples, each as large 
 nearest other. Precision is the share of generated samples in the manifold of the data, recall that of the
 data in the generated manifold:
 
-    radii = np.concatenate([squared_radii(x[block], x, block.start) for block in blocks(len(x))])       both divided
-    precision = share([covered(y[block], x, radii) for block in blocks(len(y))])                        among ranks
+    radii = np.concatenate([squared_radii(x[block], x, block.start) for block in blocks(len(x))])
+    precision = share([covered(y[block], x, radii) for block in blocks(len(y))])
 
 A block is given with the whole other set, best as contiguous float64, which is not copied.
 """

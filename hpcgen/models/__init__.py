@@ -4,11 +4,12 @@
 from hpcgen.models.classifier import Classifier
 from hpcgen.models.gan import GAN
 from hpcgen.models.linear import LinearGenerator
+from hpcgen.models.model import Model
 from hpcgen.models.regressor import Regressor
 from hpcgen.models.rvae import RVAE
 from hpcgen.models.vae import VAE
 
-MODELS = {
+MODELS: dict[str, type[Model]] = {
     "gan": GAN,
     "vae": VAE,
     "rvae": RVAE,

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Array
-
 
 def no_stream(index: int) -> np.random.Generator:
     """Refuse to draw: the batch has no stream of random numbers."""
@@ -25,10 +23,10 @@ class Batch:
     """
 
     size: int
-    samples: Array | None = None
-    noise: Array | None = None
-    inputs: Array | None = None
-    labels: np.ndarray | None = None
+    samples: Any = None
+    noise: Any = None
+    inputs: Any = None
+    labels: Any = None
     random: Callable[[int], np.random.Generator] | None = no_stream
     step: int = 0
     kept: dict[str, Any] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """A classifier of labelled samples. Its last hidden layer is a feature space for `hpcgen evaluate`."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -31,7 +31,7 @@ class ClassifierOptions:
 class Classifier(Model):
     """A network whose numbers are the logits of the labels 0 to classes - 1: cross entropy."""
 
-    NETWORKS = {
+    NETWORKS: ClassVar = {
         "perceptron": Preset(
             ClassifierOptions, {"classifier": Perceptron}, {"classifier": {"hidden": [256, 64]}}
         ),
@@ -51,7 +51,8 @@ class Classifier(Model):
         super().__init__(options, schema)
         if schema.classes < 2:
             raise InputError(
-                'data.path: the data have no labels of two classes or more, which model.kind = "classifier" learns'
+                "data.path: the data have no labels of two classes or more, which model.kind = "
+                '"classifier" learns'
             )
         self.units, self.classes = Interval(schema, -1.0, 1.0), schema.classes
         shape = tuple(schema.shape)

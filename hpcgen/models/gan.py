@@ -132,7 +132,7 @@ class GAN(Model):
         last = options.discriminator_steps - 1
         self.turns = (*(("discriminator", draw) for draw in range(last + 1)), ("generator", last))
         loss = LOSSES[options.loss]
-        self.loss = loss(options.label_smoothing) if loss.smooths else loss()
+        self.loss: Any = loss(options.label_smoothing) if loss.smooths else loss()
         self.limits = {"discriminator": options.clip} if options.clip else {}
         self._penalty = options.gradient_penalty
         generator = options.generator.back(self.sample_shape)
@@ -284,7 +284,8 @@ def _require_bound(options: GANOptions, discriminator: Chain) -> None:
     normalized = all(isinstance(layer, SpectralNorm) for layer in discriminator.layers if layer.parameters())
     if not (options.clip or options.gradient_penalty or (options.spectral_norm and normalized)):
         raise InputError(
-            'model.loss = "wasserstein" needs a bound on the discriminator: set model.gradient_penalty = 10.0 or '
+            'model.loss = "wasserstein" needs a bound on the discriminator: set model.gradient_penalty = '
+            "10.0 or "
             "model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers have "
             "parameters"
         )

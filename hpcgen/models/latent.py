@@ -1,6 +1,9 @@
 """What variational autoencoders share: a normal posterior of latent numbers, and the evidence lower bound."""
 
+from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -77,15 +80,23 @@ class Posterior:
 
 
 class Autoencoder(Model):
-    """A model with a `posterior`, whose subclass gives
+    """A model with a `posterior`: an encoder, and a decoder with its likelihood.
 
-    encode(theta, x, random) -> codes (n, 2 latent), backward(dcodes, grad)      the encoder
-    decode(theta, z, x, random) -> -log p(x | z) summed, backward(grad) -> dz    the decoder and its likelihood
-    log_likelihood(theta, z, x) -> log p(x | z), (n,)                            the same of each sample, for evaluation
-
-    where x (n, *sample_shape) are samples in the model's units. The loss is the negative evidence lower bound
+    x (n, *sample_shape) are samples in the model's units. The loss is the negative evidence lower bound
     (Kingma & Welling 2013, eq. 10), with one draw of the latent numbers a sample.
     """
+
+    @abstractmethod
+    def encode(self, theta: Any, x: Array, random: Any) -> tuple[Array, Callable]:
+        """Return the codes (n, 2 latent) of samples, and backward(dcodes, grad)."""
+
+    @abstractmethod
+    def decode(self, theta: Any, z: Array, x: Array, random: Any) -> tuple[Any, Callable]:
+        """Return -log p(x | z), summed, and backward(grad) -> dz."""
+
+    @abstractmethod
+    def log_likelihood(self, theta: Theta, z: Array, x: Array) -> Array:
+        """Return log p(x | z) of each sample, (n,)."""
 
     def __init__(self, options: LatentOptions, schema: Schema) -> None:
         super().__init__(options, schema)

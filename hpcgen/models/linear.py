@@ -1,7 +1,7 @@
 """The linear stochastic generator y = theta x + epsilon, with normal epsilon."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,7 +61,7 @@ class LinearGenerator(Model):
     with an intercept `intercept` (q,), and `log_deviation` (q,) of the noise.
     """
 
-    NETWORKS = {"linear": Preset(LinearOptions)}
+    NETWORKS: ClassVar = {"linear": Preset(LinearOptions)}
     players = ("linear",)
     turns = (("linear", 0),)
     statistics = {"linear": ("loss", "squared_error", "count")}
@@ -71,8 +71,8 @@ class LinearGenerator(Model):
         super().__init__(options, schema)
         inputs, outputs = require_inputs(schema, options.kind)
         self.intercept = options.intercept
-        self.units = Standard(outputs, schema.shape, self.intercept)
-        self.input_units = Standard(inputs, (len(inputs),), self.intercept)
+        self.units = self._columns = Standard(outputs, schema.shape, self.intercept)
+        self.input_units = self._input_columns = Standard(inputs, (len(inputs),), self.intercept)
         self._outputs = len(outputs)
         self.networks = {"linear": LinearMap(len(inputs), len(outputs), self.intercept)}
 
@@ -110,7 +110,7 @@ class LinearGenerator(Model):
     def coefficients(self, theta: Theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return theta (p, q), the intercept (q,) and the noise's standard deviation (q,) in the data's
         units."""
-        own, x, y = theta["linear"], self.input_units, self.units
+        own, x, y = theta["linear"], self._input_columns, self._columns
         slope = own["theta"] / x.scale[:, None] * y.scale
         start = own["intercept"] * y.scale if self.intercept else 0.0
         return slope, y.offset + start - x.offset @ slope, np.exp(own["log_deviation"]) * y.scale

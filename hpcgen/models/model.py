@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -42,11 +43,11 @@ class Model(ABC):
     NETWORKS: ClassVar[Mapping[str, Preset]]
     players: ClassVar[tuple[str, ...]]
     # The statistics of each player that the objective returns.
-    statistics: Mapping[str, tuple[str, ...]]
+    statistics: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     # The turns of a step in order: a player, and the number of the batch that it takes.
     turns: tuple[tuple[str, int], ...]
     # The networks by name. With several players, each player has the network of its name.
-    networks: Mapping[str, Layer]
+    networks: Mapping[str, Any]
     # How the data's samples and inputs become the model's numbers.
     units: Units
     input_units: Units | None = None

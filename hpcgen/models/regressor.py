@@ -1,7 +1,7 @@
 """A multilayer regression network: squared error by distributed gradient descent."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
@@ -26,7 +26,7 @@ class RegressorOptions:
 class Regressor(Model):
     """A perceptron from inputs x (n, p) to samples y (n, q). Each column of both is standardised."""
 
-    NETWORKS = {
+    NETWORKS: ClassVar = {
         "regressor": Preset(RegressorOptions, {"regressor": Perceptron}, {"regressor": {"hidden": [10, 10]}})
     }
     players = ("regressor",)

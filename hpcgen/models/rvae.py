@@ -1,6 +1,7 @@
 """Recurrent variational autoencoder of sequences (Bowman et al. 2015, arXiv:1511.06349)."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -50,7 +51,7 @@ class RVAE(Autoencoder):
 
     # The first is the default: text, of length 64 in the paper's spirit, any length will do; and sequences of
     # numbers.
-    NETWORKS = {
+    NETWORKS: ClassVar = {
         "text": Preset(
             TextRVAE,
             values={"latent": 32, "hidden": 256, "embedding": 64, "word_dropout": 0.25, "kl_warmup": 1000},
@@ -61,7 +62,8 @@ class RVAE(Autoencoder):
 
     def __init__(self, options, schema):
         super().__init__(options, schema)
-        self._elements = elements = ELEMENTS[options.network](options, schema)
+        self._elements: Any = ELEMENTS[options.network](options, schema)
+        elements = self._elements
         self.units, self.likelihood = elements.units, elements.likelihood
         self._shape, self._dropout = tuple(schema.shape), options.word_dropout
         latent, hidden, cell = options.latent, options.hidden, CELLS[options.cell]
@@ -141,7 +143,8 @@ class _Words:
     def __init__(self, options, schema):
         if schema.kind != "text":
             raise InputError(
-                'model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for numbers'
+                'model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for '
+                "numbers"
             )
         self.units, self.likelihood = Tokens(schema), Categorical()
         self._blank, self.width = len(schema.vocabulary), options.embedding
@@ -206,4 +209,4 @@ class _Numbers:
         return values
 
 
-ELEMENTS = {"text": _Words, "sequence": _Numbers}
+ELEMENTS: dict[str, type[_Words] | type[_Numbers]] = {"text": _Words, "sequence": _Numbers}

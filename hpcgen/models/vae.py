@@ -1,5 +1,6 @@
 """Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,13 @@ from hpcgen.models.networks.architectures import Perceptron, Pyramid, PyramidGen
 from hpcgen.models.networks.specs import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
-from hpcgen.nn.likelihoods import Bernoulli, Gaussian
+from hpcgen.nn.likelihoods import Bernoulli, Gaussian, LikelihoodOfNumbers
 from hpcgen.settings import setting
 
-LIKELIHOODS = {"bernoulli": lambda options: Bernoulli(), "gaussian": lambda options: Gaussian(options.sigma)}
+LIKELIHOODS: dict[str, Callable[[Any], LikelihoodOfNumbers]] = {
+    "bernoulli": lambda options: Bernoulli(),
+    "gaussian": lambda options: Gaussian(options.sigma),
+}
 
 
 @dataclass(frozen=True)

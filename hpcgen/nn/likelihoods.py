@@ -5,9 +5,31 @@ a. Those of numbers have `mean(a)`; those of sequences `draw(a, random)`, x draw
 likely one where random is None.
 """
 
+from typing import Any, Protocol
+
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid, softplus
+
+
+class Likelihood(Protocol):
+    """p(x | a), where a are a decoder's numbers."""
+
+    def terms(self, a: Array, x: Array) -> Array:
+        """Return -log p(x | a) of each number of x."""
+
+    def loss(self, a: Array, x: Array) -> tuple[Any, Array]:
+        """Return the sum of the terms, and its derivative in a."""
+
+
+class LikelihoodOfNumbers(Likelihood, Protocol):
+    """The likelihood of numbers in an interval."""
+
+    range: tuple[float, float]
+
+    def mean(self, a: Array) -> Array:
+        """Return the mean of x."""
 
 
 class Bernoulli:

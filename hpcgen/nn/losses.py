@@ -7,12 +7,30 @@ D) = -softplus(logit), which neither overflow nor lose the small values. Where t
 arXiv:1606.03498, section 3.4).
 """
 
+from typing import Any, Protocol
+
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid
 
 
-class Minimax:
+class Loss(Protocol):
+    """An adversarial loss: each function returns the sum over samples, and its derivative in the logits."""
+
+    smooths: bool
+
+    def real(self, logits: Array) -> tuple[Any, Array]:
+        """Return the discriminator's loss on real samples."""
+
+    def fake(self, logits: Array) -> tuple[Any, Array]:
+        """Return the discriminator's loss on generated samples."""
+
+    def generator(self, logits: Array) -> tuple[Any, Array]:
+        """Return the generator's loss."""
+
+
+class Minimax(Loss):
     """The two-player game of Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1: D maximises, G minimises V(D,
     G)."""
 
@@ -47,7 +65,7 @@ class NonSaturating(Minimax):
         return np.logaddexp(0, -logits).sum(), -sigmoid(-logits)
 
 
-class LeastSquares:
+class LeastSquares(Loss):
     """Mao et al. 2017 (arXiv:1611.04076), eq. 9: targets 1 for real, 0 for generated, 1 for the generator."""
 
     smooths = True
@@ -74,7 +92,7 @@ def _half_square(error):
     return 0.5 * (error * error).sum(), error
 
 
-class Wasserstein:
+class Wasserstein(Loss):
     """Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2: the critic's mean on real samples less that on
     generated ones. Its slope must be bounded, by clipping its parameters or by a penalty."""
 
@@ -111,7 +129,7 @@ class Hinge(Wasserstein):
         return np.maximum(0, 1 + logits).sum(), (logits > -1).astype(logits.dtype)
 
 
-LOSSES = {
+LOSSES: dict[str, Any] = {
     "minimax": Minimax,
     "non-saturating": NonSaturating,
     "least-squares": LeastSquares,

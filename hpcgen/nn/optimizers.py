@@ -8,9 +8,11 @@ a step on the whole.
 """
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.kernels import kernels
 from hpcgen.nn.schedules import SCHEDULES
 from hpcgen.settings import setting
@@ -35,14 +37,29 @@ class Optimizer:
     clip_norm: float = setting(0.0, ge=0)
     average: float = setting(0.0, ge=0, lt=1)
 
-    def rate(self, t):
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
+        """Move theta along grad, and the state vectors, in place."""
+        raise AssertionError(f"{type(self).__name__} has no step")
+
+    def rate(self, t: int) -> float:
         """Return the learning rate of the run's step t, counted from 1."""
         if t <= self.warmup:
             return self.learning_rate * t / self.warmup
         share = min(1.0, (t - self.warmup) / max(1, self.decay_steps - self.warmup))
         return self.learning_rate * (self.floor + (1 - self.floor) * SCHEDULES[self.schedule](share))
 
-    def clipped(self, scale, grad, parts):
+    def clipped(self, scale: float, grad: Array, parts: Any) -> float:
         """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if
         `parts` is."""
         if not self.clip_norm:
@@ -55,8 +72,6 @@ class Optimizer:
 class SGD(Optimizer):
     """theta - eta g."""
 
-    slots = ()
-
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         kernels(theta).descend(theta, grad, rate * scale)
 
@@ -66,7 +81,7 @@ class Momentum(Optimizer):
     """Heavy ball (Polyak 1964): v <- mu v + g; theta - eta v."""
 
     momentum: float = setting(0.9, ge=0, lt=1)
-    slots = ("velocity",)
+    slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, rate)
@@ -81,7 +96,7 @@ class Adam(Optimizer):
     beta1: float = setting(0.5, ge=0, lt=1)
     beta2: float = setting(0.999, ge=0, lt=1)
     epsilon: float = setting(1e-8, gt=0)
-    slots = ("first_moment", "second_moment")
+    slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
     weight_decay = 0.0
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
@@ -114,7 +129,7 @@ class RMSprop(Optimizer):
     learning_rate: float = setting(0.001, gt=0)
     rho: float = setting(0.9, ge=0, lt=1)
     epsilon: float = setting(1e-8, gt=0)
-    slots = ("square",)
+    slots: ClassVar[tuple[str, ...]] = ("square",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, rate, self.epsilon)
@@ -133,7 +148,7 @@ class LARS(Optimizer):
     momentum: float = setting(0.9, ge=0, lt=1)
     weight_decay: float = setting(1e-4, ge=0)
     trust: float = setting(0.001, gt=0)
-    slots = ("velocity",)
+    slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
@@ -180,7 +195,7 @@ def _ratio(a, b):
     return a / b if a > 0 and b > 0 else 1.0
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
     "adam": Adam,

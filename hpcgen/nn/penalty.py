@@ -11,7 +11,8 @@ def require_second_derivatives(network):
     """Raise InputError unless every layer of the network has the `tangent` that a gradient penalty needs."""
     if network.without_tangent:
         raise InputError(
-            f"a gradient penalty needs second derivatives, which {', '.join(network.without_tangent)} have not here; "
+            f"a gradient penalty needs second derivatives, which {', '.join(network.without_tangent)} "
+            "have not here; "
             "a layer norm can take the place of a batch norm"
         )
 

@@ -61,7 +61,7 @@ class Vector:
             raise ValueError(f"the layout has {layout.size} numbers, the data {self.data.shape}")
         self._views = {
             name: self.data[offset : offset + prod(shape)].reshape(shape)
-            for (name, offset), shape in zip(layout.offsets.items(), layout.shapes.values())
+            for (name, offset), shape in zip(layout.offsets.items(), layout.shapes.values(), strict=True)
         }
 
     def __getitem__(self, name):

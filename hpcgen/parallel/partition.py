@@ -1,6 +1,6 @@
 """Contiguous runs of n items, one for each part: arithmetic, no MPI."""
 
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 # The unit in which ranks own parts of a vector: 16 KiB of float32, as a checkpoint's checksums cover.
 OWNERSHIP_BLOCK = 4096
@@ -22,7 +22,7 @@ class Partition:
         """
         blocks = -(-n // block)
         bounds = [min(p * blocks // parts * block, n) for p in range(parts + 1)]
-        return cls(stop - start for start, stop in zip(bounds, bounds[1:]))
+        return cls(stop - start for start, stop in pairwise(bounds))
 
     @classmethod
     def weighted(cls, n, weights):
@@ -48,7 +48,7 @@ class Partition:
     def pieces(self, start, stop):
         """Yield (part, slice within it, slice within [start, stop)) of the items [start, stop) in each
         part."""
-        for part, (first, count) in enumerate(zip(self.starts, self.counts)):
+        for part, (first, count) in enumerate(zip(self.starts, self.counts, strict=True)):
             low, high = max(start, first), min(stop, first + count)
             if low < high:
                 yield part, slice(low - first, high - first), slice(low - start, high - start)

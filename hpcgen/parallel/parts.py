@@ -1,5 +1,6 @@
 """The tensors of a flat vector of which this rank owns a part: where they lie, and their norms."""
 
+import itertools
 from collections.abc import Callable, Iterator
 from math import prod
 
@@ -50,8 +51,7 @@ class Parts:
                 ]
                 shift = owned.packed - owned.start
                 pieces += [
-                    (number, owned.owner, slice(a + shift, b + shift))
-                    for a, b in zip(cuts, cuts[1:], strict=False)
+                    (number, owned.owner, slice(a + shift, b + shift)) for a, b in itertools.pairwise(cuts)
                 ]
                 if owned.owner == ownership.rank:
                     here = slice(first + shift, last + shift)

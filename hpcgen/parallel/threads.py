@@ -26,7 +26,7 @@ class Workers:
         if self._pool is None:
             yield from map(function, items)
             return
-        running = deque()
+        running: deque = deque()
         for item in items:
             if len(running) == self.threads:
                 yield running.popleft().result()

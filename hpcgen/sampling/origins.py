@@ -5,11 +5,21 @@ An origin says what samples are made from: `batch(block)` is the Batch of a bloc
 file holds beside the samples, {name: rows(start, stop)}; pictures of them go together in runs of `group`.
 """
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
 import numpy as np
 
+from hpcgen.arrays import Array
+from hpcgen.checkpoints.loading import Checkpoint
 from hpcgen.data.checks import finite_rows
+from hpcgen.data.schema import Schema
+from hpcgen.data.sources import Source
 from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
+from hpcgen.models.model import Model
+from hpcgen.nn.vector import Vector
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
@@ -19,10 +29,25 @@ SAMPLES_A_BLOCK = 64
 BLOCKS_READ = 256
 
 
-def model_of(checkpoint):
+def model_of(checkpoint: Checkpoint) -> Model:
     """Return the model that a loaded checkpoint's parameters belong to."""
     options = checkpoint.config.model
     return MODELS[options.kind](options, checkpoint.schema)
+
+
+class Origin(Protocol):
+    """What samples are made from. Pictures keep runs of `group` samples in one row."""
+
+    group: int
+
+    def batch(self, block: int) -> Batch:
+        """Return the Batch of a block of samples."""
+
+    def codes(self, block: int) -> Any:
+        """Return the numbers that the block's samples are made from."""
+
+    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
+        """Return what a data file holds beside the samples, {name: rows(start, stop)}."""
 
 
 class Prior:
@@ -34,7 +59,7 @@ class Prior:
     def __init__(self, model, seed, label=None):
         self._model, self._seed, self._label = model, seed, label
 
-    def batch(self, block):
+    def batch(self, block: int) -> Batch:
         labels = (
             self._labels(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)
             if self._model.classes
@@ -42,14 +67,14 @@ class Prior:
         )
         return Batch(SAMPLES_A_BLOCK, noise=self.codes(block), labels=labels, random=self._random(block))
 
-    def columns(self):
+    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
         return {"labels": self._labels} if self._model.classes else {}
 
     def _labels(self, start, stop):
         rows = np.arange(start, stop)
         return rows % self._model.classes if self._label is None else np.full_like(rows, self._label)
 
-    def codes(self, block):
+    def codes(self, block: int) -> Any:
         """Return the numbers that the block's samples are made from."""
         return self._model.noise(stream(self._seed, Purpose.SAMPLE, block), SAMPLES_A_BLOCK)
 
@@ -62,9 +87,10 @@ class Conditioned(Prior):
 
     def __init__(self, model, seed, source):
         super().__init__(model, seed)
-        self._source, self._held = source, (None, None)
+        self._source: Source = source
+        self._held: tuple[int, np.ndarray] = (-1, np.empty(0))
 
-    def batch(self, block):
+    def batch(self, block: int) -> Batch:
         # A source opens its file for each read: several blocks are read at once.
         chunk, start = block // BLOCKS_READ, SAMPLES_A_BLOCK * (block % BLOCKS_READ)
         if chunk != self._held[0]:
@@ -79,7 +105,7 @@ class Conditioned(Prior):
     def _inputs(self, start, stop):
         return finite_rows(self._source.name, self._source.read(start, stop).samples, start, "inputs")
 
-    def columns(self):
+    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
         return {"inputs": self._inputs}
 
 
@@ -94,15 +120,19 @@ class Matching(Prior):
         return _padded(self._given(start, stop))
 
 
-class Decoded:
+class Decoded(ABC):
     """Samples of codes that were not drawn: the most likely ones."""
 
     group = 2
 
-    def batch(self, block):
+    @abstractmethod
+    def codes(self, block: int) -> Array:
+        """Return the numbers that the block's samples are made from."""
+
+    def batch(self, block: int) -> Batch:
         return Batch(SAMPLES_A_BLOCK, noise=self.codes(block), random=None)
 
-    def columns(self):
+    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
         return {}
 
 
@@ -112,12 +142,12 @@ class Reconstruction(Decoded):
     def __init__(self, model, theta, files):
         self._model, self._theta, self._files = model, theta, files
 
-    def codes(self, block):
+    def codes(self, block: int) -> Any:
         return self._model.codes(
             self._theta, self._model.batch(SAMPLES_A_BLOCK, samples=self.originals(block)).samples
         )[0]
 
-    def originals(self, block):
+    def originals(self, block: int) -> np.ndarray:
         return _padded(self._files.read(*_inside(block, self._files.rows), ("samples",)).samples)
 
 
@@ -128,7 +158,7 @@ class Interpolation(Decoded):
     def __init__(self, ends, steps):
         self._ends, self._steps, self.group = ends, steps, steps
 
-    def codes(self, block):
+    def codes(self, block: int) -> Any:
         rows = np.arange(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)
         first, share = rows // self._steps, rows % self._steps / (self._steps - 1)
         blocks = range(first[0] // SAMPLES_A_BLOCK, (first[-1] + 1) // SAMPLES_A_BLOCK + 1)
@@ -159,7 +189,9 @@ def _padded(rows):
     return np.concatenate([rows, np.zeros((SAMPLES_A_BLOCK - len(rows), *rows.shape[1:]), rows.dtype)])
 
 
-def generate(model, theta, schema, origin, start, stop):
+def generate(
+    model: Model, theta: Mapping[str, Vector], schema: Schema, origin: Origin, start: int, stop: int
+) -> np.ndarray:
     """Return samples [start, stop) of `origin` (a `Prior`, ...), in the data's own interval and type (stop -
     start, *shape)."""
     first, last = start // SAMPLES_A_BLOCK, -(-stop // SAMPLES_A_BLOCK)

@@ -37,10 +37,10 @@ def _grid(samples, path, low, high, columns):
     factor = max(1, CELL // max(height, width))
     step = np.array([width, height]) * factor + GAP
     size = step * [columns, math.ceil(n / columns)] + GAP
-    grid = Image.new("L" if images.ndim == 3 else "RGB", tuple(map(int, size)), color="gray")
+    grid = Image.new("L" if images.ndim == 3 else "RGB", (int(size[0]), int(size[1])), color="gray")
     for i, image in enumerate(images):
         enlarged = Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.BICUBIC)
-        grid.paste(enlarged, tuple(int(x) for x in step * [i % columns, i // columns] + GAP))
+        grid.paste(enlarged, tuple((step * [i % columns, i // columns] + GAP).tolist()))
     grid.save(path, "PNG")
 
 

@@ -18,12 +18,14 @@ from hpcgen.errors import InputError
 from hpcgen.files.replacing import require_room, require_unread
 from hpcgen.files.slabs import Slab, partition
 from hpcgen.models.latent import Autoencoder
+from hpcgen.models.units import require_inputs
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.sampling import showing
 from hpcgen.sampling.origins import (
     SAMPLES_A_BLOCK,
     Conditioned,
     Interpolation,
+    Origin,
     Prior,
     Reconstruction,
     generate,
@@ -66,7 +68,7 @@ class SampleOptions:
 def sample(
     path: Path | str,
     comm: "MPI.Comm",
-    options: SampleOptions = SampleOptions(),  # noqa: B008 (frozen)
+    options: SampleOptions = SampleOptions(),
 ) -> None:
     """Draw samples of the checkpoint `path`, or of a run folder's newest.
 
@@ -76,20 +78,20 @@ def sample(
     out, png = (Path(target) if target else None for target in (options.out, options.png))
     if out and out.suffix not in WRITERS:
         raise InputError(f"--out {out}: the name must end in .h5, .npy, .txt (text) or .wav (audio)")
+    targets = [target for target in (out, png) if target]
     state = load_together(path, comm)
     schema = state.schema
     with ExitStack() as stack:
         with agree(comm):
             _require_output(out, png, schema)
-            for target in filter(None, (out, png)):
+            for target in targets:
                 require_unread(target, [state.path, options.inputs, options.reconstruct])
             origin, rows = _origin(state, options, stack)
             count = _count(options.count, rows)
             size = count * prod(schema.shape) * np.dtype(schema.dtype).itemsize
             if comm.rank == 0:
-                for target, needed in ((out, size), (png, 0)):
-                    if target:
-                        require_room(target, needed)
+                for target in targets:
+                    require_room(target, size if target == out else 0)
         logger.info("from %s", state.path)
         made = partial(generate, model_of(state), state.sampled, schema, origin)
         if out:
@@ -130,7 +132,7 @@ def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
         raise InputError("sample: nothing to write; give --out F.h5, --out F.npy or --png F.png")
 
 
-def _origin(state: Checkpoint, options: SampleOptions, stack: ExitStack):
+def _origin(state: Checkpoint, options: SampleOptions, stack: ExitStack) -> tuple[Origin, int | None]:
     """Return what samples are made from, and its number of rows or None; files are closed with `stack`.
     Raises InputError."""
     model, kind, seed = model_of(state), state.config.model.kind, options.seed
@@ -146,14 +148,17 @@ def _origin(state: Checkpoint, options: SampleOptions, stack: ExitStack):
         raise InputError(f"--label {label}: the model {known}")
     if (reconstruct or interpolate) and not isinstance(model, Autoencoder):
         raise InputError(
-            f"{state.path}: model.kind = {kind} encodes nothing; --reconstruct and --interpolate need vae or rvae"
+            f"{state.path}: model.kind = {kind} encodes nothing; --reconstruct and --interpolate need "
+            "vae or rvae"
         )
-    origin, rows = Prior(model, seed, label), None
+    origin: Origin = Prior(model, seed, label)
+    rows: int | None = None
     if inputs:
         source = Array(inputs, "inputs" if Path(inputs).suffix in (".h5", ".hdf5") else None)
-        if source.shape != (len(state.schema.inputs),):
+        columns, _ = require_inputs(state.schema, kind)
+        if source.shape != (len(columns),):
             raise InputError(
-                f"{inputs}: rows of {source.shape} numbers, not {len(state.schema.inputs)} as the model takes"
+                f"{inputs}: rows of {source.shape} numbers, not {len(columns)} as the model takes"
             )
         origin, rows = Conditioned(model, seed, source), _at_least(inputs, source.rows)
     if reconstruct:

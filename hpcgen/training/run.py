@@ -100,7 +100,8 @@ def _introduction(training: Training) -> Iterator[str]:
     yield "h5py {h5py}; {mpi}".format(**environment)
     if environment["kernels"] == "numpy":
         yield (
-            "the kernels are not compiled, or declined: the same bits, slower (python -m hpcgen.nn.kernels.build)"
+            "the kernels are not compiled, or declined: the same bits, slower (python -m "
+            "hpcgen.nn.kernels.build)"
         )
     if not writing.parallel():
         yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"

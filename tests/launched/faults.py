@@ -16,15 +16,15 @@ def raise_in_step():
     """The last rank's arithmetic fails in the third step, while the others wait in the exchange."""
     from hpcgen.models.gan import GAN
 
-    gradient, calls = GAN.gradient, []
+    objective, calls = GAN.objective, []
 
     def failing(self, *arguments):
         calls.append(1)
         if LAST and len(calls) > 10:
             raise ZeroDivisionError("injected")
-        return gradient(self, *arguments)
+        return objective(self, *arguments)
 
-    GAN.gradient = failing
+    GAN.objective = failing
 
 
 def input_error_in_step():
@@ -61,7 +61,7 @@ def file_limit():
     from hpcgen.files import writing
 
     write, calls = writing.write, []
-    writing.LONGEST = 5.0
+    writing.HANGING_SECONDS = 5.0
 
     def failing(*arguments, **options):
         calls.append(1)

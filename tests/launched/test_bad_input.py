@@ -65,7 +65,7 @@ SETTINGS = {
     "model.network=layers": "model.generator.layers is missing",
     "model.kind=linear": 'the data have no /inputs, from which model.kind = "linear" makes samples',
     "model.kind=rvae": 'model.network = "text" needs text',
-    "model.loss=wasserstein": "needs a bound of the discriminator",
+    "model.loss=wasserstein": "needs a bound on the discriminator",
     "train.lanes=1798": "1797 rows are fewer than train.lanes = 1798",
     "train.lane_size=225": "train.lane_size = 225 is larger than a lane's shard, 224 rows",
 }

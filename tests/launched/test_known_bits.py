@@ -2,7 +2,7 @@
 
 The arithmetic is NumPy's and OpenBLAS's, held to AVX2, which every x86-64 processor of a cluster has.
 
-    python tests/launched/test_known_bits.py       records the bits anew, after a change that means to change them
+    python tests/launched/test_known_bits.py   records the bits anew, after a change that means to change them
 """
 
 import json

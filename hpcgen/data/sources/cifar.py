@@ -27,7 +27,8 @@ class CIFAR(Source):
                 raise InputError(f"{path}: {error.strerror}") from None
             if size == 0 or size % RECORD:
                 raise InputError(
-                    f"{path}: {size} bytes are not whole records of {RECORD}: truncated, or not a CIFAR-10 binary batch"
+                    f"{path}: {size} bytes are not whole records of {RECORD}: truncated, or not a "
+                    "CIFAR-10 binary batch"
                 )
             self._batches.append((self.rows, path, np.memmap(path, np.uint8, "r").reshape(-1, RECORD)))
             self.rows += size // RECORD

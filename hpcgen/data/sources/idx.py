@@ -26,7 +26,7 @@ class IDX(Source):
         self.columns = ("samples", "labels") if labels else ("samples",)
         self.rows, *size = self._images.shape
         self.shape, self.name = (*size, 1), Path(images).name
-        if labels and self._labels.shape[0] != self.rows:
+        if self._labels and self._labels.shape[0] != self.rows:
             raise InputError(
                 f"{labels}: {self._labels.shape[0]} labels for the {self.rows} images of {images}"
             )

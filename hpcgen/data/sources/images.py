@@ -33,7 +33,7 @@ class Images(Source):
             raise InputError(f"{folder}: holds no picture (file names end in .png, .jpg, ...)")
         self.rows, self.shape, self.name = len(self._paths), (size, size, channels), str(folder)
         self._skip_bad = skip_bad
-        self.left_out = []
+        self.left_out: list[str] = []
 
     def read(self, start, stop):
         pictures, count = np.empty((stop - start, *self.shape), np.uint8), 0

@@ -76,7 +76,8 @@ class Text(Source):
             )
         if len(vocabulary) > MOST:
             raise InputError(
-                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST:,}; give --units bytes"
+                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST:,}; give "
+                "--units bytes"
             )
 
     def read(self, start, stop):
@@ -98,7 +99,8 @@ class Text(Source):
             text = data.decode(self._unit.encoding)
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{path}: byte {first + error.start} is not UTF-8; convert the file, or give --units bytes to take it as it is"
+                f"{path}: byte {first + error.start} is not UTF-8; convert the file, or give --units "
+                "bytes to take it as it is"
             ) from None
         return np.frombuffer(text.encode("utf-32-le"), "<u4")
 

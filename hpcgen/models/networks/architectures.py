@@ -68,7 +68,8 @@ class Pyramid:
         """Return (sizes, channels) of the samples and of what each stage makes of them."""
         if len(shape) not in (self.axes, self.axes + 1):
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, shape))} do not suit one of {self.axes} axes and channels"
+                f"model.network: samples of {' x '.join(map(str, shape))} do not suit one of {self.axes} "
+                "axes and channels"
             )
         sizes, channels = shape[: self.axes], (*shape[self.axes :], 1)[0]
         stages = [(tuple(sizes), channels)]
@@ -77,7 +78,8 @@ class Pyramid:
             stages.append((sizes, self.width << len(stages) - 1))
         if len(stages) == 1:
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, shape))} cannot be divided by {self.stride} on each axis "
+                f"model.network: samples of {' x '.join(map(str, shape))} cannot be divided by "
+                f"{self.stride} on each axis "
                 f"into {self.smallest} or more"
             )
         return stages

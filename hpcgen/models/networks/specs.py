@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from math import prod
+from typing import ClassVar
 
 from hpcgen.errors import InputError
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.convolution.geometry import Geometry
+from hpcgen.nn.layer import Layer
 from hpcgen.nn.layers import (
     activations,
     convolution,
@@ -118,7 +120,9 @@ class LayerNorm(Spec):
 
 @dataclass(frozen=True)
 class Rectifier(Spec):
-    """What the layer before can apply itself."""
+    """An activation that the layer before can apply itself."""
+
+    slope: float
 
     def build(self, name, shape, slope):
         return activations.LeakyReLU(self.slope), shape
@@ -140,6 +144,8 @@ class LeakyReLU(Rectifier):
 
 class Elementwise(Spec):
     """An activation without settings."""
+
+    layer: ClassVar[type[Layer]]
 
     def build(self, name, shape, slope):
         return self.layer(), shape
@@ -206,7 +212,10 @@ class Upsample(Spec):
     def build(self, name, shape, slope):
         *sizes, channels = _places(shape)
         factor = _each(self.factor, len(sizes))
-        return shaping.Upsample(factor), (*(size * f for size, f in zip(sizes, factor)), channels)
+        return shaping.Upsample(factor), (
+            *(size * f for size, f in zip(sizes, factor, strict=True)),
+            channels,
+        )
 
 
 @dataclass(frozen=True)
@@ -224,7 +233,7 @@ class GRU(Spec):
     """Gated recurrent unit over (time, features)."""
 
     hidden: int = setting(ge=1, le=MOST)
-    layer = recurrent.GRU
+    layer: ClassVar[type[recurrent.Recurrent]] = recurrent.GRU
 
     def build(self, name, shape, slope):
         if len(shape) != 2:
@@ -270,7 +279,9 @@ def build(specs, start, end, where, prefix="", spectral=False):
     dense and convolutional layers have their weights normalised. Raises InputError, which names the layer
     under the key `where`, if shapes do not fit.
     """
-    layers, counts, shape, specs = [], {}, tuple(start), list(specs)
+    layers: list[Layer] = []
+    counts: dict[str, int] = {}
+    shape, specs = tuple(start), list(specs)
     for i, spec in enumerate(specs):
         if i and isinstance(spec, Rectifier) and specs[i - 1].absorbs:
             continue
@@ -284,7 +295,8 @@ def build(specs, start, end, where, prefix="", spectral=False):
             raise InputError(f"{where}[{i}] ({kind}) gets samples of {_shown(shape)}: {error}") from None
         if spectral and isinstance(layer, recurrent.Recurrent):
             raise InputError(
-                f"{where}[{i}] ({kind}): model.spectral_norm is of dense and convolutional layers; leave it out"
+                f"{where}[{i}] ({kind}): model.spectral_norm is of dense and convolutional layers; leave "
+                "it out"
             )
         layers.append(SpectralNorm(layer) if spectral and isinstance(layer, Affine) else layer)
         shape = made

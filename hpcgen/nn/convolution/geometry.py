@@ -43,7 +43,7 @@ class Geometry:
         )
         if min(sizes) < 1:
             raise ValueError(f"padding {' x '.join(map(str, self.padding))} leaves nothing")
-        if any(not 0 <= e < s for e, s in zip(output_padding, self.stride)):
+        if any(not 0 <= e < s for e, s in zip(output_padding, self.stride, strict=True)):
             raise ValueError("output_padding must be less than the stride")
         return sizes
 

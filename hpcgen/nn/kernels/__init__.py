@@ -7,12 +7,13 @@ in the same order.
 """
 
 import os
+from types import ModuleType
 
 import numpy as np
 
 from hpcgen.nn.kernels import plain
 
-_modules = {}
+_modules: dict[type, ModuleType] = {}
 
 
 def kernels(x):

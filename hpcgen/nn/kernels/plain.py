@@ -106,7 +106,7 @@ def _overlap(sizes, positions, offset, stride, padding):
     """Return the positions i for which i stride + offset - padding lies inside, and these places, as slices
     an axis."""
     inside, source = [], []
-    for size, count, k, s, p in zip(sizes, positions, offset, stride, padding):
+    for size, count, k, s, p in zip(sizes, positions, offset, stride, padding, strict=True):
         first = max(0, -((k - p) // s))
         stop = max(first, min(count, -((k - p - size) // s)))
         inside.append(slice(first, stop))

@@ -43,18 +43,26 @@ class BatchNorm(Layer):
         y = np.empty_like(x)
         parts = [
             self._part(theta, *pair)
-            for pair in zip(_split(x, train.parts, self.channels), _split(y, train.parts, self.channels))
+            for pair in zip(
+                _split(x, train.parts, self.channels), _split(y, train.parts, self.channels), strict=True
+            )
         ]
 
         def backward(dy, grad=None, need_dx=True):
             dy = contiguous(dy)
             if self.slope != 1:
                 kernels(dy).rectify_gradient(dy, y, self.slope)
-            derivatives = [part(d, need_dx) for part, d in zip(parts, _split(dy, train.parts, self.channels))]
+            derivatives = [
+                part(d, need_dx)
+                for part, d in zip(parts, _split(dy, train.parts, self.channels), strict=True)
+            ]
             if grad is not None:
                 weight = len(x) / train.parts**2
                 for name, values, factor in zip(
-                    (*self.parameters(), *self.buffers()), zip(*derivatives), (1, 1, weight, weight)
+                    (*self.parameters(), *self.buffers()),
+                    zip(*derivatives, strict=True),
+                    (1, 1, weight, weight),
+                    strict=False,
                 ):
                     grad[name][...] = sum(values)
                     grad[name][...] *= factor

@@ -6,8 +6,11 @@ PyTorch's order. The products with W, and those that give the weights' derivativ
 steps.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid
 from hpcgen.nn.initial import fill
 from hpcgen.nn.kernels import contiguous, kernels
@@ -22,13 +25,28 @@ class Recurrent(Layer):
     before); `start(hidden)` is the first one.
     """
 
+    gates: int
+
+    @staticmethod
+    def start(hidden: Array) -> tuple[Array, ...]:
+        """Return the first state, whose hidden state is `hidden` (n, hidden)."""
+        return (hidden,)
+
+    def step(
+        self, a: Array, u: Array, state: tuple[Array, ...]
+    ) -> tuple[tuple[Array, ...], Callable[[tuple[Array, ...]], tuple[Array, Array, tuple[Array, ...]]]]:
+        """Return the next state, and the closure back(dstate) -> (da, du, dstate before)."""
+        raise AssertionError(f"{type(self).__name__} has no step")
+
     def __init__(self, name, features, hidden):
         self.names = [f"{name}/{part}" for part in ("input", "recurrent", "input_bias", "recurrent_bias")]
         self.features, self.hidden = features, hidden
 
     def parameters(self):
         wide = self.gates * self.hidden
-        return dict(zip(self.names, [(self.features, wide), (self.hidden, wide), (wide,), (wide,)]))
+        return dict(
+            zip(self.names, [(self.features, wide), (self.hidden, wide), (wide,), (wide,)], strict=True)
+        )
 
     def initialize(self, theta, random):
         for name in self.names:
@@ -89,10 +107,6 @@ class GRU(Recurrent):
     """
 
     gates = 3
-
-    @staticmethod
-    def start(hidden):
-        return (hidden,)
 
     def step(self, a, u, state):
         (h,), two = state, 2 * self.hidden

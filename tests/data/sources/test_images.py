@@ -11,14 +11,12 @@ FORMATS = {
     "P": ["bmp", "png", "gif", "tif"],
     "CMYK": ["jpg", "tif"],
     "RGBA": ["png", "tif", "webp"],
-    **{
-        "1": ["bmp", "png", "tif"],
-        "L": ["png", "jpg"],
-        "LA": ["png"],
-        "I;16": ["png", "tif"],
-        "YCbCr": ["tif"],
-        "LAB": ["tif"],
-    },
+    "1": ["bmp", "png", "tif"],
+    "L": ["png", "jpg"],
+    "LA": ["png"],
+    "I;16": ["png", "tif"],
+    "YCbCr": ["tif"],
+    "LAB": ["tif"],
 }
 
 

@@ -79,7 +79,8 @@ def test_keys(generator, message):
             "kernel of 9 x 9 does not fit into 7",
         ),
         (
-            "{ kind = 'reshape', shape = [5, 5, 4] }, { kind = 'conv-transpose', channels = 2, output_padding = 2 }",
+            "{ kind = 'reshape', shape = [5, 5, 4] }, { kind = 'conv-transpose', channels = 2, "
+            "output_padding = 2 }",
             "output_padding must be less than the stride",
         ),
         ("{ kind = 'reshape', shape = [] }", "cannot make samples without an axis of it"),
