@@ -35,6 +35,8 @@ class Spec:
     absorbs = False
     # Whether numbers stay in the interval in which they lie.
     keeps_range = False
+    # Of a rectifier: what multiplies y where y <= 0.
+    slope: float
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,6 @@ class LayerNorm(Spec):
 @dataclass(frozen=True)
 class Rectifier(Spec):
     """An activation that the layer before can apply itself."""
-
-    slope: float
 
     def build(self, name, shape, slope):
         return activations.LeakyReLU(self.slope), shape
