@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from hpcgen.errors import RunError
+
 NAME = re.compile(r"step-(\d{8,})\.h5")
 DAMAGED = ".damaged"
 
@@ -21,6 +23,15 @@ def candidates(run: Path | str) -> list[Path]:
     }
     found = [(int(match[1]), path) for path, match in steps.items() if match]
     return [path for _, path in sorted(found, reverse=True)]
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged checkpoint, and return its new path. Raises RunError if the system refuses."""
+    aside = path.with_suffix(DAMAGED)
+    try:
+        return path.replace(aside)
+    except OSError as error:
+        raise RunError(f"{path}: damaged, and cannot be renamed to {aside.name}: {error.strerror}") from error
 
 
 def damaged(run: Path | str) -> list[Path]:

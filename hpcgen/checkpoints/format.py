@@ -23,6 +23,13 @@ from hpcgen.nn.vector import Layout
 
 FORMAT = "hpcgen-checkpoint"
 VERSION = 2
+# The attributes of a checkpoint, and their types in Python.
+ATTRIBUTES: dict[str, type | tuple[type, ...]] = {
+    **dict.fromkeys(("format", "config", "environment", "data", "sample_dtype", "sample_kind", "units"), str),
+    **dict.fromkeys(("version", "step", "seed", "lanes", "lane_size", "classes", "rate"), int),
+    **dict.fromkeys(("low", "high"), (int, float)),
+    "sample_shape": list,
+}
 # A row of a layout: the name of a tensor, where it starts, and its shape, filled up with zeros.
 LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
 

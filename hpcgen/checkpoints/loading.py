@@ -59,13 +59,15 @@ def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
     path = Path(path)
     if not path.is_dir():
         return _load(path, optimizer)
+    unreadable = None
     for candidate in candidates(path):
         try:
             with part_of_run(candidate):
                 return _load(candidate, optimizer)
         except (InputError, UnreadableError) as error:
             logger.warning("skipped: %s", error)
-    raise InputError(f"{path}: holds no whole checkpoint")
+            unreadable = error if isinstance(error, UnreadableError) else unreadable
+    raise unreadable or InputError(f"{path}: holds no whole checkpoint")
 
 
 def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:

@@ -1,6 +1,7 @@
 """Checkpoint files opened for reading: whole, and of this version."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import h5py
 import msgspec
 import numpy as np
 
-from hpcgen.checkpoints.format import FORMAT, VERSION
+from hpcgen.checkpoints.format import ATTRIBUTES, FORMAT, VERSION
 from hpcgen.config.reading import parse_config
 from hpcgen.config.sections import Config
 from hpcgen.errors import AccessError, DamagedError, InputError
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 
-# The attributes that every checkpoint of this version has.
-REQUIRED = {
-    *("step", "seed", "lanes", "lane_size", "config", "environment", "data", "sample_shape", "sample_dtype"),
-    *("sample_kind", "low", "high", "classes", "rate", "units"),
-}
+# Sections of the run file that each checkpoint of this version holds. `parallel` is the last.
+SECTIONS = {"data", "model", "train", "optimizer", "checkpoint", "parallel"}
 
 
 class ForeignError(InputError):
@@ -34,41 +32,62 @@ class ForeignError(InputError):
 
 @contextmanager
 def open_checkpoint(path: Path | str) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
-    """Open a checkpoint, after a check of its structure, and give the file and its attributes.
+    """Open a checkpoint, after a check of its structure and its attributes, and give the file and its
+    attributes.
 
     Raises InputError for another file, ForeignError for another version, and whatever `open_file` raises.
     """
     with open_file(path) as file:
         attributes = attempt(path, "its attributes", lambda: _attributes(file))
-        if not has_checksums(file) or attributes.get("format") != FORMAT:
+        if attributes.get("format") != FORMAT:
             raise InputError(f"{path}: not a checkpoint of hpcgen")
-        if attributes.get("version") != VERSION:
-            raise ForeignError(
-                f"{path}: checkpoint version {attributes.get('version')}; this hpcgen reads version {VERSION}"
-            )
-        lost = REQUIRED - attributes.keys()
-        if lost:
-            raise DamagedError(f"{path}: damaged: it has no attribute {', '.join(sorted(lost))}")
+        if not has_checksums(file):
+            raise DamagedError(f"{path}: damaged: it has lost its checksums")
+        version = attributes.get("version")
+        if isinstance(version, int) and version not in (0, VERSION):
+            raise ForeignError(f"{path}: checkpoint version {version}; this hpcgen reads version {VERSION}")
+        _require_attributes(path, attributes)
         yield file, attributes
 
 
 def _attributes(file: h5py.File) -> dict[str, Any]:
-    return {name: np.asarray(value).tolist() for name, value in file.attrs.items()}
+    """Return the attributes. They are asked for by name: HDF5 may crash on a list of names that is
+    damaged."""
+    return {name: np.asarray(file.attrs[name]).tolist() for name in ATTRIBUTES if name in file.attrs}
+
+
+def _require_attributes(path: Path | str, attributes: dict[str, Any]) -> None:
+    """Raise DamagedError unless the attributes are of their types, and their texts can be parsed."""
+    lost = [name for name, kind in ATTRIBUTES.items() if not isinstance(attributes.get(name), kind)]
+    if attributes.get("version") != VERSION:
+        lost.append("version")
+    if not lost and not _parses(_require_whole_config, attributes["config"]):
+        lost.append("config")
+    if not lost and not _parses(json.loads, attributes["environment"]):
+        lost.append("environment")
+    if lost:
+        raise DamagedError(f"{path}: damaged: its attribute {lost[0]} is not what hpcgen writes")
+
+
+def _require_whole_config(text: str) -> None:
+    """Raise ValueError unless `text` is a whole run file. One that lost bytes ends at the first of them."""
+    table = msgspec.toml.decode(text)
+    if not text.endswith("\n") or not table.keys() >= SECTIONS:
+        raise ValueError("not a whole run file")
+
+
+def _parses(parse: Callable[[str], Any], text: str) -> bool:
+    try:
+        parse(text)
+    except ValueError:
+        return False
+    return True
 
 
 def config_of(path: Path | str, attributes: dict[str, Any]) -> Config:
-    """Return the configuration of a checkpoint.
-
-    Raises DamagedError if the attribute does not hold one, ForeignError if another hpcgen wrote other keys.
-    """
-    text = attributes.get("config")
+    """Return the configuration of a checkpoint. Raises ForeignError if another hpcgen wrote other keys."""
     try:
-        msgspec.toml.decode(text if isinstance(text, str) else "=")
-    except msgspec.DecodeError:
-        raise DamagedError(f"{path}: damaged: its attribute config holds no run file") from None
-    assert isinstance(text, str)
-    try:
-        return parse_config(text)
+        return parse_config(attributes["config"])
     except InputError as error:
         raise ForeignError(f"{path}: written by an hpcgen with other keys ({error})") from None
 
@@ -93,6 +112,6 @@ def verify(path: Path, comm: "MPI.Comm") -> None:
     The ranks divide the reading. Collective over `comm`. Raises ForeignError, AccessError and UnreadableError
     too.
     """
-    with agree(comm), part_of_run(path), open_checkpoint(path) as (_, attributes):
-        config_of(path, attributes)
+    with agree(comm), part_of_run(path), open_checkpoint(path):
+        pass
     checksums.verify(path, comm)

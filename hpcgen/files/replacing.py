@@ -18,7 +18,8 @@ from hpcgen.parallel.agreement import agree
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# The longest path that Open MPI's OMPIO can write: it puts the path, ".locktest." and a rank into 256 bytes.
+# The longest path in bytes that Open MPI's OMPIO can write: it puts the path, ".locktest." and a rank into
+# 256 bytes.
 LONGEST_PATH = 235
 # A temporary file of another machine counts as abandoned after a day without a change.
 ABANDONED_SECONDS = 86400.0
@@ -114,10 +115,10 @@ def flush(path: Path) -> None:
 
 def require_short(path: Path) -> None:
     """Raise InputError if MPI-IO cannot write the file `path`: it needs room for the temporary name."""
-    longest = max(len(os.fspath(path)), len(os.fspath(path.with_name(temporary_name(path.name)))))
+    longest = max(len(os.fsencode(each)) for each in (path, path.with_name(temporary_name(path.name))))
     if longest > LONGEST_PATH:
         raise InputError(
-            f"{path}: the path is {longest - LONGEST_PATH} characters too long for MPI-IO; choose a "
+            f"{path}: the path is {longest - LONGEST_PATH} bytes too long for MPI-IO; choose a "
             "shorter one, "
             "or start from a folder nearer to it and give a relative path"
         )

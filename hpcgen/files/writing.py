@@ -9,7 +9,8 @@ import ctypes
 import errno
 import faulthandler
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ import numpy as np
 
 from hpcgen.errors import DamagedError, InputError, WriteError
 from hpcgen.files import checksums, seal
-from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file
+from hpcgen.files.reading import CHECKSUMS, attempt, open_file
 from hpcgen.files.replacing import refusals, replacing
 from hpcgen.files.slabs import Slab, block_rows
 from hpcgen.parallel.agreement import agree
@@ -60,7 +61,7 @@ def write(
     """
     path = Path(path)
     method = method or (write_together if parallel() else write_in_turn)
-    checked = {f"{CHECKSUMS}/{name}": _checksum_slab(slab, comm) for name, slab in slabs.items()}
+    checked = {f"{CHECKSUMS}/{name}": _checksum_slab(name, slab, comm) for name, slab in slabs.items()}
     everything = {**slabs, **checked}
     size = sum(slab.bytes for slab in everything.values())
     with replacing(path, comm, size) as temporary:
@@ -71,11 +72,12 @@ def write(
             method(temporary, path, comm, attributes, everything)
         finally:
             faulthandler.cancel_dump_traceback_later()
-        with agree(comm), refusals(path):
+        with agree(comm), _kept(path), refusals(path):
             if comm.rank == 0:
+                _require_structure(temporary, attributes, everything)
                 seal.write(temporary, list(slabs))
-        with agree(comm):
-            _read_back(temporary, path, comm.rank == 0, attributes, everything)
+        with agree(comm), _kept(path):
+            _read_back(temporary, slabs)
 
 
 def parallel() -> bool:
@@ -83,19 +85,37 @@ def parallel() -> bool:
     return h5py.get_config().mpi
 
 
-def _checksum_slab(slab: Slab, comm: "MPI.Comm") -> Slab:
-    """Return the slab of a dataset's checksums, which rank 0 writes. Collective over `comm`."""
+def _checksum_slab(name: str, slab: Slab, comm: "MPI.Comm") -> Slab:
+    """Return the slab of a dataset's checksums, which rank 0 writes.
+
+    Collective over `comm`. Raises ValueError unless the pieces of all ranks are whole blocks, and each row is
+    in one.
+    """
     block = block_rows(slab.shape, slab.dtype)
     mine = [(start // block, checksums.of(rows, slab.shape)) for start, rows in slab.pieces]
     boxes = checksums.box_shape(slab.shape, slab.dtype)
     grid = [-(-size // length) for size, length in zip(slab.shape[1:], boxes, strict=True)]
     found = np.zeros((-(-slab.shape[0] // block), *grid), np.uint32)
+    pieces = [(start, len(rows)) for start, rows in slab.pieces]
+    _require_cover(name, slab, block, [piece for rank in comm.allgather(pieces) for piece in rank])
     for rank in comm.allgather(mine):
         for first, values in rank:
             found[first : first + len(values)] = values
     # One checksum for a whole row has no box: the layout that every hpcgen reads.
     plain = found.reshape(len(found)) if found.size == len(found) else found
     return Slab.replicated(plain, comm.rank)
+
+
+def _require_cover(name: str, slab: Slab, block: int, pieces: list[tuple[int, int]]) -> None:
+    """Raise ValueError unless `pieces` (first row, rows) of all ranks are whole blocks and hold each row
+    once."""
+    end = 0
+    for start, count in sorted(pieces):
+        if start != end or start % block:
+            raise ValueError(f"/{name}: a piece starts at row {start}, not at row {end}")
+        end = start + count
+    if end != slab.shape[0]:
+        raise ValueError(f"/{name}: the pieces of all ranks hold {end} rows of {slab.shape[0]}")
 
 
 def write_together(
@@ -223,49 +243,53 @@ def _write_nothing(dataset: h5py.Dataset, slab: Slab, transfer: Any) -> None:
     dataset.id.write(memory, target, rows, dxpl=transfer)
 
 
-def _read_back(
-    temporary: Path, path: Path, structure: bool, attributes: Attributes, slabs: Mapping[str, Slab]
-) -> None:
-    """Compare this rank's rows with their checksums, and with `structure` attributes and datasets with what
-    was meant.
-
-    MPI-IO may report success for what never reached the disk. The seal was made from what is there.
-    """
+@contextmanager
+def _kept(path: Path) -> Iterator[None]:
+    """Raise WriteError if what was written cannot be read back: MPI-IO may report success for what it
+    lost."""
     try:
-        with open_file(temporary) as file:
-            if structure:
-                _require_structure(file, attributes, slabs)
-            for name, slab in slabs.items():
-                if not name.startswith(f"{CHECKSUMS}/"):
-                    for start, rows in slab.pieces:
-                        checksums.read(file, name, start, start + len(rows))
+        yield
     except InputError as error:
         raise WriteError(
-            f"{path.parent}: the disk did not keep {path.name}: {error}; what was there stays as it was"
+            f"{path.parent}: the disk did not keep {path.name}: {error}; what was there stayed as it was"
         ) from None
 
 
-def _require_structure(file: h5py.File, attributes: Attributes, slabs: Mapping[str, Slab]) -> None:
-    """Raise DamagedError unless the file has these attributes and datasets, and no others."""
-    found = attempt(file.filename, "its attributes", lambda: dict(file.attrs))
-    if found.keys() != attributes.keys() or not all(
-        np.array_equal(found[name], value) for name, value in attributes.items()
-    ):
+def _read_back(temporary: Path, slabs: Mapping[str, Slab]) -> None:
+    """Compare the rows that this rank wrote with their checksums."""
+    with open_file(temporary) as file:
+        for name, slab in slabs.items():
+            for start, rows in slab.pieces:
+                checksums.read(file, name, start, start + len(rows))
+
+
+def _require_structure(temporary: Path, attributes: Attributes, slabs: Mapping[str, Slab]) -> None:
+    """Raise DamagedError unless the file has these attributes and datasets, and no others.
+
+    This comes before the seal, which is made from what is there.
+    """
+
+    def found() -> tuple[dict[str, Any], dict[str, tuple], dict[str, tuple]]:
+        with h5py.File(temporary, "r") as file:
+            # Asked for by name: HDF5 may crash on a list of names that is damaged.
+            values = {name: file.attrs[name] for name in attributes}
+            if len(file.attrs) != len(attributes):
+                raise DamagedError("its attributes are not those that were written")
+            kept: dict[str, tuple] = {}
+            boxes: dict[str, tuple] = {}
+
+            def visit(name: str, item: Any) -> None:
+                if isinstance(item, h5py.Dataset):
+                    kept[name] = (item.shape, item.dtype)
+                    if checksums.BOX in item.attrs:
+                        boxes[name] = tuple(item.attrs[checksums.BOX].tolist())
+
+            file.visititems(visit)
+            return values, kept, boxes
+
+    values, datasets, boxes = attempt(temporary, "its structure", found)
+    if not all(np.array_equal(values[name], value) for name, value in attributes.items()):
         raise DamagedError("its attributes are not those that were written")
-    names = {name for name in slabs if not name.startswith(f"{CHECKSUMS}/")}
-    kept = attempt(
-        file.filename,
-        "its datasets",
-        lambda: {name: (file[name].shape, file[name].dtype) for name in slabs if name in file},
-    )
-    if set(content(file)) != names or kept != {n: (tuple(s.shape), s.dtype) for n, s in slabs.items()}:
+    meant = {name: (tuple(slab.shape), slab.dtype) for name, slab in slabs.items()}
+    if datasets != meant or boxes != _boxes(slabs):
         raise DamagedError("its datasets are not those that were written")
-    boxes = attempt(
-        file.filename,
-        "the attributes of its checksums",
-        lambda: {
-            n: tuple(file[n].attrs[checksums.BOX].tolist()) for n in slabs if checksums.BOX in file[n].attrs
-        },
-    )
-    if boxes != _boxes(slabs):
-        raise DamagedError("the attributes of its checksums are not those that were written")

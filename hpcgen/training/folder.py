@@ -36,6 +36,10 @@ class RunFolder:
         self.path = path
         self._lock: IO[str] | None = None
 
+    def require_short(self, config: Config) -> None:
+        """Raise InputError if the paths of the run's checkpoints will be too long to be written."""
+        require_short(self.path / "checkpoints" / checkpoint_name(config.train.steps))
+
     @contextmanager
     def locked(self, comm: "MPI.Comm") -> Iterator[None]:
         """Hold the folder for this run until it ends, however it ends. A second run is refused.
@@ -102,7 +106,6 @@ class RunFolder:
 
         With `fresh` move aside what an earlier run left. Raises InputError.
         """
-        require_short(self.path / "checkpoints" / checkpoint_name(config.train.steps))
         with self._writable():
             if fresh:
                 self._set_aside()

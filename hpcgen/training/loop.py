@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from mpi4py import MPI
 
+from hpcgen.checkpoints.folder import set_aside
 from hpcgen.checkpoints.opening import verify
 from hpcgen.checkpoints.saving import RunState, restore, save
 from hpcgen.checkpoints.state import PlayerState
@@ -110,8 +111,7 @@ class Training:
                     path, self.mesh.world, self.config, self.shards.fingerprint, self._states()
                 )
             except DamagedError as error:
-                aside = path.with_suffix(".damaged")
-                from_root(self.mesh.world, path.replace, aside)
+                aside = from_root(self.mesh.world, set_aside, path)
                 logger.warning("skipped: %s; it is now %s", error, aside.name)
                 damaged.append(aside.name)
                 continue

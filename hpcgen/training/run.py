@@ -44,6 +44,7 @@ def train(
     """
     config = from_root(comm, load_config, run_file, settings)
     home = RunFolder(Path(folder))
+    from_root(comm, home.require_short, config)
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
         training = stack.enter_context(closing(Training(config, Mesh.of(comm))))

@@ -1,0 +1,81 @@
+import h5py
+import pytest
+
+import hpcgen
+from hpcgen.checkpoints import loading
+from hpcgen.checkpoints.folder import candidates
+from hpcgen.checkpoints.loading import load_together
+from hpcgen.errors import DamagedError, InputError, UnreadableError
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The names of the checkpoints that are opened, in order."""
+    names, open_checkpoint = [], loading.open_checkpoint
+    monkeypatch.setattr(
+        loading, "open_checkpoint", lambda path: names.append(path.name) or open_checkpoint(path)
+    )
+    return names
+
+
+def test_the_newest_whole_checkpoint_is_read_once(comm, run_folder, opened):
+    assert hpcgen.load(run_folder).step == 3
+    assert opened == ["step-00000003.h5"]
+    assert load_together(run_folder, comm).step == 3
+    assert opened == ["step-00000003.h5"] * 2
+
+
+def test_an_unreadable_checkpoint_is_passed_over_and_named(comm, run_folder, refused, said):
+    newest, older, _ = candidates(run_folder)
+    refused(newest)
+    if comm.rank == comm.size - 1:
+        said()
+        assert hpcgen.load(run_folder).path == older
+        assert f"{newest.name}: the system cannot read it: Too many open files" in said()[0]
+        with pytest.raises(UnreadableError):
+            hpcgen.load(newest)
+    comm.Barrier()
+    assert newest.exists()
+
+
+def test_all_ranks_load_the_same_checkpoint(comm, run_folder, refused, caplog):
+    newest, older, _ = candidates(run_folder)
+    refused(newest)
+    assert load_together(run_folder, comm).path == older
+    assert [message for message in caplog.messages if "skipped" in message and newest.name in message]
+
+
+def test_a_run_without_a_readable_checkpoint_is_not_called_damaged(comm, run_folder, refused):
+    refused(*candidates(run_folder))
+    with pytest.raises(UnreadableError, match="Too many open files"):
+        load_together(run_folder, comm)
+
+
+def test_a_run_without_a_whole_checkpoint_says_so(comm, run_folder, caplog):
+    if comm.rank == 0:
+        for path in candidates(run_folder):
+            path.write_bytes(b"")
+    comm.Barrier()
+    with pytest.raises(InputError, match="holds no whole checkpoint"):
+        load_together(run_folder, comm)
+    assert sum("(damaged)" in message for message in caplog.messages) == 3
+
+
+@pytest.mark.parametrize("lost", [b"layout\0", b"players\0", b"parameters\0"])
+def test_a_lost_name_under_the_seal_is_damage(comm, run_folder, harm, lost):
+    newest, older, _ = candidates(run_folder)
+
+    def lose(content):
+        content[content.index(lost)] = ord("#")
+
+    harm(newest, lose)
+    with pytest.raises(DamagedError):
+        hpcgen.load(newest)
+    assert hpcgen.load(run_folder).path == older
+
+
+def test_the_optimizer_may_stay_unread(comm, run_folder):
+    state = hpcgen.load(run_folder, optimizer=False)
+    assert state.optimizer == {"discriminator": {}, "generator": {}}
+    with h5py.File(state.path) as file:
+        assert state.players["generator"].data.shape == file["players/generator/parameters"].shape

@@ -1,0 +1,48 @@
+"""Arrays in HDF5 files, written by any number of ranks, for the tests of what is read and written."""
+
+import struct
+import zlib
+
+import h5py
+import numpy as np
+
+from hpcgen.files.slabs import Slab, partition
+from hpcgen.files.writing import write_in_turn, write_together
+
+METHODS = [write_in_turn] + [write_together] * h5py.get_config().mpi
+ATTRIBUTES = {"name": "a name", "step": 7, "low": 0.1, "shape": [3, 4]}
+
+
+def content(random):
+    return {
+        "vector": random.standard_normal(3 * 4096 + 5).astype(np.float32),
+        "group/images": random.integers(0, 255, (100, 28, 28, 1), np.uint8),
+        "one": np.array([3.0]),
+        "large/rows": random.standard_normal((5, 9000)),
+    }
+
+
+def slabs_of(arrays, comm):
+    slabs = {}
+    for name, array in arrays.items():
+        mine = partition(array.shape, array.dtype, comm.size).slice(comm.rank)
+        slabs[name] = Slab.rows(array.shape, mine.start, array[mine])
+    return slabs
+
+
+def flip(path, position):
+    with open(path, "r+b") as file:
+        file.seek(position)
+        byte = file.read(1)
+        file.seek(position)
+        file.write(bytes([byte[0] ^ 0x10]))
+
+
+def reseal(path, start, extents):
+    """Seal a file anew: a user block of `start` bytes, data of datasets in the `extents` (offset, length)."""
+    content, crc, position = path.read_bytes(), 0, start
+    for offset, length in [*extents, (len(content), 0)]:
+        crc, position = zlib.crc32(content[position:offset], crc), offset + length
+    record = struct.pack("<QQI", len(content), start, crc) + b"".join(struct.pack("<QQ", *e) for e in extents)
+    seal = b"\x89hpcgen\n" + struct.pack("<II", zlib.crc32(record), len(record)) + record
+    path.write_bytes(seal.ljust(start, b"\0") + content[start:])
