@@ -1,6 +1,7 @@
 """A checkpoint in memory, whole: what `hpcgen.load` returns."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from hpcgen.errors import InputError, UnreadableError
 from hpcgen.files import checksums
 from hpcgen.files.reading import attempt
 from hpcgen.nn.vector import Layout, Vector
-from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.agreement import agree, from_root
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -59,31 +60,35 @@ def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
     path = Path(path)
     if not path.is_dir():
         return _load(path, optimizer)
-    unreadable = None
-    for candidate in candidates(path):
-        try:
-            with part_of_run(candidate):
-                return _load(candidate, optimizer)
-        except (InputError, UnreadableError) as error:
-            logger.warning("skipped: %s", error)
-            unreadable = error if isinstance(error, UnreadableError) else unreadable
-    raise unreadable or InputError(f"{path}: holds no whole checkpoint")
+    return _newest(path, candidates(path), lambda candidate: _load(candidate, optimizer))
 
 
 def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:
-    """Return the same as `load` on every rank: rank 0 finds the checkpoint, the others read what it found.
+    """Return the same as `load`, the same checkpoint on every rank. Collective over `comm`. Raises as
+    `load`."""
+    path = Path(path)
 
-    Collective over `comm`. Raises as `load`.
-    """
-    found = None
-    with agree(comm):
-        if comm.rank == 0:
-            found = load(path, optimizer)
-    chosen = comm.bcast(found.path if found else Path())
-    with agree(comm):
-        if found is None:
-            found = load(chosen, optimizer)
-    return found
+    def load_one(file: Path) -> Checkpoint:
+        with agree(comm):
+            found = _load(file, optimizer)
+        return found
+
+    if not from_root(comm, path.is_dir):
+        return load_one(path)
+    return _newest(path, from_root(comm, candidates, path), load_one)
+
+
+def _newest(run: Path, paths: list[Path], load_one: Callable[[Path], Checkpoint]) -> Checkpoint:
+    """Return the first of a run's checkpoints, newest first, that can be loaded."""
+    unreadable = None
+    for path in paths:
+        try:
+            with part_of_run(path):
+                return load_one(path)
+        except (InputError, UnreadableError) as error:
+            logger.warning("skipped: %s", error)
+            unreadable = error if isinstance(error, UnreadableError) else unreadable
+    raise unreadable or InputError(f"{run}: holds no whole checkpoint")
 
 
 def _load(path: Path, optimizer: bool) -> Checkpoint:
