@@ -41,6 +41,10 @@ def declare(commands: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--timings", metavar="F", type=Path, help="write where each rank's time went, as JSON"
     )
+    parser.add_argument(
+        "--done", metavar="F", type=Path, help="make this file when the run has ended well: proof for a "
+        "job script"
+    )
     parser.set_defaults(run=run)
 
 
@@ -51,12 +55,14 @@ def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     from hpcgen.training.run import train
 
     start = time.perf_counter()
-    if options.timings:
-        from_root(comm, require_room, options.timings, 0)
+    for path in filter(None, (options.timings, options.done)):
+        from_root(comm, require_room, path, 0)
     folder = options.folder or Path("runs") / options.file.stem
     training = train(options.file, folder, comm, options.settings, options.fresh, options.progress)
     if options.timings:
         seconds = comm.gather({**training.watch.seconds, "total": time.perf_counter() - start})
         if comm.rank == 0:
             options.timings.write_text(json.dumps(seconds, indent=1) + "\n")
+    if options.done:
+        from_root(comm, options.done.touch)
     return 0

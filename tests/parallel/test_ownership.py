@@ -1,0 +1,77 @@
+"""Who owns what, in any order and any number of ranges."""
+
+import numpy as np
+import pytest
+
+from hpcgen.nn.vector import Layout
+from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.parts import Parts
+
+N = 100
+RANGES = {
+    "one": [[slice(0, N)]],
+    "ascending": [[slice(0, 32)], [slice(32, 48)], [slice(48, N)]],
+    "descending": [[slice(64, N)], [slice(32, 64)], [slice(0, 32)]],
+    "scattered": [[slice(80, N), slice(16, 32)], [], [slice(0, 16), slice(64, 80), slice(32, 64)]],
+}
+
+
+@pytest.fixture(params=RANGES, ids=str)
+def owners(request):
+    """The Ownership of each rank."""
+    ranges = RANGES[request.param]
+    return [Ownership(ranges, rank) for rank in range(len(ranges))]
+
+
+def test_each_number_has_one_owner(owners):
+    assert sum(own.size for own in owners) == N
+    whole, made = np.arange(N, dtype=np.float32), np.full(N, np.nan, np.float32)
+    for own in owners:
+        own.put(made, own.take(whole) + 0)
+    assert np.array_equal(made, whole)
+
+
+def test_one_range_is_a_view(owners):
+    whole = np.zeros(N, np.float32)
+    for own in owners:
+        mine = own.take(whole)
+        mine += 1
+        own.put(whole, mine)
+    assert (whole == 1).all()
+    assert Ownership.even(N, 1, 0).take(whole).base is whole
+
+
+@pytest.mark.parametrize("section", [slice(0, 70), slice(70, N), slice(40, 40)])
+def test_sections(owners, section):
+    whole = np.arange(N, dtype=np.float32)
+    for own in owners:
+        packed = own.take(whole)
+        part = own.within(section)
+        assert np.array_equal(own.pick(packed, section), part.take(whole))
+        for inside, where in own.locate(section.start, section.stop):
+            assert np.array_equal(whole[section][inside], packed[where])
+    assert sum(own.within(section).size for own in owners) == section.stop - section.start
+
+
+def test_norms_have_the_same_bits_whoever_owns_what(owners, random):
+    layout = Layout({"a": (5, 7), "bias": (9,), "b": (7, 8)})
+    values = random.standard_normal(N).astype(np.float32)
+    alone = Parts(layout, Ownership([[slice(0, N)]], 0), block=16).norms(values)
+    squares = []
+    for own in owners:
+        Parts(layout, own, lambda mine: squares.append(mine) or np.zeros(len(RANGES) * N), block=16).norms(
+            own.take(values)
+        )
+    gathered = np.concatenate(squares)
+    for own in owners:
+        assert (
+            Parts(layout, own, lambda mine: gathered, block=16).norms(own.take(values)).tobytes()
+            == alone.tobytes()
+        )
+
+
+@pytest.mark.parametrize("size, ranks", [(10, 3), (4096, 2), (20_007, 4), (0, 2)])
+def test_even_ownership_is_of_whole_blocks(size, ranks):
+    own = Ownership.even(size, ranks, 0)
+    assert sum(piece.stop - piece.start for piece in own.pieces) == size
+    assert all(piece.start % 4096 == 0 for piece in own.pieces)

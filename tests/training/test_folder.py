@@ -1,0 +1,137 @@
+"""The run folder: who may write there, and what a run makes of what it finds."""
+
+import os
+import shutil
+
+import pytest
+
+from hpcgen.checkpoints.folder import candidates
+from hpcgen.config.reading import load_config
+from hpcgen.errors import InputError, RunError
+from hpcgen.training.folder import RunFolder
+from hpcgen.training.run import train as train_run
+
+
+@pytest.fixture
+def train(comm, trained, folder):
+    """train(*settings): train in a copy of a trained run's folder; returns the Training."""
+    path, _ = trained("vae")
+    if comm.rank == 0:
+        shutil.copytree(path, folder / "run")
+        shutil.copy(path.with_suffix(".toml"), folder / "run.toml")
+    comm.Barrier()
+
+    def train(*settings, fresh=False):
+        made = train_run(folder / "run.toml", folder / "run", comm, settings, fresh, progress="off")
+        comm.Barrier()
+        return made
+
+    return train
+
+
+def change(comm, function):
+    """Let rank 0 change something that all ranks see."""
+    if comm.rank == 0:
+        function()
+    comm.Barrier()
+
+
+@pytest.mark.parametrize("content", ["", "\0" * 100, "data = ["])
+def test_a_run_goes_on_although_config_toml_is_lost(comm, folder, train, said, content):
+    """A power cut may leave an empty file. The checkpoint holds the configuration too."""
+    change(comm, lambda: (folder / "run" / "config.toml").write_text(content))
+    said()
+    assert train("train.steps=5").step == 5
+    assert comm.bcast(any("config.toml" in line for line in said()))
+    assert load_config(folder / "run" / "config.toml").train.steps == 5
+    comm.Barrier()
+    change(comm, lambda: (folder / "run" / "config.toml").write_text(content))
+    with pytest.raises(InputError, match="another configuration .model.latent"):
+        train("train.steps=6", "model.latent=3")
+
+
+def test_config_toml_is_on_the_disk_before_it_takes_its_name(comm, folder, train, monkeypatch):
+    flushed, replaced, fsync, replace = [], [], os.fsync, os.replace
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda descriptor: flushed.append(os.readlink(f"/proc/self/fd/{descriptor}")) or fsync(descriptor),
+    )
+
+    def noting(source, target):
+        replaced.append((os.fspath(source), os.fspath(target)))
+        assert os.fspath(source) in flushed or os.fspath(target).endswith(".png")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", noting)
+    train("train.steps=4")
+    if comm.rank == 0:
+        names = {os.path.basename(target) for _, target in replaced}
+        assert {"config.toml", "metrics.csv", "step-00000004.h5"} <= names
+        assert str(folder / "run") in flushed
+
+
+def test_a_folder_of_damaged_checkpoints_is_refused_until_fresh(comm, folder, train):
+    """Not only the first time: a loop, or a requeued job, gives the same command again."""
+
+    def harm():
+        for path in candidates(folder / "run"):
+            path.write_bytes(b"")
+
+    change(comm, harm)
+    with pytest.raises(InputError, match="none of the run's checkpoints is whole .* start over with --fresh"):
+        train()
+    for _ in range(2):
+        with pytest.raises(InputError, match="checkpoints are damaged .*step-00000003.damaged.* --fresh"):
+            train()
+    assert train(fresh=True).step == 3
+    assert (folder / "run" / "old-1" / "checkpoints" / "step-00000003.damaged").exists()
+    comm.Barrier()
+    assert train("train.steps=4").step == 4
+
+
+def test_a_damaged_checkpoint_beside_a_whole_one_is_no_obstacle(comm, folder, train):
+    train("train.steps=4")
+    change(comm, lambda: candidates(folder / "run")[0].write_bytes(b""))
+    assert train("train.steps=5").step == 5
+    assert train("train.steps=6").step == 6
+
+
+@pytest.mark.parametrize("remade", [False, True])
+def test_a_folder_that_is_moved_under_a_run_ends_it(comm, folder, train, monkeypatch, remade):
+    from hpcgen.training.hooks.metrics import Metrics
+
+    call = Metrics.__call__
+
+    def moving(self, training, statistics, last):
+        if training.step == 5:
+            change(comm, lambda: (folder / "run").rename(folder / "moved"))
+            if remade:
+                change(comm, lambda: [(folder / "run").mkdir(), (folder / "run" / ".lock").touch()])
+        call(self, training, statistics, last)
+
+    monkeypatch.setattr(Metrics, "__call__", moving)
+    with pytest.raises(RunError, match="run: the run folder was moved or removed"):
+        train("train.steps=9", "checkpoint.every=5", "metrics.every=100")
+    comm.Barrier()
+    left = os.listdir(folder / "run") if remade else []
+    assert left == ([".lock"] if remade else []) and (remade or not (folder / "run").exists())
+
+
+def test_what_killed_runs_left_is_tidied_up(comm, folder, train):
+    left = [".0a1b2c3d-0001-1f.part", ".0a1b2c3d-0001-1f.part.locktest.0"]
+    change(comm, lambda: [(folder / "run" / "checkpoints" / name).touch() for name in left])
+    train("train.steps=4")
+    assert all(path.suffix == ".h5" for path in (folder / "run" / "checkpoints").iterdir())
+
+
+def test_a_lock_is_held_until_the_run_ends(comm, folder, monkeypatch):
+    monkeypatch.setattr("hpcgen.training.folder.LOCK_SECONDS", 0.2)
+    with RunFolder(folder / "run").locked(comm):
+        with (
+            pytest.raises(InputError, match="another run is writing there"),
+            RunFolder(folder / "run").locked(comm),
+        ):
+            pass
+    with RunFolder(folder / "run").locked(comm):
+        pass
