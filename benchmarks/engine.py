@@ -107,11 +107,13 @@ def row(net, result):
     mine = result["forms"]["hpcgen"]
     text = f"{net:8} batch {result['batch']:3}  hpcgen {mine['samples/s']:9,.1f} samples/s "
     text += f"{mine['MiB']:4.0f} MiB  "
-    text += f"{result['GF/s']:4.0f} GF/s = {100 * result['GF/s'] / result['sgemm']:3.0f} % of sgemm's {result['sgemm']:.0f}"
+    share = 100 * result["GF/s"] / result["sgemm"]
+    text += f"{result['GF/s']:4.0f} GF/s = {share:3.0f} % of sgemm's {result['sgemm']:.0f}"
     if "best" in result:
         ratios, other = sorted(result["ratios"]), result["forms"][result["best"]]
         text += f"  torch {result['best']:10} {other['samples/s']:9,.1f} samples/s {other['MiB']:4.0f} MiB  "
-        text += f"ratio {statistics.median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}), goal {result['goal']}; "
+        spread = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
+        text += f"ratio {statistics.median(ratios):.2f} {spread}, goal {result['goal']}; "
         text += f"memory {result['memory']:.2f}"
     return text
 

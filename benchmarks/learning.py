@@ -31,15 +31,15 @@ runtime.prepare_process()
 
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
-from hpcgen.data.file import DataFiles  # noqa: E402
+from hpcgen.data.reading import DataFiles  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 from hpcgen.config.reading import parse_config  # noqa: E402
-from hpcgen.data.prepare import prepare  # noqa: E402
+from hpcgen.data.prepare import PrepareOptions, prepare  # noqa: E402
 from hpcgen.data.sources.digits import Digits  # noqa: E402
 from hpcgen.data.sources.linear import Linear  # noqa: E402
 from hpcgen.data.sources.text import Text  # noqa: E402
-from hpcgen.evaluation.evaluate import Evaluation  # noqa: E402
+from hpcgen.evaluation.evaluation import Evaluation  # noqa: E402
 from hpcgen.nn.vector import Vector  # noqa: E402
 from hpcgen.parallel.mesh import Mesh  # noqa: E402
 from hpcgen.training.loop import Training  # noqa: E402
@@ -83,7 +83,7 @@ def figures(training, path, theta=None, **keys):
     with DataFiles([str(path)]) as files:
         evaluation = Evaluation(training.model, training.shards.schema, files, MPI.COMM_SELF, **keys)
         with closing(evaluation):
-            return evaluation.figures(theta or training.sampled())
+            return evaluation.measures(theta or training.sampled())
 
 
 def beside_torch(torch, folder, train, test, player, net, steps, text, figure, **keys):
@@ -118,7 +118,7 @@ def beside_torch(torch, folder, train, test, player, net, steps, text, figure, *
 
 def vae(folder, torch):
     train, test = folder / "digits-train.h5", folder / "digits-test.h5"
-    prepare(lambda: Digits(28), train, MPI.COMM_SELF, hold_out=test)
+    prepare(lambda: Digits(28), train, MPI.COMM_SELF, PrepareOptions(hold_out=test))
     adam = 'optimizer = { name = "adam", learning_rate = 0.001, beta1 = 0.9 }'
     text = f'data.path = "{train}"\nmodel.kind = "vae"\n{adam}'
     ours, theirs = beside_torch(torch, folder, train, test, "vae", "vae", 3000, text, "elbo")
@@ -164,7 +164,12 @@ def rvae(folder, torch):
         data.path = "{folder / "train.h5"}"
         model = {{ kind = "rvae", network = "text", hidden = 192, kl_warmup = 500 }}
         train = {{ steps = 1500, lanes = 2, lane_size = 32 }}
-        optimizer = {{ name = "adam", learning_rate = 0.003, beta1 = 0.9, schedule = "cosine", clip_norm = 5.0 }}
+        [optimizer]
+        name = "adam"
+        learning_rate = 0.003
+        beta1 = 0.9
+        schedule = "cosine"
+        clip_norm = 5.0
         """
     training = trained(text, note)
     found = figures(training, folder / "test.h5")
@@ -207,7 +212,12 @@ def linear(folder, torch):
         data.path = "{path}"
         model.kind = "linear"
         train = {{ steps = 4000, lanes = 8, lane_size = 256 }}
-        optimizer = {{ name = "adam", learning_rate = 0.01, beta1 = 0.9, schedule = "cosine", average = 0.995 }}
+        [optimizer]
+        name = "adam"
+        learning_rate = 0.01
+        beta1 = 0.9
+        schedule = "cosine"
+        average = 0.995
         """
     found = figures(trained(text), path)
     mine, closed = found["theta_error"]

@@ -43,8 +43,10 @@ if ranks:
     nodes, allowed, seconds = zip(*ranks)
     cores = len({(node, core) for node, its in zip(nodes, allowed) for core in its})
     sys.excepthook = lambda kind, error, trace: print(f"{kind.__name__}: {error}", file=sys.stderr)
-    about = {"config": hpcgen.training.run.load_config(sys.argv[1], sys.argv[2:]).table(), "environment": runtime.environment()}
-    place = {"ranks": len(ranks), "nodes": len(set(nodes)), "cores": cores, "oversubscribed": len(ranks) > cores}
+    config = hpcgen.training.run.load_config(sys.argv[1], sys.argv[2:])
+    about = {"config": config.table(), "environment": runtime.environment()}
+    place = {"ranks": len(ranks), "nodes": len(set(nodes)), "cores": cores}
+    place["oversubscribed"] = len(ranks) > cores
     print(json.dumps({"place": place, "import": max(seconds), "about": about}))
 """
 
@@ -273,7 +275,8 @@ def starred(report):
 def subject(report):
     model, train, parallel = (report["config"][key] for key in ("model", "train", "parallel"))
     name = f"{model['kind']} {model.get('network', 'model')} of {Path(report['config']['data']['path']).name}"
-    return f"{name}: {train['lane_size']} samples a lane, {train['steps']} steps, exchange {parallel['exchange']}"
+    lanes = f"{train['lane_size']} samples a lane, {train['steps']} steps"
+    return f"{name}: {lanes}, exchange {parallel['exchange']}"
 
 
 def draw(report, path):
@@ -310,7 +313,8 @@ def draw(report, path):
     middle.set(title="Parallel efficiency of training", ylim=(0, None))
     middle.yaxis.set_major_formatter("{x:.0%}")
     draw_shares(right, report)
-    note = f"{subject(report)}; {report['node']}; median and range of {report['options']['repeats']}; * more ranks than cores"
+    note = f"{subject(report)}; {report['node']}; median and range of {report['options']['repeats']}; "
+    note += "* more ranks than cores"
     figure.supxlabel(note, x=0.01, ha="left", fontsize="small", color="#555555")
     figure.savefig(path, dpi=150)
 

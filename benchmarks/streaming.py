@@ -69,7 +69,7 @@ def write(path, rows):
     import numpy as np
     from mpi4py import MPI
 
-    from hpcgen.data.prepare import prepare
+    from hpcgen.data.prepare import PrepareOptions, prepare
     from hpcgen.data.rows import Rows
     from hpcgen.data.sources import Source
 
@@ -82,7 +82,7 @@ def write(path, rows):
         def read(self, start, stop):
             return Rows(np.random.default_rng(0).integers(0, 255, (stop - start, *self.shape), np.uint8))
 
-    prepare(Noise, Path(path), MPI.COMM_SELF, keep_order=True)
+    prepare(Noise, Path(path), MPI.COMM_SELF, PrepareOptions(keep_order=True))
 
 
 def work(path, block):

@@ -11,7 +11,7 @@ from hpcgen.checkpoints.format import FORMAT
 from hpcgen.checkpoints.loading import load
 from hpcgen.checkpoints.opening import verify
 from hpcgen.data import inspection as data
-from hpcgen.errors import DamagedError, InputError
+from hpcgen.errors import DamagedError, InputError, UnreadableError
 from hpcgen.files import checksums
 from hpcgen.files.reading import attempt, open_file
 from hpcgen.parallel.agreement import agree, from_root
@@ -73,7 +73,7 @@ def _checkpoint_lines(path: Path) -> Iterator[str]:
 
 
 def _describe_run(path: Path, comm: "MPI.Comm") -> int:
-    """Verify every checkpoint of a run. Return 1 if one is damaged."""
+    """Verify every checkpoint of a run. Return 1 if one is damaged or cannot be read."""
     paths = from_root(comm, candidates, path)
     if not paths and not from_root(comm, (Path(path) / "config.toml").exists):
         raise InputError(f"{path}: neither a data file, nor a checkpoint, nor a run folder")
@@ -83,8 +83,9 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
         try:
             verify(each, comm)
             logger.info("  %s  whole", each.name)
-        except DamagedError as error:
-            logger.info("  %s  DAMAGED  %s", each.name, error)
+        except (DamagedError, UnreadableError) as error:
+            state = "DAMAGED" if isinstance(error, DamagedError) else "UNREADABLE"
+            logger.info("  %s  %s  %s", each.name, state, error)
             status = 1
     return status
 

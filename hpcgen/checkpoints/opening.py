@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from hpcgen.checkpoints.format import ATTRIBUTES, FORMAT, VERSION
+from hpcgen.config.differences import differences
 from hpcgen.config.reading import parse_config
 from hpcgen.config.sections import Config
 from hpcgen.errors import AccessError, DamagedError, InputError
@@ -90,6 +91,20 @@ def config_of(path: Path | str, attributes: dict[str, Any]) -> Config:
         return parse_config(attributes["config"])
     except InputError as error:
         raise ForeignError(f"{path}: written by an hpcgen with other keys ({error})") from None
+
+
+def require_same_run(path: Path | str, attributes: dict[str, Any], config: Config, fingerprint: str) -> None:
+    """Raise ForeignError if a checkpoint is of another configuration, or of data with another fingerprint."""
+    changed = differences(config, config_of(path, attributes))
+    if changed:
+        raise ForeignError(
+            f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh"
+        )
+    if attributes["data"] != fingerprint:
+        raise ForeignError(
+            f"data.path: not the data that {path} was trained on; "
+            "give the same data, or start over with --fresh"
+        )
 
 
 @contextmanager

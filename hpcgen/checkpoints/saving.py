@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hpcgen.checkpoints.format import FORMAT, VERSION, layout_rows, schema_arrays, schema_attributes
-from hpcgen.checkpoints.opening import ForeignError, config_of, open_checkpoint, part_of_run
+from hpcgen.checkpoints.opening import open_checkpoint, part_of_run, require_same_run
 from hpcgen.checkpoints.state import PlayerState
-from hpcgen.config.differences import differences
 from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
 from hpcgen.files import checksums, writing
@@ -98,16 +97,7 @@ def restore(
     any finds damage: `players` may then be half filled.
     """
     with agree(comm), part_of_run(path), open_checkpoint(path) as (file, attributes):
-        changed = differences(config, config_of(path, attributes))
-        if changed:
-            raise ForeignError(
-                f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh"
-            )
-        if attributes["data"] != fingerprint:
-            raise ForeignError(
-                f"data.path: not the data that {path} was trained on; give the same data, or start over "
-                "with --fresh"
-            )
+        require_same_run(path, attributes, config, fingerprint)
         for player, state in players.items():
             layout, theta, group = state.theta.layout, state.theta.data, f"players/{player}"
             for piece in state.written.mine:

@@ -42,8 +42,10 @@ def declare(commands: argparse._SubParsersAction) -> None:
         "--timings", metavar="F", type=Path, help="write where each rank's time went, as JSON"
     )
     parser.add_argument(
-        "--done", metavar="F", type=Path, help="make this file when the run has ended well: proof for a "
-        "job script"
+        "--done",
+        metavar="F",
+        type=Path,
+        help="make this file when the run has ended well: proof for a job script",
     )
     parser.set_defaults(run=run)
 

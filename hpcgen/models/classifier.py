@@ -1,6 +1,7 @@
 """A classifier of labelled samples. Its last hidden layer is a feature space for `hpcgen evaluate`."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -44,7 +45,7 @@ class Classifier(Model):
     }
     players = ("classifier",)
     turns = (("classifier", 0),)
-    statistics = {"classifier": ("loss", "accuracy", "count")}
+    statistics = MappingProxyType({"classifier": ("loss", "accuracy", "count")})
     source = None
 
     def __init__(self, options: ClassifierOptions, schema: Schema) -> None:

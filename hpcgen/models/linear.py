@@ -1,6 +1,7 @@
 """The linear stochastic generator y = theta x + epsilon, with normal epsilon."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -64,7 +65,7 @@ class LinearGenerator(Model):
     NETWORKS: ClassVar = {"linear": Preset(LinearOptions)}
     players = ("linear",)
     turns = (("linear", 0),)
-    statistics = {"linear": ("loss", "squared_error", "count")}
+    statistics = MappingProxyType({"linear": ("loss", "squared_error", "count")})
     source = "inputs"
 
     def __init__(self, options: LinearOptions, schema: Schema) -> None:

@@ -1,6 +1,7 @@
 """A multilayer regression network: squared error by distributed gradient descent."""
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from hpcgen.arrays import Array
@@ -31,7 +32,7 @@ class Regressor(Model):
     }
     players = ("regressor",)
     turns = (("regressor", 0),)
-    statistics = {"regressor": ("loss", "squared_error", "count")}
+    statistics = MappingProxyType({"regressor": ("loss", "squared_error", "count")})
     source = "inputs"
 
     def __init__(self, options: RegressorOptions, schema: Schema) -> None:

@@ -47,20 +47,21 @@ TRAIN = Train()
 class Layer:
     """A differentiable function of x (n, ...) and of its own parts of the flat vector theta.
 
-    `forward(theta, x, train)` returns y and the closure `backward`. `train` is a `Train`, or None: then running
-    statistics are used and nothing is dropped. x is only read, and must stay as it is until `backward` has run.
+    `forward(theta, x, train)` returns y and the closure `backward`. `train` is a `Train`, or None: then
+    running statistics are used and nothing is dropped. x is only read, and must stay as it is until
+    `backward` has run.
 
     `backward(dy, grad=None, need_dx=True)` returns dx. It writes the derivatives in the layer's parameters to
-    `grad`, a Vector. In training it also writes the batch's statistics there: the mean over the parts times the
-    samples of one part. Without `grad` it skips both. dy may be overwritten. It may be called once.
+    `grad`, a Vector. In training it also writes the batch's statistics there: the mean over the parts times
+    the samples of one part. Without `grad` it skips both. dy may be overwritten. It may be called once.
 
     `tangent(theta, x, t, train)` sends a tangent t along with x. It returns y, ty = (dy/dx) t and a closure.
     This is Pearlmutter's R-operator (1994), in t instead of theta; the closure's second derivatives are exact
     (`hpcgen.nn.penalty`). Not every layer has it: see `without_tangent`. t is only read, like x.
 
-    Its `backward(dy, dty, grad=None, need_dx=True)`, the adjoint of (x, t, theta) -> (y, ty), returns (dx, dt).
-    dy and dx may be None, which stands for zero: they stay None where all layers are linear in pieces. It writes
-    only the derivatives in the parameters to `grad`. Otherwise it is like the other.
+    Its `backward(dy, dty, grad=None, need_dx=True)`, the adjoint of (x, t, theta) -> (y, ty), returns (dx,
+    dt). dy and dx may be None, which stands for zero: they stay None where all layers are linear in pieces.
+    It writes only the derivatives in the parameters to `grad`. Otherwise it is like the other.
     """
 
     # Whether training draws random numbers from `train.random`.

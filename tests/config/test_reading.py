@@ -20,8 +20,8 @@ def test_everything_but_the_data_has_a_default():
 
 def test_the_resolved_file_reads_back_as_itself():
     config = parse_config(
-        MINIMAL
-        + '[model]\nnetwork = "seedgan"\nlatent = 7\n[optimizer.generator]\nname = "momentum"\nmomentum = 0.8\n'
+        MINIMAL + '[model]\nnetwork = "seedgan"\nlatent = 7\n'
+        '[optimizer.generator]\nname = "momentum"\nmomentum = 0.8\n'
         "[parallel]\nweights = [1, 2.5]\n"
     )
     assert parse_config(config.toml()) == config

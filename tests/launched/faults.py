@@ -90,6 +90,54 @@ def silent_loss():
     writing.write_together = failing
 
 
+def lost_attribute():
+    """64 bytes of the second checkpoint's attribute `config` do not reach the disk, and nobody says so."""
+    from hpcgen.files import writing
+
+    write, calls = writing.write_together, []
+
+    def failing(temporary, path, *arguments):
+        calls.append(1)
+        write(temporary, path, *arguments)
+        if LAST and len(calls) > 1:
+            content = temporary.read_bytes()
+            position = content.index(b"lane_size = ")
+            temporary.write_bytes(content[:position] + bytes(64) + content[position + 64 :])
+
+    writing.write_together = failing
+
+
+def unreadable_checkpoints():
+    """The last rank, and it alone, has too many open files for a checkpoint."""
+    import h5py
+
+    from hpcgen.checkpoints import inspection  # noqa: F401  (whose annotations name h5py.File)
+
+    opened = h5py.File
+
+    def failing(path, *arguments, **options):
+        if LAST and "step-" in str(path):
+            raise OSError(24, "Too many open files")
+        return opened(path, *arguments, **options)
+
+    h5py.File = failing
+
+
+def killed_before_the_rename():
+    """Rank 0 is killed before a file that all have written is complete; Open MPI left a file too."""
+    from hpcgen.files import writing
+
+    write = writing.write_together
+
+    def failing(temporary, path, comm, *arguments):
+        write(temporary, path, comm, *arguments)
+        if comm.rank == 0:
+            temporary.with_name(f"{temporary.name}.locktest.0").touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    writing.write_together = failing
+
+
 def full_unforeseen():
     """The disk seems to have room (another job takes it, or a quota ends) and has not."""
     import shutil

@@ -49,6 +49,24 @@ def damaged(tmp_path, digits):
     return path
 
 
+def swapped(tmp_path, digits):
+    """A file without checksums; the page with the texts of attributes and a page of data are swapped."""
+    path, page = tmp_path / "swapped.h5", 512
+    with h5py.File(path, "w") as file:
+        file["samples"] = np.random.default_rng(0).random((300, 8), dtype=np.float32)
+        file.attrs["kind"] = "array"
+    whole = path.read_bytes()
+    texts = whole.index(b"GCOL") // page * page
+    data = texts - page if texts + 2 * page > len(whole) else texts + page
+    harmed = bytearray(whole)
+    harmed[texts : texts + page], harmed[data : data + page] = (
+        whole[data : data + page],
+        whole[texts : texts + page],
+    )
+    path.write_bytes(harmed)
+    return path
+
+
 DATA = {
     lambda tmp_path, digits: tmp_path / "missing.h5": "missing.h5: no such file",
     truncated: "truncated.h5: truncated",
@@ -56,6 +74,7 @@ DATA = {
     not_a_number: "nan.h5: row 61 of the samples holds NaN or infinity",
     infinite: "inf.h5: row 61 of the samples holds NaN or infinity",
     damaged: "/samples differs from its checksum at rows",
+    swapped: "swapped.h5: damaged: cannot read",
 }
 SETTINGS = {
     "train.stepz=3": "unknown key train.stepz (did you mean train.steps?)",

@@ -86,7 +86,8 @@ def test_serial_hdf5_writes_the_same_checkpoint(hpcgen, fault, run_file, tmp_pat
 
 
 def test_h5py_without_mpi_reads_a_checkpoint(alone):
-    code = "import sys, h5py; f = h5py.File(sys.argv[1], driver='sec2'); print(f['players/generator/parameters'][...].sum())"
+    code = "import sys, h5py; f = h5py.File(sys.argv[1], driver='sec2'); "
+    code += "print(f['players/generator/parameters'][...].sum())"
     ended = subprocess.run(
         [sys.executable, "-c", code, alone / LAST], capture_output=True, text=True, timeout=30
     )

@@ -91,6 +91,48 @@ def test_what_the_disk_lost_in_silence_is_noticed(fault, hpcgen, run_file, tmp_p
 
 
 @pytest.mark.parametrize("ranks", [1, 3])
+def test_a_lost_attribute_is_noticed_before_the_rename(fault, hpcgen, run_file, tmp_path, ranks):
+    ended = fault(ranks, "lost_attribute", "train", run_file, "--run", tmp_path / "run")
+    assert ended.status == 1 and "the disk did not keep step-00000020.h5" in words_of(ended)
+    assert os.listdir(tmp_path / "run" / "checkpoints") == ["step-00000010.h5"]
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_checkpoint_that_one_rank_cannot_read_keeps_its_name(fault, hpcgen, run_file, tmp_path, ranks):
+    run = tmp_path / "run"
+    assert hpcgen(ranks, "train", run_file, "--run", run, "--set", "train.steps=10").status == 0
+    ended = fault(ranks, "unreadable_checkpoints", "train", run_file, "--run", run)
+    assert ended.status == 1
+    assert "step-00000010.h5: the system cannot read it: Too many open files" in ended.one_line()
+    assert os.listdir(run / "checkpoints") == ["step-00000010.h5"]
+    ended = hpcgen(ranks, "train", run_file, "--run", run)
+    assert ended.status == 0 and "resuming from" in ended.out
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_a_path_that_is_too_long_for_the_mpi_is_refused_beforehand(hpcgen, run_file, tmp_path, ranks):
+    """Open MPI's OMPIO aborts the job where the path of a file has 245 bytes or more."""
+    deep = tmp_path / ("d" * 120) / ("e" * 120)
+    ended = hpcgen(ranks, "train", run_file, "--run", deep)
+    assert ended.status == 2 and "bytes too long for MPI-IO" in ended.one_line()
+    assert not deep.exists()
+    ended = hpcgen(ranks, "prepare", "digits", deep / "x.h5")
+    assert ended.status == 2 and "bytes too long for MPI-IO" in ended.one_line()
+    assert hpcgen(0, "train", run_file, "--run", tmp_path / "run", "--set", "train.steps=2").status == 0
+    ended = hpcgen(ranks, "sample", tmp_path / "run", "--out", deep / "x.h5")
+    assert ended.status == 2 and "bytes too long for MPI-IO" in ended.one_line()
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_what_a_killed_prepare_left_is_tidied_up(fault, hpcgen, tmp_path, ranks):
+    (tmp_path / "data").mkdir()
+    ended = fault(ranks, "killed_before_the_rename", "prepare", "digits", tmp_path / "data" / "x.h5")
+    assert ended.status != 0 and len(os.listdir(tmp_path / "data")) == 2
+    assert hpcgen(ranks, "prepare", "digits", tmp_path / "data" / "x.h5").status == 0
+    assert os.listdir(tmp_path / "data") == ["x.h5"]
+
+
+@pytest.mark.parametrize("ranks", [1, 3])
 def test_a_diverging_loss_is_named(hpcgen, run_file, tmp_path, ranks):
     settings = [
         "model.loss=least-squares",

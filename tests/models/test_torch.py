@@ -15,7 +15,7 @@ from hpcgen.models.rvae import RVAE, SequenceRVAE, TextRVAE
 from hpcgen.models.vae import VAE, VAEOptions
 from hpcgen.nn.vector import Vector
 
-HOW = "PyTorch is not installed here: run `PYTHON -m pytest tests/models/test_torch.py` with an interpreter that has it"
+HOW = "no PyTorch here: run `PYTHON -m pytest tests/models/test_torch.py` with an interpreter that has torch"
 torch = pytest.importorskip("torch", reason=HOW)
 functional = torch.nn.functional
 

@@ -18,7 +18,7 @@ from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.penalty import gradient_penalty
 from hpcgen.nn.vector import Vector
 
-HOW = "PyTorch is not installed here: run `PYTHON -m pytest tests/nn/test_torch.py` with an interpreter that has it"
+HOW = "no PyTorch here: run `PYTHON -m pytest tests/nn/test_torch.py` with an interpreter that has torch"
 torch = pytest.importorskip("torch", reason=HOW)
 torch.set_num_threads(1)
 

@@ -127,7 +127,7 @@ def test_what_killed_runs_left_is_tidied_up(comm, folder, train):
 
 def test_a_lock_is_held_until_the_run_ends(comm, folder, monkeypatch):
     monkeypatch.setattr("hpcgen.training.folder.LOCK_SECONDS", 0.2)
-    with RunFolder(folder / "run").locked(comm):
+    with RunFolder(folder / "run").locked(comm):  # noqa: SIM117 (the second fails)
         with (
             pytest.raises(InputError, match="another run is writing there"),
             RunFolder(folder / "run").locked(comm),

@@ -12,7 +12,13 @@ from hpcgen.models.networks.specs import MOST
 from hpcgen.nn.vector import Layout, Vector
 
 HEAD = 'data.path = "d.h5"\nmodel.network = "layers"\n'
-DISCRIMINATOR = '[[model.discriminator.layers]]\nkind = "flatten"\n[[model.discriminator.layers]]\nkind = "dense"\noutputs = 1\n'
+DISCRIMINATOR = """
+[[model.discriminator.layers]]
+kind = "flatten"
+[[model.discriminator.layers]]
+kind = "dense"
+outputs = 1
+"""
 
 
 def floats(*shape):
@@ -194,6 +200,8 @@ def test_the_deviation_that_weights_start_with(layer):
     "last, low", [("sigmoid", 0), ("tanh", -1), ("sigmoid' }, { kind = 'upsample", 0), ("linear", -1)]
 )
 def test_the_interval_of_samples(last, low):
-    layers = f"{{ kind = 'dense', outputs = 16 }}, {{ kind = 'reshape', shape = [4, 4, 1] }}, {{ kind = '{last}' }}"
+    layers = f"""
+        {{ kind = 'dense', outputs = 16 }}, {{ kind = 'reshape', shape = [4, 4, 1] }}, {{ kind = '{last}' }}
+    """
     shape = (8, 8, 1) if "upsample" in last else (4, 4, 1)
     assert model(layers, shape).units.range == (low, 1)
