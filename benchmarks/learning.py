@@ -31,11 +31,11 @@ runtime.prepare_process()
 
 import h5py  # noqa: E402
 import numpy as np  # noqa: E402
-from hpcgen.data.reading import DataFiles  # noqa: E402
 from mpi4py import MPI  # noqa: E402
 
 from hpcgen.config.reading import parse_config  # noqa: E402
 from hpcgen.data.prepare import PrepareOptions, prepare  # noqa: E402
+from hpcgen.data.reading import DataFiles  # noqa: E402
 from hpcgen.data.sources.digits import Digits  # noqa: E402
 from hpcgen.data.sources.linear import Linear  # noqa: E402
 from hpcgen.data.sources.text import Text  # noqa: E402
