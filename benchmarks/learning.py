@@ -37,7 +37,7 @@ from hpcgen.config.reading import parse_config  # noqa: E402
 from hpcgen.data.prepare import PrepareOptions, prepare  # noqa: E402
 from hpcgen.data.reading import DataFiles  # noqa: E402
 from hpcgen.data.sources.digits import Digits  # noqa: E402
-from hpcgen.data.sources.linear import Linear  # noqa: E402
+from hpcgen.data.sources.linear import LinearModel  # noqa: E402
 from hpcgen.data.sources.text import Text  # noqa: E402
 from hpcgen.evaluation.evaluation import Evaluation  # noqa: E402
 from hpcgen.nn.vector import Vector  # noqa: E402
@@ -207,7 +207,7 @@ def ngrams(train, test, vocabulary=256):
 
 def linear(folder, torch):
     path = folder / "linear.h5"
-    prepare(lambda: Linear(200_000, 20, 5, 0.1, 0), path, MPI.COMM_SELF)
+    prepare(lambda: LinearModel(200_000, 20, 5, 0.1, 0), path, MPI.COMM_SELF)
     text = f"""
         data.path = "{path}"
         model.kind = "linear"

@@ -10,6 +10,8 @@ from math import pi, prod
 
 import numpy as np
 
+from hpcgen.arrays import Array, from_host
+
 
 class Purpose(IntEnum):
     """What a stream is drawn for. The numbers are part of what a seed means: never reuse or change one."""
@@ -25,12 +27,12 @@ class Purpose(IntEnum):
     EVALUATE = 20
 
 
-def stream(seed, purpose, index=0, lane=0, part=0):
+def stream(seed: int, purpose: Purpose, index: int = 0, lane: int = 0, part: int = 0) -> np.random.Generator:
     """Return a `numpy.random.Generator` at the start of the stream of (seed, purpose, index, lane, part)."""
     return np.random.Generator(np.random.Philox(key=[seed, int(purpose)], counter=[0, part, lane, index]))
 
 
-def normal(generator, shape):
+def normal(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """Return float32 numbers of the standard normal distribution, by Box and Muller (1958), which vectorises.
 
     Uniform numbers of 24 bits bound them by sqrt(48 log 2) = 5.77.
@@ -46,4 +48,4 @@ def normal(generator, shape):
     np.cos(angle, out=made[0])
     np.sin(angle, out=made[1])
     made *= radius
-    return made.reshape(-1)[:count].reshape(shape)
+    return from_host(made.reshape(-1)[:count].reshape(shape))

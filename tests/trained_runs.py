@@ -6,7 +6,7 @@ import pytest
 
 from hpcgen.data.prepare import prepare
 from hpcgen.data.sources.digits import Digits
-from hpcgen.data.sources.linear import Linear
+from hpcgen.data.sources.linear import LinearModel
 from hpcgen.data.sources.text import Text
 from hpcgen.training.run import train
 
@@ -30,7 +30,9 @@ def audio(comm, folder):
 
 DATA = {
     "digits": lambda comm, folder: prepare(Digits, folder / "digits.h5", comm),
-    "columns": lambda comm, folder: prepare(lambda: Linear(300, 3, 2, 0.1, 0), folder / "columns.h5", comm),
+    "columns": lambda comm, folder: prepare(
+        lambda: LinearModel(300, 3, 2, 0.1, 0), folder / "columns.h5", comm
+    ),
     "text": text,
     "audio": audio,
 }

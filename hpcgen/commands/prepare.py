@@ -166,9 +166,9 @@ def _declare_linear(add: Callable[..., Any]) -> None:
 
 
 def _linear(options: argparse.Namespace) -> "Source":
-    from hpcgen.data.sources.linear import Linear
+    from hpcgen.data.sources.linear import LinearModel
 
-    return Linear(options.rows, options.inputs, options.outputs, options.noise, options.seed)
+    return LinearModel(options.rows, options.inputs, options.outputs, options.noise, options.seed)
 
 
 SOURCES = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hpcgen.models.networks.specs import KINDS
+from hpcgen.models.networks.specs import Spec
 from hpcgen.nn.optimizers import OPTIMIZERS, Optimizer
 from hpcgen.settings import setting
 
@@ -126,7 +126,7 @@ def _table(value: Any) -> Any:
         return [_table(item) for item in value]
     if not is_dataclass(value):
         return value
-    kind = {"kind": KINDS[type(value)]} if type(value) in KINDS else {}
+    kind: dict[str, Any] = {"kind": value.kind} if isinstance(value, Spec) else {}
     return kind | {f.name: _table(getattr(value, f.name)) for f in fields(value)}
 
 

@@ -49,13 +49,12 @@ def evaluate(
 
     Return {name: (value, value of the other)}. Collective over `comm`. Raises InputError.
     """
-    with agree(comm):
-        if options.json and comm.rank == 0:
-            require_room(options.json, 0)
     state = load_together(path, comm)
     paths = [str(each) for each in (data if isinstance(data, (list, tuple)) else [data])]
     with ExitStack() as stack:
         with agree(comm):
+            if options.json and comm.rank == 0:
+                require_room(options.json, 0)
             classifier = Features(options.features) if options.features else None
             files = stack.enter_context(DataFiles(paths))
             require_suitable(", ".join(paths), files, state.schema, state.path)

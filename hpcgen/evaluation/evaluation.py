@@ -19,8 +19,10 @@ from hpcgen.parallel.threads import Workers
 from hpcgen.runtime import lane_threads, one_blas_thread
 from hpcgen.sampling.origins import Matching, Prior, generate
 
-# The fewest samples that are compared, one more than nearest neighbours; the most unless more are asked for.
-LEAST, MOST = 4, 5000
+# The fewest samples that can be compared: one more than nearest neighbours.
+FEWEST_SAMPLES = 4
+# The most samples that are compared unless more are asked for.
+DEFAULT_MOST_SAMPLES = 5000
 
 
 class Evaluation:
@@ -35,7 +37,7 @@ class Evaluation:
     def __init__(self, model, schema, files, comm, count=None, seed=0, classifier=None):
         self.model, self.schema, self.files, self.comm, self.seed = model, schema, files, comm, seed
         self.classifier, most = classifier, files.rows // 2
-        self.count = min(most, MOST) if count is None else count
+        self.count = min(most, DEFAULT_MOST_SAMPLES) if count is None else count
         groups = [group for group in GROUPS if group.serves(self)]
         self._require_use(groups, count, most)
         with ExitStack() as stack:
@@ -53,14 +55,15 @@ class Evaluation:
         if not self.files.rows:
             raise InputError("the data to evaluate on have no rows")
         if self.model.source == "noise":
-            if most < LEAST:
+            if most < FEWEST_SAMPLES:
                 raise InputError(
-                    f"{self.files.rows} rows of data are too few to evaluate on: {2 * LEAST} are needed"
+                    f"{self.files.rows} rows of data are too few to evaluate on: {2 * FEWEST_SAMPLES} "
+                    "are needed"
                 )
-            if not LEAST <= self.count <= most:
+            if not FEWEST_SAMPLES <= self.count <= most:
                 raise InputError(
                     f"a count of {self.count}: half of the {self.files.rows} rows can be compared, "
-                    f"{LEAST} to {most}"
+                    f"{FEWEST_SAMPLES} to {most}"
                 )
         elif count is not None:
             raise InputError("a count serves to compare drawn samples; here all rows are taken: leave it out")

@@ -23,17 +23,23 @@ from hpcgen.models.regressor import Regressor
 from hpcgen.nn.likelihoods import Categorical
 from hpcgen.runtime import one_blas_thread
 from hpcgen.sampling.origins import model_of
-from hpcgen.sampling.plots import FEW
+from hpcgen.sampling.plots import MOST_CHANNELS
 from hpcgen.streams import Purpose, normal, stream
 
-# Principal components of the pixels, directions of the sliced distance, draws of the importance weighted
-# bound.
-COMPONENTS, DIRECTIONS, DRAWS = 64, 256, 32
-# Parts of the directions that ranks divide; samples that are held at a time.
-PARTS, SOME = 16, 64
-# Numbers that principal components are taken from, in float64: 256 MiB. Features that are compared as they
-# are.
-MOST_NUMBERS, WIDEST = 1 << 25, 512
+# Principal components of the pixels along which distances are taken.
+COMPONENTS = 64
+# Random directions of the sliced Wasserstein distance.
+DIRECTIONS = 256
+# Parts of the directions, which ranks divide.
+DIRECTION_PARTS = 16
+# Draws of the latent numbers for the importance weighted bound.
+DRAWS = 32
+# Samples that are measured at a time.
+SAMPLES_AT_A_TIME = 64
+# The most numbers that principal components are taken from: 256 MiB in float64.
+MOST_COMPONENT_NUMBERS = 1 << 25
+# The most features that are compared as they are; of more, principal components are compared.
+MOST_PLAIN_FEATURES = 512
 
 
 class Features:
@@ -100,9 +106,9 @@ class Distances:
 
         if classifier:
             flat, name, width = classifier.features, f"features of {classifier.state.path}", classifier.width
-            if width <= WIDEST:
+            if width <= MOST_PLAIN_FEATURES:
                 return flat, name
-        rows = min(of.count, LARGEST, max(COMPONENTS + 1, MOST_NUMBERS // width))
+        rows = min(of.count, LARGEST, max(COMPONENTS + 1, MOST_COMPONENT_NUMBERS // width))
 
         def components():
             return principal_components(flat(of.rows_of(other=False)(0, rows)), COMPONENTS)
@@ -133,7 +139,10 @@ class Distances:
             return self._features(rows), power
 
         features, power = zip(
-            *of.divided([slice(i, min(i + SOME, n)) for i in range(0, n, SOME)], of_some), strict=True
+            *of.divided(
+                [slice(i, min(i + SAMPLES_AT_A_TIME, n)) for i in range(0, n, SAMPLES_AT_A_TIME)], of_some
+            ),
+            strict=True,
         )
         x = np.concatenate(features)
         if self._directions is None:
@@ -164,7 +173,7 @@ class Distances:
             kernel.distance(estimates)[0],
             neighbours.share(of.each(n, lambda block: neighbours.covered(y[block], x, real["radii"]))),
             neighbours.share(of.each(n, lambda block: neighbours.covered(x[block], y, mine["radii"]))),
-            float(np.mean(of.divided(np.split(self._directions, PARTS), along))),
+            float(np.mean(of.divided(np.split(self._directions, DIRECTION_PARTS), along))),
         ]
         if self._fields:
             found.append(spectrum.distance(mine["power"], real["power"]))
@@ -173,7 +182,7 @@ class Distances:
 
 def _fields(schema):
     """Return the shape (*sizes, channels) of samples that are fields, or None."""
-    channels = schema.kind == "image" or (len(schema.shape) > 1 and schema.shape[-1] < FEW)
+    channels = schema.kind == "image" or (len(schema.shape) > 1 and schema.shape[-1] < MOST_CHANNELS)
     shape = schema.shape if channels else (*schema.shape, 1)
     return shape if 2 <= len(shape) <= 4 and min(shape[:-1]) > 1 else None
 

@@ -12,7 +12,7 @@ from hpcgen.errors import InputError
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import Layers, Perceptron, Pyramid
-from hpcgen.models.networks.specs import build
+from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical

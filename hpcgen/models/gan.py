@@ -17,7 +17,8 @@ from hpcgen.models.networks.architectures import (
     Pyramid,
     PyramidGenerator,
 )
-from hpcgen.models.networks.specs import Sigmoid, build
+from hpcgen.models.networks.building import build
+from hpcgen.models.networks.specs import Sigmoid
 from hpcgen.models.units import Interval
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.layer import Train

@@ -9,7 +9,7 @@ from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import Perceptron
-from hpcgen.models.networks.specs import build
+from hpcgen.models.networks.building import build
 from hpcgen.models.units import Standard, require_inputs
 from hpcgen.nn.layer import Train
 from hpcgen.settings import setting

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from hpcgen.arrays import from_host, uniform, zeros
 from hpcgen.errors import InputError
 from hpcgen.models.latent import Autoencoder, LatentOptions
 from hpcgen.models.model import Preset
@@ -26,19 +27,21 @@ class RVAEOptions(LatentOptions):
 
     kind: str = setting("rvae", choices=("rvae",))
     network: str = "text"
-    cell: str = setting("gru", choices=CELLS)
-    hidden: int = setting(256, ge=1, le=65_536)
-    word_dropout: float = setting(0.0, ge=0, le=1)
+    cell: str = setting("gru", choices=CELLS, help="the recurrent layer")
+    hidden: int = setting(256, ge=1, le=65_536, help="numbers of the hidden states")
+    word_dropout: float = setting(
+        0.0, ge=0, le=1, help="probability that the decoder is not given an element"
+    )
 
 
 @dataclass(frozen=True)
 class TextRVAE(RVAEOptions):
-    embedding: int = setting(64, ge=1, le=65_536)
+    embedding: int = setting(64, ge=1, le=65_536, help="numbers that stand for a token")
 
 
 @dataclass(frozen=True)
 class SequenceRVAE(RVAEOptions):
-    sigma: float = setting(1.0, gt=0)
+    sigma: float = setting(1.0, gt=0, help="standard deviation of the decoder's numbers")
 
 
 class RVAE(Autoencoder):
@@ -102,11 +105,7 @@ class RVAE(Autoencoder):
     def _decoded(self, theta, z, x, random):
         """Return the numbers (n, time, outputs) that the likelihood takes, with x for the elements before,
         and backward(da, grad) -> dz."""
-        blank = (
-            random(0).random(x.shape[:2], dtype=np.float32) < self._dropout
-            if random and self._dropout
-            else None
-        )
+        blank = uniform(random(0), x.shape[:2]) < self._dropout if random and self._dropout else None
         before, before_backward = self._elements.before(theta, x, blank)
         n, time, width = before.shape
         given = np.concatenate([before, np.broadcast_to(z[:, None], (n, time, z.shape[1]))], axis=2)
@@ -168,7 +167,7 @@ class _Words:
         return self._written.forward(theta, tokens)
 
     def blanks(self, theta, n):
-        return self.embedded(theta, np.full(n, self._blank))
+        return self.embedded(theta, from_host(np.full(n, self._blank)))
 
     def embedded(self, theta, tokens):
         return self._written.forward(theta, tokens)[0]
@@ -203,7 +202,7 @@ class _Numbers:
         return values, lambda dx, grad: None
 
     def blanks(self, theta, n):
-        return np.zeros((n, self.width), np.float32)
+        return zeros((n, self.width))
 
     def embedded(self, theta, values):
         return values

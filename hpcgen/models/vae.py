@@ -8,7 +8,7 @@ from hpcgen.errors import InputError
 from hpcgen.models.latent import Autoencoder, LatentOptions
 from hpcgen.models.model import Preset
 from hpcgen.models.networks.architectures import Perceptron, Pyramid, PyramidGenerator
-from hpcgen.models.networks.specs import build
+from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Bernoulli, Gaussian, LikelihoodOfNumbers

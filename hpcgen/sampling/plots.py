@@ -5,10 +5,12 @@ import math
 import numpy as np
 from PIL import Image
 
-# Pixels of a small sample's cell, and between cells.
-CELL, GAP = 56, 4
-# A last axis that is shorter is one of channels.
-FEW = 8
+# Pixels of a small sample's cell in a picture.
+CELL = 56
+# Pixels between cells.
+GAP = 4
+# A last axis that is shorter than this is one of channels.
+MOST_CHANNELS = 8
 
 
 def save_picture(samples, path, low, high, group=1):
@@ -19,7 +21,7 @@ def save_picture(samples, path, low, high, group=1):
     channels all where they are one or three, else the first.
     """
     columns = group * math.ceil(math.sqrt(len(samples)) / group)
-    samples = samples if samples.shape[-1] < FEW else samples[..., None]
+    samples = samples if samples.shape[-1] < MOST_CHANNELS else samples[..., None]
     if samples.ndim == 5:
         samples = samples[:, samples.shape[1] // 2]
     if samples.ndim == 4:

@@ -14,9 +14,9 @@ from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
 # Samples that are read at once, about.
-BLOCK = 1 << 20
+SAMPLES_A_BLOCK = 1 << 20
 # SciPy's filter reaches 10 max(up, down) / up samples to each side: at most 10 periods of `down`.
-REACH = 10
+FILTER_PERIODS = 10
 
 
 class Audio(Source):
@@ -122,7 +122,7 @@ class Resampled:
     def __init__(self, recording, rate):
         self._recording, common = recording, gcd(rate, recording.rate)
         self._up, self._down = rate // common, recording.rate // common
-        self._periods = max(1, BLOCK // max(self._up, self._down))
+        self._periods = max(1, SAMPLES_A_BLOCK // max(self._up, self._down))
         self.count = -(-recording.count * self._up // self._down)
         block = self._periods * self._up
         self._blocks = Partition([block] * -(-self.count // block))
@@ -136,7 +136,7 @@ class Resampled:
 
     def _block(self, block):
         first = block * self._periods
-        start, stop = max(0, first - REACH), first + self._periods + REACH
+        start, stop = max(0, first - FILTER_PERIODS), first + self._periods + FILTER_PERIODS
         samples = self._recording.read(start * self._down, min(stop * self._down, self._recording.count))
         return _resampled(samples, self._up, self._down)[(first - start) * self._up :].clip(
             -1, 1

@@ -10,7 +10,8 @@ from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
 
-RECORD = 1 + 3 * 32 * 32
+# A label and a picture.
+RECORD_BYTES = 1 + 3 * 32 * 32
 
 
 class CIFAR(Source):
@@ -25,13 +26,13 @@ class CIFAR(Source):
                 size = os.path.getsize(path)
             except OSError as error:
                 raise InputError(f"{path}: {error.strerror}") from None
-            if size == 0 or size % RECORD:
+            if size == 0 or size % RECORD_BYTES:
                 raise InputError(
-                    f"{path}: {size} bytes are not whole records of {RECORD}: truncated, or not a "
+                    f"{path}: {size} bytes are not whole records of {RECORD_BYTES}: truncated, or not a "
                     "CIFAR-10 binary batch"
                 )
-            self._batches.append((self.rows, path, np.memmap(path, np.uint8, "r").reshape(-1, RECORD)))
-            self.rows += size // RECORD
+            self._batches.append((self.rows, path, np.memmap(path, np.uint8, "r").reshape(-1, RECORD_BYTES)))
+            self.rows += size // RECORD_BYTES
         self.name = ", ".join(Path(path).name for path in batches)
 
     def read(self, start, stop):

@@ -9,10 +9,10 @@ from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
 # Numbers of x and y in a block.
-BLOCK = 1 << 18
+NUMBERS_A_BLOCK = 1 << 18
 
 
-class Linear(Source):
+class LinearModel(Source):
     """y = x theta + noise epsilon: /inputs x (n, inputs), /samples y (n, outputs), /theta (inputs, outputs).
 
     x, theta and epsilon are standard normal. Rows are made in whole blocks of one shape, the product in
@@ -25,7 +25,7 @@ class Linear(Source):
         self.rows, self.shape, self._noise, self._seed = rows, (outputs,), noise, seed
         self._theta = stream(seed, Purpose.THETA).standard_normal((inputs, outputs)).astype(np.float32)
         self.attributes, self.constants = {"noise": noise}, {"theta": self._theta}
-        block = max(1, BLOCK // (inputs + outputs))
+        block = max(1, NUMBERS_A_BLOCK // (inputs + outputs))
         self._blocks = Partition([block] * -(-rows // block))
 
     def read(self, start, stop):

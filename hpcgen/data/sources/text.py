@@ -12,9 +12,12 @@ from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
-CHUNK = 1 << 20
-# Unicode's code points, and the tokens that 16 bits tell apart.
-CODES, MOST = 0x110000, 1 << 16
+# Bytes of a file that are read at a time.
+CHUNK_BYTES = 1 << 20
+# Unicode's code points.
+CODE_POINTS = 0x110000
+# The tokens that 16 bits tell apart.
+MOST_TOKENS = 1 << 16
 
 
 class Unit(NamedTuple):
@@ -42,14 +45,14 @@ class Text(Source):
 
     kind = "text"
 
-    def __init__(self, paths, length, units="characters", chunk=CHUNK):
+    def __init__(self, paths, length, units="characters", chunk=CHUNK_BYTES):
         self._length, self._unit, self._chunk = length, UNITS[units], chunk
         self.name, self.shape, self.attributes = names_of(paths), (length,), {"units": units}
         self._chunks = [(path, start) for path in paths for start in range(0, _size(path), chunk)]
 
     def survey(self, comm):
         mine, counts = Partition.even(len(self._chunks), comm.size).slice(comm.rank), []
-        occurs = np.arange(CODES) < self._unit.certain
+        occurs = np.arange(CODE_POINTS) < self._unit.certain
         with agree(comm):
             for path, start in self._chunks[mine]:
                 codes = self._codes(path, start)
@@ -74,9 +77,9 @@ class Text(Source):
             raise InputError(
                 f"{self.name}: all {units} are {chr(vocabulary[0])!r}; there is nothing to learn"
             )
-        if len(vocabulary) > MOST:
+        if len(vocabulary) > MOST_TOKENS:
             raise InputError(
-                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST:,}; give "
+                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST_TOKENS:,}; give "
                 "--units bytes"
             )
 

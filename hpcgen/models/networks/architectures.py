@@ -1,70 +1,74 @@
-"""Architectures: the layers of a network, given what a sample is."""
+"""Architectures: the layers of a network for samples of a given shape."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 from hpcgen.errors import InputError
 from hpcgen.models.networks import specs as layers
-from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, Spec
+from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, Shape, Spec
 from hpcgen.settings import setting
 
+# Last activations of a network that ends in samples.
 OUTPUTS = ("tanh", "sigmoid", "linear")
 
 
 @dataclass(frozen=True)
 class Perceptron:
-    """Fully connected layers: the sizes of the hidden ones, and what follows each."""
+    """Fully connected layers."""
 
-    hidden: list[int] = setting(list, ge=1, le=layers.MOST)
-    activation: str = setting("relu", choices=ACTIVATIONS)
+    hidden: list[int] = setting(list, ge=1, le=layers.LARGEST_WIDTH, help="sizes of the hidden layers")
+    activation: str = setting("relu", choices=ACTIVATIONS, help="what follows each hidden layer")
 
-    def _dense(self, outputs):
+    def _dense(self, outputs: int) -> Iterator[Spec]:
         for size in self.hidden:
             yield layers.Dense(size)
             yield LAYERS[self.activation]()
         yield layers.Dense(outputs)
 
-    def specs(self, shape, outputs=1):
+    def specs(self, shape: Shape, outputs: int = 1) -> list[Spec]:
         """Return the layers from samples of `shape` to `outputs` numbers."""
         return [layers.Flatten(), *self._dense(outputs)]
 
-    def back(self, shape):
+    def back(self, shape: Shape) -> list[Spec]:
         """Return the layers from numbers to samples of `shape`."""
         return [*self._dense(prod(shape)), layers.Reshape(list(shape))]
 
 
 @dataclass(frozen=True)
 class PerceptronGenerator(Perceptron):
-    """A perceptron that ends in samples; the last activation fixes the interval that they lie in."""
+    """A perceptron that ends in samples. Its last activation fixes the interval of the samples."""
 
-    output: str = setting("tanh", choices=OUTPUTS)
+    output: str = setting("tanh", choices=OUTPUTS, help="the last activation")
 
-    def back(self, shape):
+    def back(self, shape: Shape) -> list[Spec]:
         """Return the layers from noise to samples of `shape`."""
         return [*self._dense(prod(shape)), LAYERS[self.output](), layers.Reshape(list(shape))]
 
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Convolutions that divide the places of a sample by `stride` on each axis while `smallest` or more are
-    left.
+    """Convolutions that divide the places of a sample by `stride` on each axis, again and
+    again.
 
-    The first has `width` channels, each further one twice as many. Samples have `axes` axes of places (1
-    waveforms, 2 images, 3 volumes), and one of channels if there are several. With `normalization` batch norm
-    follows every convolution but the one at the samples, and no layer has a bias. `deviation` of the weights'
-    start as in `hpcgen.models.networks.specs.Dense`.
+    Samples have `axes` axes of places (1 for waveforms, 2 for images, 3 for volumes), and an axis of channels
+    if there are several channels. With `normalization`, batch norm follows every convolution except the one
+    at the samples, and no layer has a bias.
     """
 
-    axes: int = setting(2, ge=1, le=3)
-    width: int = setting(64, ge=1, le=4096)
-    kernel: int = setting(4, ge=1)
-    stride: int = setting(2, ge=2)
-    smallest: int = setting(4, ge=1)
-    activation: str = setting("leaky-relu", choices=ACTIVATIONS)
-    normalization: bool = True
-    deviation: float = setting(0.02, ge=0)
+    axes: int = setting(2, ge=1, le=3, help="axes of places")
+    width: int = setting(64, ge=1, le=4096, help="channels of the first stage; the next has twice as many")
+    kernel: int = setting(4, ge=1, help="places that a window covers")
+    stride: int = setting(2, ge=2, help="what each stage divides the places by")
+    smallest: int = setting(4, ge=1, help="stages are added while this many places or more are left")
+    activation: str = setting("leaky-relu", choices=ACTIVATIONS, help="what follows each convolution")
+    normalization: bool = setting(True, help="use batch norm")
+    deviation: float = setting(
+        0.02, ge=0, help="standard deviation of the starting weights; 0: uniform, as in PyTorch"
+    )
 
-    def _stages(self, shape):
+    def _stages(self, shape: Shape) -> list[tuple[Shape, int]]:
         """Return (sizes, channels) of the samples and of what each stage makes of them."""
         if len(shape) not in (self.axes, self.axes + 1):
             raise InputError(
@@ -84,7 +88,7 @@ class Pyramid:
             )
         return stages
 
-    def _geometry(self):
+    def _geometry(self) -> tuple[dict[str, Any], int]:
         """Return the keys of a convolution that divides each size by the stride."""
         if self.kernel < self.stride:
             raise InputError(f"model: a kernel of {self.kernel} is smaller than the stride {self.stride}")
@@ -93,13 +97,18 @@ class Pyramid:
         common = {"bias": not self.normalization, "deviation": self.deviation}
         return {"kernel": self.kernel, "stride": self.stride, "padding": padding, **common}, extra
 
-    def _normalized(self):
-        return [layers.BatchNorm()] * self.normalization + [LAYERS[self.activation]()]
+    def _normalized(self) -> list[Spec]:
+        activation = LAYERS[self.activation]()
+        return [layers.BatchNorm(), activation] if self.normalization else [activation]
 
-    def specs(self, shape, outputs=1):
+    def specs(self, shape: Shape, outputs: int = 1) -> list[Spec]:
         """Return the layers from samples of `shape` to `outputs` numbers."""
         ((sizes, channels), (_, width), *stages), (keys, _) = self._stages(shape), self._geometry()
-        specs = [layers.Reshape([*sizes, channels]), layers.Conv(width, **keys), LAYERS[self.activation]()]
+        specs: list[Spec] = [
+            layers.Reshape([*sizes, channels]),
+            layers.Conv(width, **keys),
+            LAYERS[self.activation](),
+        ]
         for _, width in stages:
             specs += [layers.Conv(width, **keys), *self._normalized()]
         return [*specs, layers.Flatten(), layers.Dense(outputs, not self.normalization, self.deviation)]
@@ -107,23 +116,22 @@ class Pyramid:
 
 @dataclass(frozen=True)
 class PyramidGenerator(Pyramid):
-    """The way back: fully connected layers of the sizes in `hidden`, then transposed convolutions up to a
-    sample.
+    """The way back: fully connected layers, then transposed convolutions up to a sample.
 
-    `hidden_activation` follows the hidden ones. It is not a ReLU by default: numbers that are all positive
-    move all samples together, and the generator soon makes only one.
+    `hidden_activation` is not a ReLU by default: numbers that are all positive move all samples together, and
+    the generator soon makes only one sample.
     """
 
-    activation: str = setting("relu", choices=ACTIVATIONS)
-    hidden: list[int] = setting(list, ge=1, le=layers.MOST)
-    hidden_activation: str = setting("elu", choices=ACTIVATIONS)
-    output: str = setting("tanh", choices=OUTPUTS)
+    activation: str = setting("relu", choices=ACTIVATIONS, help="what follows each transposed convolution")
+    hidden: list[int] = setting(list, ge=1, le=layers.LARGEST_WIDTH, help="sizes of hidden layers")
+    hidden_activation: str = setting("elu", choices=ACTIVATIONS, help="what follows each hidden layer")
+    output: str = setting("tanh", choices=OUTPUTS, help="the last activation")
 
-    def back(self, shape):
+    def back(self, shape: Shape) -> list[Spec]:
         """Return the layers from noise to samples of `shape`."""
         (*stages, (sizes, width)), (keys, extra) = self._stages(shape), self._geometry()
         start = {"bias": keys["bias"], "deviation": keys["deviation"]}
-        specs = []
+        specs: list[Spec] = []
         for size in self.hidden:
             specs += [layers.Dense(size, **start), LAYERS[self.hidden_activation]()]
         specs += [
@@ -142,12 +150,12 @@ class PyramidGenerator(Pyramid):
 class Layers:
     """A network written out: a list of tables, each with its `kind` and that kind's keys."""
 
-    layers: list[Spec] = setting(kinds=LAYERS)
+    layers: list[Spec] = setting(kinds=LAYERS, help="the layers, one table each")
 
-    def specs(self, shape, outputs=1):
+    def specs(self, shape: Shape, outputs: int = 1) -> list[Spec]:
         """Return the layers as they are."""
         return self.layers
 
-    def back(self, shape):
+    def back(self, shape: Shape) -> list[Spec]:
         """Return the layers as they are."""
         return self.layers

@@ -1,11 +1,9 @@
-"""Networks as lists of layers: what a run file may say of each, and the chain that a list stands for."""
+"""Specifications of layers: what a run file says about each kind of layer."""
 
 from dataclasses import dataclass
 from math import prod
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from hpcgen.errors import InputError
-from hpcgen.nn.chain import Chain
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import Layer
 from hpcgen.nn.layers import (
@@ -17,65 +15,86 @@ from hpcgen.nn.layers import (
     recurrent,
     shaping,
 )
-from hpcgen.nn.layers.affine import Affine
-from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.settings import setting
 
-MOST = 1_000_000
+# The most outputs, channels or hidden numbers of a layer.
+LARGEST_WIDTH = 1_000_000
+
+Shape = tuple[int, ...]
+
+# The specification of each kind of layer. Each class enters itself under its `kind`.
+LAYERS: dict[str, type["Spec"]] = {}
 
 
 class Spec:
-    """A layer to be: `build(name, shape, slope)` returns the layer for samples of `shape`, and the shape that
-    it makes of them.
+    """Specification of a layer.
 
-    Where `absorbs` is true the layer also applies y where y > 0, else slope y, of the activation that follows
-    it. Raises ValueError if the shape does not suit.
+    `build(name, shape, slope)` returns the layer for samples of `shape`, and the shape of its outputs. A
+    layer that `absorbs` an activation applies the rectifier after it too: y where y > 0, else slope y.
     """
 
-    absorbs = False
-    # Whether numbers stay in the interval in which they lie.
-    keeps_range = False
-    # Of a rectifier: what multiplies y where y <= 0.
+    kind: ClassVar[str] = ""
+    absorbs: ClassVar[bool] = False
+    is_activation: ClassVar[bool] = False
+    # Whether outputs stay in the interval in which the inputs lie.
+    keeps_range: ClassVar[bool] = False
+    # What a rectifier multiplies y with where y <= 0.
     slope: float
+
+    def __init_subclass__(cls) -> None:
+        if "kind" in vars(cls):
+            LAYERS[cls.kind] = cls
+
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
+        """Return the layer and the shape of its outputs. Raises ValueError if `shape` does not suit."""
+        raise AssertionError(f"{type(self).__name__} has no build")
 
 
 @dataclass(frozen=True)
 class Dense(Spec):
-    """Fully connected; the weights start uniform in +-1/sqrt(inputs), or normal with `deviation` if that is
-    not 0."""
+    """Fully connected layer."""
 
-    outputs: int = setting(ge=1, le=MOST)
-    bias: bool = True
-    deviation: float = setting(0.0, ge=0)
+    kind = "dense"
     absorbs = True
+    outputs: int = setting(ge=1, le=LARGEST_WIDTH, help="numbers of an output")
+    bias: bool = setting(True, help="add a constant to each output")
+    deviation: float = setting(
+        0.0,
+        ge=0,
+        help="standard deviation of the starting weights; 0: uniform in +-1/sqrt(inputs), as in PyTorch",
+    )
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         if len(shape) != 1:
             raise ValueError("needs one axis; put a flatten before it")
-        return dense.Dense(name, shape[0], self.outputs, self.bias, slope, self.deviation or None), (
-            self.outputs,
-        )
+        layer = dense.Dense(name, shape[0], self.outputs, self.bias, slope, self.deviation or None)
+        return layer, (self.outputs,)
 
 
 @dataclass(frozen=True)
 class Conv(Spec):
-    """Convolution over all axes but the last; each of `kernel`, `stride`, `padding` is one number, or one an
+    """Convolution over all axes but the last. Kernel, stride and padding are one number, or one for each
     axis."""
 
-    channels: int = setting(ge=1, le=MOST)
-    kernel: int | list[int] = setting(4, ge=1)
-    stride: int | list[int] = setting(2, ge=1)
-    padding: int | list[int] = setting(1, ge=0)
-    bias: bool = True
-    deviation: float = setting(0.0, ge=0)
+    kind = "conv"
     absorbs = True
+    channels: int = setting(ge=1, le=LARGEST_WIDTH, help="channels of an output")
+    kernel: int | list[int] = setting(4, ge=1, help="places that a window covers")
+    stride: int | list[int] = setting(2, ge=1, help="places from one window to the next")
+    padding: int | list[int] = setting(1, ge=0, help="zeros that are added at either end")
+    bias: bool = setting(True, help="add a constant to each channel")
+    deviation: float = setting(0.0, ge=0, help="as for dense")
 
-    def geometry(self, sizes):
-        return Geometry(*(_each(value, len(sizes)) for value in (self.kernel, self.stride, self.padding)))
+    def geometry(self, sizes: Shape) -> Geometry:
+        """Return where the windows lie over places of these sizes."""
+        kernel, stride, padding = (
+            _each(value, len(sizes)) for value in (self.kernel, self.stride, self.padding)
+        )
+        return Geometry(kernel, stride, padding)
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         *sizes, inputs = _places(shape)
-        geometry = self.geometry(sizes)
+        geometry = self.geometry(tuple(sizes))
         layer = convolution.Conv(
             name, geometry, inputs, self.channels, self.bias, slope, self.deviation or None
         )
@@ -84,13 +103,14 @@ class Conv(Spec):
 
 @dataclass(frozen=True)
 class ConvTranspose(Conv):
-    """Transposed convolution; `output_padding` as in PyTorch."""
+    """Transposed convolution."""
 
-    output_padding: int | list[int] = setting(0, ge=0)
+    kind = "conv-transpose"
+    output_padding: int | list[int] = setting(0, ge=0, help="as in PyTorch")
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         *sizes, inputs = _places(shape)
-        geometry, extra = self.geometry(sizes), _each(self.output_padding, len(sizes))
+        geometry, extra = self.geometry(tuple(sizes)), _each(self.output_padding, len(sizes))
         made = geometry.sizes(sizes, extra)
         layer = convolution.ConvTranspose(
             name, geometry, inputs, self.channels, extra, self.bias, slope, self.deviation or None
@@ -102,29 +122,33 @@ class ConvTranspose(Conv):
 class BatchNorm(Spec):
     """Batch normalisation of each channel (the last axis)."""
 
+    kind = "batch-norm"
     absorbs = True
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         return normalization.BatchNorm(name, shape[-1], slope), shape
 
 
 @dataclass(frozen=True)
 class LayerNorm(Spec):
-    """Layer normalisation over the last `axes` axes."""
+    """Layer normalisation of each sample."""
 
-    axes: int = setting(1, ge=1)
+    kind = "layer-norm"
+    axes: int = setting(1, ge=1, help="how many of the last axes are normalised together")
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         if self.axes > len(shape):
-            raise ValueError(f"axes = {self.axes} are more than there are")
+            raise ValueError(f"axes = {self.axes} is more than the samples have")
         return normalization.LayerNorm(name, shape[-self.axes :]), shape
 
 
 @dataclass(frozen=True)
 class Rectifier(Spec):
-    """An activation that the layer before can apply itself."""
+    """An activation that the layer before it can apply."""
 
-    def build(self, name, shape, slope):
+    is_activation = True
+
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         return activations.LeakyReLU(self.slope), shape
 
 
@@ -132,6 +156,7 @@ class Rectifier(Spec):
 class ReLU(Rectifier):
     """max(x, 0)."""
 
+    kind = "relu"
     slope = 0.0
 
 
@@ -139,55 +164,72 @@ class ReLU(Rectifier):
 class LeakyReLU(Rectifier):
     """x where x > 0, else slope x."""
 
-    slope: float = setting(0.2, ge=0, le=1)
+    kind = "leaky-relu"
+    slope: float = setting(0.2, ge=0, le=1, help="what multiplies numbers below 0")
 
 
 class Elementwise(Spec):
     """An activation without settings."""
 
+    is_activation = True
     layer: ClassVar[type[Layer]]
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         return self.layer(), shape
 
 
 @dataclass(frozen=True)
 class Tanh(Elementwise):
+    """tanh(x)."""
+
+    kind = "tanh"
     layer = activations.Tanh
 
 
 @dataclass(frozen=True)
 class Sigmoid(Elementwise):
+    """1 / (1 + exp(-x))."""
+
+    kind = "sigmoid"
     layer = activations.Sigmoid
 
 
 @dataclass(frozen=True)
 class ELU(Elementwise):
+    """x where x > 0, else exp(x) - 1."""
+
+    kind = "elu"
     layer = activations.ELU
 
 
 @dataclass(frozen=True)
 class Softplus(Elementwise):
+    """log(1 + exp(x))."""
+
+    kind = "softplus"
     layer = activations.Softplus
 
 
 @dataclass(frozen=True)
-class Linear(Elementwise):
-    keeps_range = True
+class Identity(Elementwise):
+    """x itself: no activation."""
+
+    kind = "linear"
     layer = activations.Linear
+    keeps_range = True
 
 
 @dataclass(frozen=True)
 class Reshape(Spec):
     """Each sample in another shape."""
 
+    kind = "reshape"
     keeps_range = True
+    shape: list[int] = setting(ge=1, help="the shape of an output")
 
-    shape: list[int] = setting(ge=1)
-
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         if not self.shape or prod(shape) != prod(self.shape):
-            raise ValueError(f"cannot make {_shown(self.shape) or 'samples without an axis'} of it")
+            raise ValueError(f"cannot make {shown(self.shape) or 'samples without an axis'} of it")
         return shaping.Reshape(self.shape), tuple(self.shape)
 
 
@@ -195,36 +237,36 @@ class Reshape(Spec):
 class Flatten(Spec):
     """Each sample on one axis."""
 
+    kind = "flatten"
     keeps_range = True
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         return shaping.Reshape((prod(shape),)), (prod(shape),)
 
 
 @dataclass(frozen=True)
 class Upsample(Spec):
-    """Nearest neighbour, by `factor` on each axis."""
+    """Repeat each place: nearest neighbour."""
 
+    kind = "upsample"
     keeps_range = True
+    factor: int | list[int] = setting(2, ge=1, help="how often; one number, or one for each axis")
 
-    factor: int | list[int] = setting(2, ge=1)
-
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         *sizes, channels = _places(shape)
         factor = _each(self.factor, len(sizes))
-        return shaping.Upsample(factor), (
-            *(size * f for size, f in zip(sizes, factor, strict=True)),
-            channels,
-        )
+        made = (size * f for size, f in zip(sizes, factor, strict=True))
+        return shaping.Upsample(factor), (*made, channels)
 
 
 @dataclass(frozen=True)
 class Dropout(Spec):
-    """Zero with probability `rate`, in training."""
+    """In training, zero some numbers at random."""
 
-    rate: float = setting(0.5, ge=0, lt=1)
+    kind = "dropout"
+    rate: float = setting(0.5, ge=0, lt=1, help="the probability that a number is zeroed")
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         return dropout.Dropout(self.rate), shape
 
 
@@ -232,10 +274,11 @@ class Dropout(Spec):
 class GRU(Spec):
     """Gated recurrent unit over (time, features)."""
 
-    hidden: int = setting(ge=1, le=MOST)
+    kind = "gru"
+    hidden: int = setting(ge=1, le=LARGEST_WIDTH, help="numbers of the hidden state")
     layer: ClassVar[type[recurrent.Recurrent]] = recurrent.GRU
 
-    def build(self, name, shape, slope):
+    def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         if len(shape) != 2:
             raise ValueError("needs two axes, time and features")
         return self.layer(name, shape[1], self.hidden), (shape[0], self.hidden)
@@ -245,73 +288,20 @@ class GRU(Spec):
 class LSTM(GRU):
     """Long short-term memory over (time, features)."""
 
+    kind = "lstm"
     layer = recurrent.LSTM
 
 
-LAYERS = {
-    "dense": Dense,
-    "conv": Conv,
-    "conv-transpose": ConvTranspose,
-    "batch-norm": BatchNorm,
-    "layer-norm": LayerNorm,
-    "relu": ReLU,
-    "leaky-relu": LeakyReLU,
-    "tanh": Tanh,
-    "sigmoid": Sigmoid,
-    "elu": ELU,
-    "softplus": Softplus,
-    "linear": Linear,
-    "reshape": Reshape,
-    "flatten": Flatten,
-    "upsample": Upsample,
-    "dropout": Dropout,
-    "gru": GRU,
-    "lstm": LSTM,
-}
-KINDS = {spec: kind for kind, spec in LAYERS.items()}
-ACTIVATIONS = ("relu", "leaky-relu", "tanh", "sigmoid", "elu", "softplus", "linear")
+ACTIVATIONS = tuple(kind for kind, spec in LAYERS.items() if spec.is_activation)
 
 
-def build(specs, start, end, where, prefix="", spectral=False):
-    """Return the `Chain` of `specs` that leads from samples of shape `start` to samples of shape `end`.
-
-    A layer's parameters are named `prefix`, its kind, and its number among its kind, from 1. With `spectral`
-    dense and convolutional layers have their weights normalised. Raises InputError, which names the layer
-    under the key `where`, if shapes do not fit.
-    """
-    layers: list[Layer] = []
-    counts: dict[str, int] = {}
-    shape, specs = tuple(start), list(specs)
-    for i, spec in enumerate(specs):
-        if i and isinstance(spec, Rectifier) and specs[i - 1].absorbs:
-            continue
-        kind = KINDS[type(spec)]
-        counts[kind] = counts.get(kind, 0) + 1
-        follower = specs[i + 1] if i + 1 < len(specs) else None
-        slope = follower.slope if spec.absorbs and isinstance(follower, Rectifier) else 1.0
-        try:
-            layer, made = spec.build(f"{prefix}{kind.replace('-', '_')}{counts[kind]}", shape, slope)
-        except ValueError as error:
-            raise InputError(f"{where}[{i}] ({kind}) gets samples of {_shown(shape)}: {error}") from None
-        if spectral and isinstance(layer, recurrent.Recurrent):
-            raise InputError(
-                f"{where}[{i}] ({kind}): model.spectral_norm is of dense and convolutional layers; leave "
-                "it out"
-            )
-        layers.append(SpectralNorm(layer) if spectral and isinstance(layer, Affine) else layer)
-        shape = made
-    if shape != tuple(end):
-        raise InputError(f"{where}: lead to samples of {_shown(shape)}, but must lead to {_shown(end)}")
-    return Chain(layers)
-
-
-def _places(shape):
+def _places(shape: Shape) -> Shape:
     if not 2 <= len(shape) <= 4:
         raise ValueError("needs one to three axes of places and one of channels")
     return shape
 
 
-def _each(value, axes):
+def _each(value: Any, axes: int) -> tuple[int, ...]:
     """Return one number for each axis, from one for all or from as many."""
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,) * axes
     if len(values) != axes:
@@ -319,5 +309,6 @@ def _each(value, axes):
     return values
 
 
-def _shown(shape):
+def shown(shape: Any) -> str:
+    """Return a shape as messages show it: 28 x 28 x 1."""
     return " x ".join(map(str, shape))

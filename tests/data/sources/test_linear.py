@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 
 from hpcgen.data.sources import linear
-from hpcgen.data.sources.linear import Linear
+from hpcgen.data.sources.linear import LinearModel
 
 
 @pytest.fixture(autouse=True)
 def many_blocks(monkeypatch):
-    monkeypatch.setattr(linear, "BLOCK", 7 * 64)
+    monkeypatch.setattr(linear, "NUMBERS_A_BLOCK", 7 * 64)
 
 
 def test_the_same_rows_at_any_number_of_ranks(prepared):
-    datasets, attributes = prepared(lambda: Linear(500, 4, 3, 0.5, seed=9), seed=9)
+    datasets, attributes = prepared(lambda: LinearModel(500, 4, 3, 0.5, seed=9), seed=9)
     assert {name: array.shape for name, array in datasets.items()} == {
         "inputs": (500, 4),
         "samples": (500, 3),
@@ -22,13 +22,13 @@ def test_the_same_rows_at_any_number_of_ranks(prepared):
 
 
 def test_without_noise_samples_are_the_product_of_what_the_file_holds(prepared):
-    datasets, _ = prepared(lambda: Linear(300, 4, 2, 0.0, seed=1))
+    datasets, _ = prepared(lambda: LinearModel(300, 4, 2, 0.0, seed=1))
     product = datasets["inputs"].astype(np.float64) @ datasets["theta"].astype(np.float64)
     assert datasets["samples"] == pytest.approx(product, rel=1e-6, abs=1e-7)
 
 
 def test_noise_has_the_deviation_asked_for(in_pieces):
-    source = Linear(20_000, 3, 2, 0.25, seed=2)
+    source = LinearModel(20_000, 3, 2, 0.25, seed=2)
     samples, inputs, _ = in_pieces(source)
     residual = samples - inputs @ source.constants["theta"]
     assert residual.std() == pytest.approx(0.25, rel=0.02) and abs(residual.mean()) < 0.01
@@ -39,7 +39,7 @@ def test_noise_has_the_deviation_asked_for(in_pieces):
 
 
 def test_rows_follow_from_the_seed_not_from_who_asks_or_how_many(in_pieces):
-    whole = in_pieces(Linear(200, 4, 3, 0.5, seed=3))
-    piece = Linear(150, 4, 3, 0.5, seed=3).read(60, 133)
+    whole = in_pieces(LinearModel(200, 4, 3, 0.5, seed=3))
+    piece = LinearModel(150, 4, 3, 0.5, seed=3).read(60, 133)
     assert all(np.array_equal(a[60:133], b) for a, b in zip(whole[:2], piece[:2]))
-    assert not np.array_equal(whole.inputs, in_pieces(Linear(200, 4, 3, 0.5, seed=4)).inputs)
+    assert not np.array_equal(whole.inputs, in_pieces(LinearModel(200, 4, 3, 0.5, seed=4)).inputs)

@@ -8,7 +8,7 @@ from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
-from hpcgen.models.networks.specs import MOST
+from hpcgen.models.networks.specs import LARGEST_WIDTH
 from hpcgen.nn.vector import Layout, Vector
 
 HEAD = 'data.path = "d.h5"\nmodel.network = "layers"\n'
@@ -46,7 +46,7 @@ def model(generator, shape):
         ("{ kind = 'tanh' }, { kind = 'dense' }", r"model.generator.layers\[1\].outputs is missing"),
         (
             "{ kind = 'dense', outputs = 0 }",
-            rf"layers\[0\].outputs = 0: must be an integer >= 1 and <= {MOST}",
+            rf"layers\[0\].outputs = 0: must be an integer >= 1 and <= {LARGEST_WIDTH}",
         ),
         ("{ kind = 'dense', outputs = 3, unit = 3 }", r"unknown key model.generator.layers\[0\].unit"),
         ("{ kind = 'conv', channels = 3, stride = [2, 0] }", r"layers\[0\].stride = \[2, 0\]: must be"),
@@ -90,7 +90,7 @@ def test_keys(generator, message):
             "output_padding must be less than the stride",
         ),
         ("{ kind = 'reshape', shape = [] }", "cannot make samples without an axis of it"),
-        ("{ kind = 'layer-norm', axes = 2 }", r"axes = 2 are more than there are"),
+        ("{ kind = 'layer-norm', axes = 2 }", r"axes = 2 is more than the samples have"),
         ("{ kind = 'gru', hidden = 2 }", "needs two axes, time and features"),
     ],
 )

@@ -1,0 +1,51 @@
+"""The chain of layers that a list of specifications stands for."""
+
+from collections.abc import Iterable
+
+from hpcgen.errors import InputError
+from hpcgen.models.networks.specs import Rectifier, Shape, Spec, shown
+from hpcgen.nn.chain import Chain
+from hpcgen.nn.layer import Layer
+from hpcgen.nn.layers.affine import Affine
+from hpcgen.nn.layers.recurrent import Recurrent
+from hpcgen.nn.layers.spectral import SpectralNorm
+
+
+def build(
+    specs: Iterable[Spec],
+    start: Shape,
+    end: Shape,
+    where: str,
+    prefix: str = "",
+    spectral: bool = False,
+) -> Chain:
+    """Return the Chain of `specs` that leads from samples of shape `start` to samples of shape `end`.
+
+    The parameters of a layer are named `prefix`, its kind, and its number among its kind, from 1. With
+    `spectral` the weights of dense and convolutional layers are normalised. Raises InputError, which names
+    the layer under the key `where`, if shapes do not fit.
+    """
+    layers: list[Layer] = []
+    counts: dict[str, int] = {}
+    shape, specs = tuple(start), list(specs)
+    for i, spec in enumerate(specs):
+        if i and isinstance(spec, Rectifier) and specs[i - 1].absorbs:
+            continue
+        counts[spec.kind] = counts.get(spec.kind, 0) + 1
+        name = f"{prefix}{spec.kind.replace('-', '_')}{counts[spec.kind]}"
+        follower = specs[i + 1] if i + 1 < len(specs) else None
+        slope = follower.slope if spec.absorbs and isinstance(follower, Rectifier) else 1.0
+        try:
+            layer, made = spec.build(name, shape, slope)
+        except ValueError as error:
+            raise InputError(f"{where}[{i}] ({spec.kind}) gets samples of {shown(shape)}: {error}") from None
+        if spectral and isinstance(layer, Recurrent):
+            raise InputError(
+                f"{where}[{i}] ({spec.kind}): model.spectral_norm applies to dense and convolutional layers; "
+                "leave it out"
+            )
+        layers.append(SpectralNorm(layer) if spectral and isinstance(layer, Affine) else layer)
+        shape = made
+    if shape != tuple(end):
+        raise InputError(f"{where}: lead to samples of {shown(shape)}, but must lead to {shown(end)}")
+    return Chain(layers)
