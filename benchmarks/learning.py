@@ -39,7 +39,7 @@ from hpcgen.data.prepare import prepare  # noqa: E402
 from hpcgen.data.sources.digits import Digits  # noqa: E402
 from hpcgen.data.sources.linear import Linear  # noqa: E402
 from hpcgen.data.sources.text import Text  # noqa: E402
-from hpcgen.evaluation.evaluate import Evaluation  # noqa: E402
+from hpcgen.evaluation.evaluation import Evaluation  # noqa: E402
 from hpcgen.nn.vector import Vector  # noqa: E402
 from hpcgen.parallel.mesh import Mesh  # noqa: E402
 from hpcgen.training.loop import Training  # noqa: E402
@@ -83,7 +83,7 @@ def figures(training, path, theta=None, **keys):
     with DataFiles([str(path)]) as files:
         evaluation = Evaluation(training.model, training.shards.schema, files, MPI.COMM_SELF, **keys)
         with closing(evaluation):
-            return evaluation.figures(theta or training.sampled())
+            return evaluation.measures(theta or training.sampled())
 
 
 def beside_torch(torch, folder, train, test, player, net, steps, text, figure, **keys):
