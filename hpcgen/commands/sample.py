@@ -47,7 +47,8 @@ def declare(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     """Draw samples as the options say; return the exit status."""
-    from hpcgen.sampling.sample import SampleOptions, sample
+    from hpcgen.sampling.options import SampleOptions
+    from hpcgen.sampling.sample import sample
 
     names = ("count", "seed", "out", "png", "label", "inputs", "reconstruct", "interpolate")
     sample(options.checkpoint, comm, SampleOptions(**{name: getattr(options, name) for name in names}))

@@ -1,1 +1,1 @@
-"""What a trained model is measured by, and what each measure stands beside."""
+"""Measures of trained models, each beside the same measure of real data or of a closed form."""

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcgen.checkpoints.loading import load_together
+from hpcgen.checkpoints.loading import Checkpoint, load_together
 from hpcgen.data.reading import DataFiles, require_suitable
 from hpcgen.evaluation.evaluation import Evaluation
-from hpcgen.evaluation.groups import Features
+from hpcgen.evaluation.features import Features
+from hpcgen.evaluation.measure import Measures
 from hpcgen.files.replacing import require_room
 from hpcgen.parallel.agreement import agree, from_root
-from hpcgen.sampling.origins import model_of
+from hpcgen.sampling.generation import model_of
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -40,55 +42,80 @@ class EvaluateOptions:
 
 def evaluate(
     path: Path | str,
-    data: Path | str | list[Path | str],
+    data: Path | str | Sequence[Path | str],
     comm: "MPI.Comm",
     options: EvaluateOptions = EvaluateOptions(),
-) -> dict[str, tuple[float, float]]:
-    """Log the measures of the checkpoint `path` (or of a run folder's newest) on a data file, or several as
-    one.
+) -> Measures:
+    """Log the measures of a checkpoint, or of a run folder's newest one, on a data file or several as one.
 
-    Return {name: (value, value of the other)}. Collective over `comm`. Raises InputError.
+    Return {name: (value, value of what the model is compared with)}. Collective over `comm`. Raises
+    InputError.
     """
+    paths = [data] if isinstance(data, (str, Path)) else list(data)
     state = load_together(path, comm)
-    paths = [str(each) for each in (data if isinstance(data, (list, tuple)) else [data])]
+    features = Features(load_together(options.features, comm)) if options.features else None
     with ExitStack() as stack:
         with agree(comm):
+            files = stack.enter_context(DataFiles(paths))
+            require_suitable(_joined(paths), files, state.schema, state.path)
             if options.json and comm.rank == 0:
                 require_room(options.json, 0)
-            classifier = Features(options.features) if options.features else None
-            files = stack.enter_context(DataFiles(paths))
-            require_suitable(", ".join(paths), files, state.schema, state.path)
-        evaluation = Evaluation(
-            model_of(state), state.schema, files, comm, options.count, options.seed, classifier
-        )
+        model = model_of(state)
+        evaluation = Evaluation(model, state.schema, files, comm, options.count, options.seed, features)
         stack.callback(evaluation.close)
         measures = evaluation.measures(state.sampled)
     seen = not set(files.fingerprint.split("; ")).isdisjoint(state.attributes["data"].split("; "))
-    logger.info("%s on %s: %s", state.path, ", ".join(paths), evaluation.about)
-    if seen:
-        logger.info("the model was trained on these data: its measures on unseen data may be worse")
-    width = max(map(len, measures))
-    logger.info("%s  %14s  %14s", " " * width, *evaluation.columns)
-    for name, (value, other) in measures.items():
-        logger.info("%s  %14s  %14s", name.ljust(width), f"{value:.6g}", f"{other:.6g}")
+    for line in _table(state, paths, evaluation, measures, seen):
+        logger.info("%s", line)
     if options.json:
-        report = {
-            "checkpoint": str(state.path),
-            "data": paths,
-            "trained on these data": seen,
-            "step": state.step,
-            "seed": options.seed,
-            "about": evaluation.about,
-            "figures": {
-                name: dict(zip(evaluation.keys, map(_plain, pair), strict=True))
-                for name, pair in measures.items()
-            },
-        }
-        from_root(comm, Path(options.json).write_text, json.dumps(report, indent=1) + "\n")
+        report = _report(state, paths, evaluation, measures, seen, options.seed)
+        from_root(comm, Path(options.json).write_text, report)
         logger.info("%s: the same as JSON", options.json)
     return measures
 
 
-def _plain(value):
-    """Return a number as JSON has it, which knows neither infinity nor NaN."""
+def _table(
+    state: Checkpoint, paths: Sequence[Path | str], evaluation: Evaluation, measures: Measures, seen: bool
+) -> list[str]:
+    """Return the lines of a table of the measures."""
+    lines = [f"{state.path} on {_joined(paths)}: {evaluation.about}"]
+    if seen:
+        lines.append("the model was trained on these data: its measures on unseen data may be worse")
+    width = max(map(len, measures))
+    model, other = evaluation.columns
+    lines.append(f"{'':<{width}}  {model:>14}  {other:>14}")
+    lines += [f"{name:<{width}}  {pair[0]:>14.6g}  {pair[1]:>14.6g}" for name, pair in measures.items()]
+    return lines
+
+
+def _report(
+    state: Checkpoint,
+    paths: Sequence[Path | str],
+    evaluation: Evaluation,
+    measures: Measures,
+    seen: bool,
+    seed: int,
+) -> str:
+    """Return the measures as JSON. Scripts read the key "figures"."""
+    report = {
+        "checkpoint": str(state.path),
+        "data": list(map(str, paths)),
+        "trained on these data": seen,
+        "step": state.step,
+        "seed": seed,
+        "about": evaluation.about,
+        "figures": {
+            name: dict(zip(evaluation.keys, map(_finite, pair), strict=True))
+            for name, pair in measures.items()
+        },
+    }
+    return json.dumps(report, indent=1) + "\n"
+
+
+def _joined(paths: Sequence[Path | str]) -> str:
+    return ", ".join(map(str, paths))
+
+
+def _finite(value: float) -> float | None:
+    """Return the value, or None for infinity and NaN, which JSON does not have."""
     return value if np.isfinite(value) else None

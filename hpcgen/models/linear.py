@@ -67,13 +67,15 @@ class LinearGenerator(Model):
     turns = (("linear", 0),)
     statistics = MappingProxyType({"linear": ("loss", "squared_error", "count")})
     source = "inputs"
+    units: Standard
+    input_units: Standard
 
     def __init__(self, options: LinearOptions, schema: Schema) -> None:
         super().__init__(options, schema)
         inputs, outputs = require_inputs(schema, options.kind)
         self.intercept = options.intercept
-        self.units = self._columns = Standard(outputs, schema.shape, self.intercept)
-        self.input_units = self._input_columns = Standard(inputs, (len(inputs),), self.intercept)
+        self.units = Standard(outputs, schema.shape, self.intercept)
+        self.input_units = Standard(inputs, (len(inputs),), self.intercept)
         self._outputs = len(outputs)
         self.networks = {"linear": LinearMap(len(inputs), len(outputs), self.intercept)}
 
@@ -111,7 +113,7 @@ class LinearGenerator(Model):
     def coefficients(self, theta: Theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return theta (p, q), the intercept (q,) and the noise's standard deviation (q,) in the data's
         units."""
-        own, x, y = theta["linear"], self._input_columns, self._columns
+        own, x, y = theta["linear"], self.input_units, self.units
         slope = own["theta"] / x.scale[:, None] * y.scale
         start = own["intercept"] * y.scale if self.intercept else 0.0
         return slope, y.offset + start - x.offset @ slope, np.exp(own["log_deviation"]) * y.scale

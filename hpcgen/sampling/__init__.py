@@ -1,1 +1,1 @@
-"""Samples of a trained model, in files and pictures."""
+"""Samples of a trained model, in files and plots."""

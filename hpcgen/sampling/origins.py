@@ -1,201 +1,121 @@
-"""Samples of a trained model in blocks: sample i of a seed is the same whoever makes it, and however many
-others are made.
+"""What samples start from: noise, a label, inputs.
 
-An origin says what samples are made from: `batch(block)` is the Batch of a block, `columns()` what a data
-file holds beside the samples, {name: rows(start, stop)}; pictures of them go together in runs of `group`.
+Samples are made in blocks. Each block has a random stream of its own and arrays of one shape. Sample i of a
+seed is therefore the same bits, whichever rank makes it and however many others are made.
 """
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 
-from hpcgen.arrays import Array
-from hpcgen.checkpoints.loading import Checkpoint
 from hpcgen.data.checks import finite_rows
-from hpcgen.data.schema import Schema
 from hpcgen.data.sources import Source
-from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Model
-from hpcgen.nn.vector import Vector
-from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
-# Samples are made in blocks, each from a stream of its own and in arrays of one shape.
+# Samples in a block. Part of what a seed means: another number gives other samples.
 SAMPLES_A_BLOCK = 64
-# Blocks whose inputs are read at once.
-BLOCKS_READ = 256
+# Blocks whose inputs are read at a time: a source opens its file for each read.
+BLOCKS_A_READ = 256
 
-
-def model_of(checkpoint: Checkpoint) -> Model:
-    """Return the model that a loaded checkpoint's parameters belong to."""
-    options = checkpoint.config.model
-    return MODELS[options.kind](options, checkpoint.schema)
+# Rows [start, stop) of a column.
+RowsOf: TypeAlias = Callable[[int, int], np.ndarray]
 
 
 class Origin(Protocol):
-    """What samples are made from. Pictures keep runs of `group` samples in one row."""
+    """What samples start from."""
 
-    group: int
+    # How many samples there are; None: as many as are asked for.
+    rows: int | None = None
+    # Plots keep runs of `group` samples in one row.
+    group: int = 1
 
+    @abstractmethod
     def batch(self, block: int) -> Batch:
         """Return the Batch of a block of samples."""
 
+    @abstractmethod
     def codes(self, block: int) -> Any:
-        """Return the numbers that the block's samples are made from."""
+        """Return the noise or latent numbers of a block, (SAMPLES_A_BLOCK, ...), or None if it has none."""
 
-    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
+    def columns(self) -> Mapping[str, RowsOf]:
         """Return what a data file holds beside the samples, {name: rows(start, stop)}."""
+        return {}
+
+    def with_originals(self, samples: np.ndarray) -> np.ndarray:
+        """Return the first samples as a plot shows them: each after its original, if it has one."""
+        return samples
 
 
-class Prior:
-    """Samples from the noise of `seed`; those of a conditional model for `label`, or for all labels in
-    turn."""
+class Prior(Origin):
+    """The noise of a seed. A conditional model draws for one label, or for all labels in turn."""
 
-    group = 1
-
-    def __init__(self, model, seed, label=None):
+    def __init__(self, model: Model, seed: int, label: int | None = None) -> None:
         self._model, self._seed, self._label = model, seed, label
 
     def batch(self, block: int) -> Batch:
-        labels = (
-            self._labels(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)
-            if self._model.classes
-            else None
-        )
-        return Batch(SAMPLES_A_BLOCK, noise=self.codes(block), labels=labels, random=self._random(block))
+        first = block * SAMPLES_A_BLOCK
+        labels = self._labels(first, first + SAMPLES_A_BLOCK) if self._model.classes else None
+        return self._batch(block, labels=labels)
 
-    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
+    def _batch(self, block: int, inputs: np.ndarray | None = None, labels: np.ndarray | None = None) -> Batch:
+        return self._model.batch(
+            SAMPLES_A_BLOCK,
+            inputs=inputs,
+            labels=labels,
+            noise=self.codes(block),
+            random=lambda index: stream(self._seed, Purpose.SAMPLE, block, part=1 + index),
+        )
+
+    def codes(self, block: int) -> Any:
+        return self._model.noise(stream(self._seed, Purpose.SAMPLE, block), SAMPLES_A_BLOCK)
+
+    def columns(self) -> Mapping[str, RowsOf]:
         return {"labels": self._labels} if self._model.classes else {}
 
-    def _labels(self, start, stop):
+    def _labels(self, start: int, stop: int) -> np.ndarray:
         rows = np.arange(start, stop)
         return rows % self._model.classes if self._label is None else np.full_like(rows, self._label)
 
-    def codes(self, block: int) -> Any:
-        """Return the numbers that the block's samples are made from."""
-        return self._model.noise(stream(self._seed, Purpose.SAMPLE, block), SAMPLES_A_BLOCK)
-
-    def _random(self, block):
-        return lambda i: stream(self._seed, Purpose.SAMPLE, block, part=1 + i)
-
-
-class Conditioned(Prior):
-    """Samples for the inputs that `source` reads, row by row."""
-
-    def __init__(self, model, seed, source):
-        super().__init__(model, seed)
-        self._source: Source = source
-        self._held: tuple[int, np.ndarray] = (-1, np.empty(0))
-
-    def batch(self, block: int) -> Batch:
-        # A source opens its file for each read: several blocks are read at once.
-        chunk, start = block // BLOCKS_READ, SAMPLES_A_BLOCK * (block % BLOCKS_READ)
-        if chunk != self._held[0]:
-            rows = self._source.rows
-            first, last = (min(edge * BLOCKS_READ * SAMPLES_A_BLOCK, rows) for edge in (chunk, chunk + 1))
-            self._held = chunk, self._inputs(first, last)
-        inputs = _padded(self._held[1][start : start + SAMPLES_A_BLOCK])
-        return self._model.batch(
-            SAMPLES_A_BLOCK, inputs=inputs, noise=self.codes(block), random=self._random(block)
-        )
-
-    def _inputs(self, start, stop):
-        return finite_rows(self._source.name, self._source.read(start, stop).samples, start, "inputs")
-
-    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
-        return {"inputs": self._inputs}
-
 
 class Matching(Prior):
-    """Samples for the labels of a data file's rows, labels(start, stop): as frequent as there."""
+    """The noise of a seed, for the labels of a data file's rows: classes are as frequent as there."""
 
-    def __init__(self, model, seed, labels):
+    def __init__(self, model: Model, seed: int, labels: RowsOf) -> None:
         super().__init__(model, seed)
         self._given = labels
 
-    def _labels(self, start, stop):
-        return _padded(self._given(start, stop))
+    def _labels(self, start: int, stop: int) -> np.ndarray:
+        return padded(self._given(start, stop))
 
 
-class Decoded(ABC):
-    """Samples of codes that were not drawn: the most likely ones."""
+class Conditioned(Prior):
+    """The noise of a seed, for the inputs that a source reads, one sample a row."""
 
-    group = 2
-
-    @abstractmethod
-    def codes(self, block: int) -> Array:
-        """Return the numbers that the block's samples are made from."""
+    def __init__(self, model: Model, seed: int, source: Source) -> None:
+        super().__init__(model, seed)
+        self._source, self.rows = source, source.rows
+        # The rows that were read last, and which read it was.
+        self._held: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def batch(self, block: int) -> Batch:
-        return Batch(SAMPLES_A_BLOCK, noise=self.codes(block), random=None)
+        read, start = block // BLOCKS_A_READ, block % BLOCKS_A_READ * SAMPLES_A_BLOCK
+        if read != self._held[0]:
+            size, rows = BLOCKS_A_READ * SAMPLES_A_BLOCK, self._source.rows
+            self._held = read, self._inputs(min(read * size, rows), min((read + 1) * size, rows))
+        return self._batch(block, inputs=padded(self._held[1][start : start + SAMPLES_A_BLOCK]))
 
-    def columns(self) -> Mapping[str, Callable[[int, int], np.ndarray]]:
-        return {}
+    def columns(self) -> Mapping[str, RowsOf]:
+        return {"inputs": self._inputs}
 
-
-class Reconstruction(Decoded):
-    """The most likely samples for the posterior's means of a data file's rows."""
-
-    def __init__(self, model, theta, files):
-        self._model, self._theta, self._files = model, theta, files
-
-    def codes(self, block: int) -> Any:
-        return self._model.codes(
-            self._theta, self._model.batch(SAMPLES_A_BLOCK, samples=self.originals(block)).samples
-        )[0]
-
-    def originals(self, block: int) -> np.ndarray:
-        return _padded(self._files.read(*_inside(block, self._files.rows), ("samples",)).samples)
+    def _inputs(self, start: int, stop: int) -> np.ndarray:
+        return finite_rows(self._source.name, self._source.read(start, stop).samples, start, "inputs")
 
 
-class Interpolation(Decoded):
-    """`steps` samples from each code of `ends` to the next, both included, along the great circle (White
-    2016, arXiv:1609.04468)."""
-
-    def __init__(self, ends, steps):
-        self._ends, self._steps, self.group = ends, steps, steps
-
-    def codes(self, block: int) -> Any:
-        rows = np.arange(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)
-        first, share = rows // self._steps, rows % self._steps / (self._steps - 1)
-        blocks = range(first[0] // SAMPLES_A_BLOCK, (first[-1] + 1) // SAMPLES_A_BLOCK + 1)
-        codes = np.concatenate([self._ends.codes(b) for b in blocks])
-        start = first - blocks[0] * SAMPLES_A_BLOCK
-        return _between(codes[start], codes[start + 1], share[:, None])
-
-
-def _between(a, b, share):
-    a, b = a.astype(np.float64), b.astype(np.float64)
-    cosine = (a * b).sum(1, keepdims=True) / np.sqrt(
-        (a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True)
-    )
-    angle = np.arccos(cosine.clip(-1, 1))
-    straight = np.sin(angle) < 1e-6
-    sine = np.where(straight, 1, np.sin(angle))
-    left = np.where(straight, 1 - share, np.sin((1 - share) * angle) / sine)
-    right = np.where(straight, share, np.sin(share * angle) / sine)
-    return (left * a + right * b).astype(np.float32)
-
-
-def _inside(block, rows):
-    return min(block * SAMPLES_A_BLOCK, rows), min((block + 1) * SAMPLES_A_BLOCK, rows)
-
-
-def _padded(rows):
-    """Return SAMPLES_A_BLOCK rows, zeros at the end."""
-    return np.concatenate([rows, np.zeros((SAMPLES_A_BLOCK - len(rows), *rows.shape[1:]), rows.dtype)])
-
-
-def generate(
-    model: Model, theta: Mapping[str, Vector], schema: Schema, origin: Origin, start: int, stop: int
-) -> np.ndarray:
-    """Return samples [start, stop) of `origin` (a `Prior`, ...), in the data's own interval and type (stop -
-    start, *shape)."""
-    first, last = start // SAMPLES_A_BLOCK, -(-stop // SAMPLES_A_BLOCK)
-    with one_blas_thread():
-        blocks = [model.generate(theta, origin.batch(block)) for block in range(first, last)]
-    samples = np.concatenate(blocks) if blocks else np.empty((0, *schema.shape), schema.dtype)
-    return samples[start - first * SAMPLES_A_BLOCK : stop - first * SAMPLES_A_BLOCK]
+def padded(rows: np.ndarray) -> np.ndarray:
+    """Return a block's rows, with zeros at the end up to SAMPLES_A_BLOCK."""
+    missing = SAMPLES_A_BLOCK - len(rows)
+    return np.concatenate([rows, np.zeros((missing, *rows.shape[1:]), rows.dtype)])

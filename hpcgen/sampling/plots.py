@@ -1,27 +1,28 @@
-"""Pictures of samples."""
+"""Plots of samples: grids of pictures, and curves."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-# Pixels of a small sample's cell in a picture.
+# The side, in pixels, to which smaller pictures are enlarged.
 CELL = 56
-# Pixels between cells.
+# Pixels between two pictures.
 GAP = 4
-# A last axis that is shorter than this is one of channels.
-MOST_CHANNELS = 8
+# A last axis shorter than this counts channels, a longer one counts places.
+CHANNELS_BELOW = 8
 
 
-def save_picture(samples, path, low, high, group=1):
-    """Write a grid of samples in [low, high] as PNG, whatever the path's ending: about square, with whole
-    groups in a row.
+def save_plot(samples: np.ndarray, path: Path, low: float, high: float, group: int = 1) -> None:
+    """Write a grid of samples (n, ...), which lie in [low, high], as PNG, whatever the path's ending.
 
-    Pictures are shown as such, of volumes the slice in the middle of the first axis, all else as curves; of
-    channels all where they are one or three, else the first.
+    The grid is about square, with whole groups in a row. Pictures are shown as they are, volumes by the slice
+    in the middle of their first axis, other samples as curves. One or three channels are shown together, of
+    other numbers of channels only the first.
     """
     columns = group * math.ceil(math.sqrt(len(samples)) / group)
-    samples = samples if samples.shape[-1] < MOST_CHANNELS else samples[..., None]
+    samples = samples if samples.shape[-1] < CHANNELS_BELOW else samples[..., None]
     if samples.ndim == 5:
         samples = samples[:, samples.shape[1] // 2]
     if samples.ndim == 4:
@@ -30,8 +31,8 @@ def save_picture(samples, path, low, high, group=1):
         _curves(samples, path, low, high, columns)
 
 
-def _grid(samples, path, low, high, columns):
-    """Pictures side by side on grey, enlarged smoothly by a whole factor where they are small."""
+def _grid(samples: np.ndarray, path: Path, low: float, high: float, columns: int) -> None:
+    """Draw pictures side by side on grey. Small ones are enlarged smoothly by a whole factor."""
     unit = (samples.astype(np.float64) - low) / (high - low)
     images = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8)
     images = images.squeeze(3) if images.shape[3] == 1 else images
@@ -46,9 +47,11 @@ def _grid(samples, path, low, high, columns):
     grid.save(path, "PNG")
 
 
-def _curves(samples, path, low, high, columns):
-    """Each sample in axes of its own, (n, length, channels) as a curve a channel, of more axes all numbers in
-    order."""
+def _curves(samples: np.ndarray, path: Path, low: float, high: float, columns: int) -> None:
+    """Draw each sample in axes of its own.
+
+    A sample (length, channels) has a curve a channel. A sample of more axes is one curve of all its numbers.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -1,34 +1,39 @@
-"""Samples as people look at them, or listen to them: pictures, text, sound."""
+"""Samples as people look at them or listen to them: plots, text, sound."""
 
 import wave
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
+from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
-from hpcgen.sampling import plots
+from hpcgen.sampling.plots import save_plot
 
-# Seconds of silence between samples, and the line between texts.
-SILENCE, LINE = 0.2, "-" * 16
+# Seconds of silence after each sample of a sound file.
+SILENCE_SECONDS = 0.2
+# The line between two samples of text.
+LINE = "-" * 16
+# The largest number of a sound file, whose numbers have 16 bits.
+LOUDEST = 32767
 
 
-def natural(schema):
+def natural(schema: Schema) -> str:
     """Return the ending of the file in which samples of this kind are best shown."""
     return {"text": ".txt", "audio": ".wav"}.get(schema.kind, ".png")
 
 
-def check(path, schema, ending):
+def check(path: Path, schema: Schema, ending: str) -> None:
     """Raise InputError if samples of this kind cannot be shown in a file of this kind."""
     kinds = {".txt": ("text",), ".wav": ("audio",), ".png": ("image", "array", "audio")}
     if schema.kind not in kinds[ending]:
         raise InputError(f"{path}: samples of kind {schema.kind} cannot be shown so; take {natural(schema)}")
 
 
-def save(samples, path, schema, ending, group=1):
-    """Write samples, as they lie in a data file, to a file of the kind ".png", ".txt" or ".wav", whole or not
-    at all.
+def save(samples: np.ndarray, path: Path, schema: Schema, ending: str, group: int = 1) -> None:
+    """Write samples of a data file to a file of the kind ".png", ".txt" or ".wav", whole or not at all.
 
-    Each `group` of them stands in one row of a picture.
+    A plot keeps each `group` of samples in one row.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,34 +42,35 @@ def save(samples, path, schema, ending, group=1):
     part.replace(path)
 
 
-def texts(samples, schema):
-    """Return tokens (n, length) as text, samples apart."""
+def texts(samples: np.ndarray, schema: Schema) -> str:
+    """Return tokens (n, length) as text, with a line between samples."""
     return f"\n{LINE}\n".join(schema.text(tokens) for tokens in samples)
 
 
-def _save_text(samples, path, schema, group):
+def _save_plot(samples: np.ndarray, path: Path, schema: Schema, group: int) -> None:
+    save_plot(samples, path, schema.low, schema.high, group)
+
+
+def _save_text(samples: np.ndarray, path: Path, schema: Schema, group: int) -> None:
     path.write_text(texts(samples, schema) + "\n", encoding="utf-8")
 
 
-def _save_sound(samples, path, schema, group):
-    """16 bits a number, one sample after the other."""
+def _save_sound(samples: np.ndarray, path: Path, schema: Schema, group: int) -> None:
+    """Write one sample after the other, 16 bits a number."""
     channels = schema.shape[1] if len(schema.shape) > 1 else 1
-    unit = (samples.reshape(len(samples), -1, channels).astype(np.float64) - schema.low) / (
-        schema.high - schema.low
-    )
-    silence = np.full((len(samples), int(SILENCE * schema.rate), channels), 0.5)
+    numbers = samples.reshape(len(samples), -1, channels).astype(np.float64)
+    unit = (numbers - schema.low) / (schema.high - schema.low)
+    silence = np.full((len(samples), int(SILENCE_SECONDS * schema.rate), channels), 0.5)
     sound = np.concatenate([unit.clip(0, 1), silence], axis=1)
     with wave.open(str(path), "wb") as file:
         file.setnchannels(channels)
         file.setsampwidth(2)
         file.setframerate(schema.rate)
-        file.writeframes(np.rint(sound * 65534 - 32767).astype("<i2").tobytes())
+        file.writeframes(np.rint(sound * (2 * LOUDEST) - LOUDEST).astype("<i2").tobytes())
 
 
-SAVERS = {
-    ".png": lambda samples, path, schema, group: plots.save_picture(
-        samples, path, schema.low, schema.high, group
-    ),
+SAVERS: dict[str, Callable[[np.ndarray, Path, Schema, int], None]] = {
+    ".png": _save_plot,
     ".txt": _save_text,
     ".wav": _save_sound,
 }

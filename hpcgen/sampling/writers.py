@@ -1,26 +1,55 @@
-"""Samples written to files: data files, NumPy arrays, text and sound. Each rank writes, or sends, its
-share."""
+"""Samples in files: data files, NumPy arrays, text and sound. Each rank makes its share of the samples."""
 
 import io
 from collections.abc import Callable, Mapping
-from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
 from hpcgen.data.prepare import value_range
 from hpcgen.data.schema import Schema
 from hpcgen.data.writing import write_data
+from hpcgen.errors import InputError
 from hpcgen.files.replacing import refusals, replacing
-from hpcgen.files.slabs import Slab
+from hpcgen.files.slabs import Slab, partition
 from hpcgen.parallel.agreement import agree
 from hpcgen.sampling import showing
+from hpcgen.sampling.origins import RowsOf
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-Writer = Callable[[Path, "MPI.Comm", Mapping[str, Slab], Schema, str], None]
+Slabs: TypeAlias = Mapping[str, Slab]
+Writer: TypeAlias = Callable[[Path, "MPI.Comm", Slabs, Schema, str], None]
+
+
+def require_writer(path: Path) -> None:
+    """Raise InputError if samples cannot be written to a file with this ending."""
+    if path.suffix not in WRITERS:
+        raise InputError(f"--out {path}: the name must end in .h5, .npy, .txt (text) or .wav (audio)")
+
+
+def write(
+    path: Path, comm: "MPI.Comm", columns: Mapping[str, RowsOf], count: int, schema: Schema, source: str
+) -> None:
+    """Make `count` rows of each column, and write them to a file of the kind that the path's ending names.
+
+    Every kind of file holds the column "samples". A data file holds all columns. `source` says where the
+    samples come from. The file has the same bytes at any number of ranks. Collective over `comm`. Raises as
+    `hpcgen.files.writing.write`.
+    """
+    with agree(comm):
+        slabs = {name: _share(count, rows, comm.rank, comm.size) for name, rows in columns.items()}
+    WRITERS[path.suffix](path, comm, slabs, schema, source)
+
+
+def _share(count: int, rows: RowsOf, rank: int, size: int) -> Slab:
+    """Return a rank's share of the `count` rows that rows(start, stop) makes."""
+    none = rows(0, 0)
+    shape = (count, *none.shape[1:])
+    mine = partition(shape, none.dtype, size).slice(rank)
+    return Slab.rows(shape, mine.start, rows(mine.start, mine.stop))
 
 
 def _local(slab: Slab) -> np.ndarray:
@@ -29,7 +58,7 @@ def _local(slab: Slab) -> np.ndarray:
     return rows
 
 
-def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Mapping[str, Slab], schema: Schema, source: str) -> None:
+def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
     samples, low, high = _local(slabs["samples"]), schema.low, schema.high
     if samples.dtype == np.float32:
         # A model may leave the interval of its data. The file declares one that holds all samples.
@@ -44,24 +73,24 @@ def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Mapping[str, Slab], schema:
     write_data(path, comm, slabs, schema.kind, source, low, high, attributes)
 
 
-def _write_npy(path: Path, comm: "MPI.Comm", slabs: Mapping[str, Slab], schema: Schema, source: str) -> None:
-    slab = slabs["samples"]
-    with replacing(path, comm, slab.bytes) as temporary:
-        header = io.BytesIO()
-        np.lib.format.write_array_header_2_0(
-            header, {"descr": slab.dtype.str, "fortran_order": False, "shape": slab.shape}
-        )
-        with agree(comm), refusals(path), open(temporary, "r+b") as file:
-            if comm.rank == 0:
-                file.write(header.getbuffer())
-            for start, rows in slab.pieces:
-                file.seek(len(header.getbuffer()) + start * prod(slab.shape[1:]) * slab.dtype.itemsize)
-                file.write(np.ascontiguousarray(rows).data)
+def _write_npy(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
+    slab, header = slabs["samples"], io.BytesIO()
+    described = {"descr": slab.dtype.str, "fortran_order": False, "shape": slab.shape}
+    np.lib.format.write_array_header_2_0(header, described)
+    with (
+        replacing(path, comm, slab.bytes) as temporary,
+        agree(comm),
+        refusals(path),
+        open(temporary, "r+b") as file,
+    ):
+        if comm.rank == 0:
+            file.write(header.getbuffer())
+        for start, rows in slab.pieces:
+            file.seek(len(header.getbuffer()) + start * slab.row_bytes)
+            file.write(np.ascontiguousarray(rows).data)
 
 
-def _write_shown(
-    path: Path, comm: "MPI.Comm", slabs: Mapping[str, Slab], schema: Schema, source: str
-) -> None:
+def _write_shown(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
     parts = comm.gather(_local(slabs["samples"]))
     with agree(comm), refusals(path):
         if parts is not None:

@@ -12,7 +12,7 @@ from hpcgen.data.reading import DataFiles
 from hpcgen.errors import InputError
 from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
 from hpcgen.evaluation.evaluation import Evaluation
-from hpcgen.sampling.origins import model_of
+from hpcgen.sampling.generation import model_of
 from hpcgen.training.run import train
 
 
@@ -149,12 +149,14 @@ def test_samples_for_labels_as_frequent_as_in_the_data(comm, folder, trained):
     comm.Barrier()
     state = load(path)
     with DataFiles([str(folder / "rare.h5")]) as files:
-        evaluation = Evaluation(model_of(state), state.schema, files, comm)
-        drawn, asked = [], evaluation.model.sample
-        evaluation.model.sample = lambda theta, batch: drawn.append(batch.labels) or asked(theta, batch)
+        model = model_of(state)
+        evaluation = Evaluation(model, state.schema, files, comm)
+        drawn, asked = [], model.sample
+        model.sample = lambda theta, batch: drawn.append(batch.labels) or asked(theta, batch)
         evaluation.measures(state.sampled)
         evaluation.close()
-    mine = rows["labels"][: 2 * evaluation.count : 2]
+    count = len(rows["labels"]) // 2
+    mine = rows["labels"][: 2 * count : 2]
     given = np.concatenate([np.empty(0, int), *comm.allreduce(drawn)])
     assert np.bincount(given, minlength=10)[1] == np.count_nonzero(mine == 1)
 

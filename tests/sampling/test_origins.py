@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from hpcgen.models.batch import Batch
-from hpcgen.sampling.origins import SAMPLES_A_BLOCK, Interpolation, Matching, Prior, generate
+from hpcgen.sampling.codes import Interpolation
+from hpcgen.sampling.generation import generate
+from hpcgen.sampling.origins import SAMPLES_A_BLOCK, Matching, Prior
 
 
 class Model:
@@ -15,6 +17,9 @@ class Model:
 
     def noise(self, random, size):
         return random.standard_normal((size, 3), dtype=np.float32)
+
+    def batch(self, size, **columns):
+        return Batch(size, **columns)
 
     def generate(self, theta, batch):
         assert isinstance(batch, Batch) and batch.size == SAMPLES_A_BLOCK
@@ -47,7 +52,9 @@ def test_labels_come_in_turn_or_are_given():
 
 
 class Ends:
-    """Codes on a line through zero, and beside it."""
+    """Codes on a circle."""
+
+    rows = None
 
     def codes(self, block):
         rows = np.arange(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hpcgen.sampling.plots import CELL, GAP, save_picture
+from hpcgen.sampling.plots import CELL, GAP, save_plot
 
 
 def drawn(folder, samples):
-    save_picture(samples, folder / "x.png", 0, 1)
+    save_plot(samples, folder / "x.png", 0, 1)
     return np.asarray(Image.open(folder / "x.png"))
 
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from hpcgen.errors import InputError
 from hpcgen.evaluation.evaluate import evaluate
-from hpcgen.sampling.sample import SampleOptions, sample
+from hpcgen.sampling.options import SampleOptions
+from hpcgen.sampling.sample import sample
 from hpcgen.sampling.showing import LINE
 
 KINDS = ("gan", "conditional", "vae", "rvae", "sound", "linear", "regressor")

@@ -15,8 +15,10 @@ from hpcgen.config.reading import parse_config
 from hpcgen.data.prepare import PrepareOptions, prepare
 from hpcgen.data.sources.digits import Digits
 from hpcgen.errors import DamagedError, InputError, RunError
-from hpcgen.sampling.origins import Prior, generate
-from hpcgen.sampling.sample import SampleOptions, sample
+from hpcgen.sampling.generation import generate
+from hpcgen.sampling.options import SampleOptions
+from hpcgen.sampling.origins import Prior
+from hpcgen.sampling.sample import sample
 from hpcgen.training import run
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.loop import deal_lanes

@@ -3,9 +3,10 @@
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from hpcgen.checkpoints.loading import load_together
 from hpcgen.data.reading import DataFiles, paths_of, require_suitable
 from hpcgen.evaluation.evaluation import Evaluation
-from hpcgen.evaluation.groups import Features
+from hpcgen.evaluation.features import Features
 from hpcgen.parallel.agreement import agree
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks.hook import Hook
@@ -28,8 +29,8 @@ def evaluation_of(training: "Training", stack: ExitStack) -> Evaluation:
         paths = paths_of(asked.data or training.config.data.path)
         files = stack.enter_context(DataFiles(paths))
         require_suitable(", ".join(paths), files, schema, "the training data")
-        classifier = Features(asked.features) if asked.features else None
-    made = Evaluation(training.model, schema, files, comm, asked.count or None, classifier=classifier)
+    features = Features(load_together(asked.features, comm)) if asked.features else None
+    made = Evaluation(training.model, schema, files, comm, asked.count or None, features=features)
     stack.callback(made.close)
     return made
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from hpcgen.data.schema import Schema
 from hpcgen.files.replacing import refusals
 from hpcgen.sampling import showing
-from hpcgen.sampling.origins import Prior, generate
+from hpcgen.sampling.generation import generate
+from hpcgen.sampling.origins import Prior
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks.hook import Hook, due
 

@@ -1,0 +1,43 @@
+"""Least squares fitted to the reference rows: the closed form that models of inputs are compared with."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from hpcgen.evaluation.measure import Subject
+from hpcgen.metrics.least_squares import fit
+from hpcgen.metrics.moments import Moments, merge
+
+# Blocks whose moments a rank merges before they are exchanged: a matrix a run, not a matrix a block.
+BLOCKS_A_RUN = 64
+
+
+class LeastSquares(NamedTuple):
+    """y = x coefficients + constants, with the residuals' deviation, fitted to all rows; and their mean."""
+
+    coefficients: np.ndarray
+    constants: np.ndarray
+    deviation: np.ndarray
+    mean: np.ndarray
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the samples (n, q) that follow from inputs (n, p)."""
+        return x @ self.coefficients + self.constants
+
+
+def least_squares(subject: Subject, intercept: bool) -> LeastSquares:
+    """Return the fit of samples (n, q) to inputs (n, p) of all rows, with constants if `intercept`.
+
+    Collective. Raises InputError if the data have no inputs, or not as many as the model.
+    """
+    reference = subject.reference
+    reference.require("inputs")
+
+    def moments(block: slice) -> Moments:
+        rows = reference.read(block)
+        return Moments.of(np.hstack([rows.inputs, rows.samples.reshape(len(rows), -1)]))
+
+    joined = subject.work.total(reference.rows, moments, lambda a, b: merge([a, b]), BLOCKS_A_RUN)
+    inputs = reference.width("inputs")
+    coefficients, constants, deviation = fit(joined, inputs, intercept)
+    return LeastSquares(coefficients, constants, deviation, joined.mean[inputs:])

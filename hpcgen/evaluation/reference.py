@@ -1,0 +1,62 @@
+"""The rows of real data that a model is compared with."""
+
+import numpy as np
+
+from hpcgen.data.reading import DataFiles
+from hpcgen.data.rows import Rows
+from hpcgen.data.schema import Schema
+from hpcgen.errors import InputError
+
+
+class Reference:
+    """Rows of open data files, whose samples are of the kind that `schema` describes.
+
+    Even rows, the first `count` of them, are the samples that a model is compared with. Odd rows are as many
+    other real samples. Their distance from the even rows is what a perfect model would reach.
+    """
+
+    def __init__(self, files: DataFiles, schema: Schema, count: int) -> None:
+        self._files, self.schema, self.count = files, schema, count
+        self.rows = files.rows
+        self.labelled = "labels" in files.names
+
+    def read(self, block: slice, *names: str) -> Rows:
+        """Return a block of all rows: the columns `names`, or every column."""
+        return self._files.read(block.start, block.stop, names or Rows._fields)
+
+    def even(self, start: int, stop: int) -> np.ndarray:
+        """Return the samples [start, stop) of the even rows, (stop - start, *sample_shape)."""
+        return self._files.read(2 * start, 2 * stop, ("samples",)).samples[::2]
+
+    def odd(self, start: int, stop: int) -> np.ndarray:
+        """Return the samples [start, stop) of the odd rows, (stop - start, *sample_shape)."""
+        return self._files.read(2 * start, 2 * stop, ("samples",)).samples[1::2]
+
+    def labels(self, start: int, stop: int) -> np.ndarray:
+        """Return the labels [start, stop) of the even rows, as far as the `count` rows reach."""
+        first, last = min(start, self.count), min(stop, self.count)
+        return self._files.read(2 * first, 2 * last, ("labels",)).labels[::2]
+
+    def unit(self, samples: np.ndarray) -> np.ndarray:
+        """Return samples as float64, with the data's interval mapped to [0, 1]."""
+        unit = samples.astype(np.float64)
+        unit -= self.schema.low
+        unit /= self.schema.high - self.schema.low
+        return unit
+
+    def width(self, column: str) -> int:
+        """Return how many numbers a row of a column has."""
+        return self._files.width(column)
+
+    def constant(self, name: str) -> np.ndarray | None:
+        """Return the array of this name that every file holds beside its rows, or None."""
+        return self._files.constant(name)
+
+    def require(self, column: str) -> None:
+        """Raise InputError unless the data have the column, with as many inputs as the model."""
+        if column not in self._files.names:
+            raise InputError(f"the data to evaluate on have no /{column}")
+        if column == "inputs" and self.schema.inputs is not None:
+            given, wanted = self.width(column), len(self.schema.inputs)
+            if given != wanted:
+                raise InputError(f"the data to evaluate on have {given} inputs, the model {wanted}")

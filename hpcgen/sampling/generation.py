@@ -1,0 +1,28 @@
+"""Samples of a model, made block by block."""
+
+import numpy as np
+
+from hpcgen.checkpoints.loading import Checkpoint
+from hpcgen.data.schema import Schema
+from hpcgen.models import MODELS
+from hpcgen.models.model import Model, Theta
+from hpcgen.runtime import one_blas_thread
+from hpcgen.sampling.origins import SAMPLES_A_BLOCK, Origin
+
+
+def model_of(checkpoint: Checkpoint) -> Model:
+    """Return the model whose parameters a loaded checkpoint holds."""
+    options = checkpoint.config.model
+    return MODELS[options.kind](options, checkpoint.schema)
+
+
+def generate(model: Model, theta: Theta, schema: Schema, origin: Origin, start: int, stop: int) -> np.ndarray:
+    """Return samples [start, stop) that start from `origin`, (stop - start, *sample_shape).
+
+    They lie in the data's own interval, and have its type.
+    """
+    first, last = start // SAMPLES_A_BLOCK, -(-stop // SAMPLES_A_BLOCK)
+    with one_blas_thread():
+        blocks = [model.generate(theta, origin.batch(block)) for block in range(first, last)]
+    samples = np.concatenate(blocks) if blocks else np.empty((0, *schema.shape), schema.dtype)
+    return samples[start - first * SAMPLES_A_BLOCK : stop - first * SAMPLES_A_BLOCK]
