@@ -93,14 +93,21 @@ def replacing(path: Path, comm: "MPI.Comm", size: int) -> Iterator[Path]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a small text file that takes the place of `path` whole, even if the power fails. Raises
-    OSError."""
+    """Write a small text file that takes the place of `path` whole, even if the power fails.
+
+    If anything fails, `path` stays as it was. Raises OSError.
+    """
     temporary = path.with_name(temporary_name(path.name))
-    with open(temporary, "w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
     flush(path.parent)
 
 

@@ -1,5 +1,6 @@
 """The run folder: who may write there, what a run finds there, and what it refuses to mix."""
 
+import errno
 import fcntl
 import logging
 import os
@@ -25,6 +26,10 @@ logger = logging.getLogger(__name__)
 # How long a run waits for another one to leave its folder: the ranks of a job that was just killed take a
 # moment.
 LOCK_SECONDS = 3.0
+# The file that a run locks for as long as it writes in the folder.
+LOCK = ".lock"
+# The errors that say that a path no longer leads to anything. ESTALE: another node of NFS removed it.
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 # What a run writes into its folder. --fresh moves it aside.
 CONTENT = ("config.toml", "metrics.csv", "samples", "checkpoints")
 
@@ -50,7 +55,7 @@ class RunFolder:
             if comm.rank == 0:
                 with self._writable():
                     self.path.mkdir(parents=True, exist_ok=True)
-                    self._lock = open(self.path / ".lock", "w")  # noqa: SIM115 (held until the run ends)
+                    self._lock = open(self.path / LOCK, "w")  # noqa: SIM115 (held until the run ends)
                 self._hold(self._lock)
         try:
             yield
@@ -76,20 +81,24 @@ class RunFolder:
                 return None
 
     def require_there(self) -> None:
-        """Raise RunError if the folder was moved or removed: another run may have made a new one in its
-        place."""
+        """Raise RunError if the folder or its lock was moved or removed. Another run may be there now.
+
+        Called before each write, so that this run neither makes the folder anew nor removes another run's
+        files.
+        """
         if self._lock is None:
             return
+        mine = os.fstat(self._lock.fileno())
         try:
-            found, mine = os.stat(self.path / ".lock"), os.fstat(self._lock.fileno())
-            there = (found.st_dev, found.st_ino) == (mine.st_dev, mine.st_ino)
-        except FileNotFoundError:
-            there = False
-        if not there:
+            found = os.stat(self.path / LOCK)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise RunError(f"{self.path}: cannot be reached any more: {error.strerror}") from error
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != (mine.st_dev, mine.st_ino):
             raise RunError(
-                f"{self.path}: the run folder was moved or removed while the run was writing there; "
-                "nothing more is "
-                "written; put it back and run again to go on from its newest checkpoint"
+                f"{self.path}: the run folder was moved or removed while the run was writing there; nothing "
+                "more is written; put it back and run again to go on from its newest checkpoint"
             )
 
     @contextmanager
@@ -110,16 +119,18 @@ class RunFolder:
             if fresh:
                 self._set_aside()
             self._require_same_run(config)
+            tidy(self.path, locked=True)
             for name in ("checkpoints", "samples"):
                 (self.path / name).mkdir(exist_ok=True)
                 tidy(self.path / name, locked=True)
-            tidy(self.path, locked=True)
+                # What a killed run left of a picture. Older versions of hpcgen left checkpoints so, too.
+                for left in (self.path / name).glob(".step-*"):
+                    left.unlink()
         found, broken = candidates(self.path), damaged(self.path)
         if broken and not found:
             raise InputError(
-                f"{self.path}: its checkpoints are damaged ({', '.join(path.name for path in broken)}) "
-                "and none is "
-                "whole; start over with --fresh, or choose another --run folder"
+                f"{self.path}: its checkpoints are damaged ({', '.join(path.name for path in broken)}) and "
+                "none is whole; start over with --fresh, or choose another --run folder"
             )
         return found
 

@@ -10,7 +10,6 @@ from hpcgen.config.reading import load_config
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.mesh import Mesh
-from hpcgen.runtime import StopRequest
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks import evaluation as evaluations
 from hpcgen.training.hooks import metrics
@@ -22,6 +21,7 @@ from hpcgen.training.hooks.progress import progress as progress_hook
 from hpcgen.training.hooks.samples import Samples
 from hpcgen.training.hooks.table import MetricsTable
 from hpcgen.training.loop import Training
+from hpcgen.training.stop import StopRequest
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -69,6 +69,7 @@ def train(
         if samples:
             hooks.append(samples)
         for hook in hooks:
+            stack.callback(hook.close)
             hook.begin(training)
         if training.step < config.train.steps:
             shown = progress_hook(progress, training)

@@ -1,5 +1,6 @@
 """The run folder: who may write there, and what a run makes of what it finds."""
 
+import errno
 import os
 import shutil
 
@@ -9,6 +10,7 @@ from hpcgen.checkpoints.folder import candidates
 from hpcgen.config.reading import load_config
 from hpcgen.errors import InputError, RunError
 from hpcgen.training.folder import RunFolder
+from hpcgen.training.hooks.metrics import Metrics
 from hpcgen.training.run import train as train_run
 
 
@@ -97,10 +99,13 @@ def test_a_damaged_checkpoint_beside_a_whole_one_is_no_obstacle(comm, folder, tr
     assert train("train.steps=6").step == 6
 
 
-@pytest.mark.parametrize("remade", [False, True])
-def test_a_folder_that_is_moved_under_a_run_ends_it(comm, folder, train, monkeypatch, remade):
-    from hpcgen.training.hooks.metrics import Metrics
+NEVER = {"metrics": 100, "checkpoint": 100, "samples": 100, "evaluate": 100}
 
+
+@pytest.mark.parametrize("remade", [False, True])
+@pytest.mark.parametrize("writer", NEVER)
+def test_a_folder_that_is_moved_under_a_run_ends_it(comm, folder, train, monkeypatch, writer, remade):
+    """Whatever is written next, nothing is written, and all ranks end."""
     call = Metrics.__call__
 
     def moving(self, training, statistics, last):
@@ -111,27 +116,68 @@ def test_a_folder_that_is_moved_under_a_run_ends_it(comm, folder, train, monkeyp
         call(self, training, statistics, last)
 
     monkeypatch.setattr(Metrics, "__call__", moving)
+    every = [f"{section}.every={steps}" for section, steps in {**NEVER, writer: 5}.items()]
     with pytest.raises(RunError, match="run: the run folder was moved or removed"):
-        train("train.steps=9", "checkpoint.every=5", "metrics.every=100")
+        train("train.steps=9", "evaluate.count=16", *every)
     comm.Barrier()
     left = os.listdir(folder / "run") if remade else []
     assert left == ([".lock"] if remade else []) and (remade or not (folder / "run").exists())
 
 
+@pytest.mark.parametrize("code", [errno.ENOENT, errno.ENOTDIR, errno.ESTALE])
+def test_a_folder_that_leads_nowhere_has_gone(comm, folder, monkeypatch, code):
+    home = RunFolder(folder / "run")
+    with home.locked(comm):
+        home.require_there()
+        refuse(monkeypatch, code)
+        if comm.rank == 0:
+            with pytest.raises(RunError, match="run: the run folder was moved or removed"):
+                home.require_there()
+        monkeypatch.undo()
+
+
+def test_a_folder_that_cannot_be_reached_is_not_said_to_be_moved(comm, folder, monkeypatch):
+    home = RunFolder(folder / "run")
+    with home.locked(comm):
+        refuse(monkeypatch, errno.EIO)
+        if comm.rank == 0:
+            with pytest.raises(RunError, match="run: cannot be reached any more: Input/output error"):
+                home.require_there()
+        monkeypatch.undo()
+
+
+def refuse(monkeypatch, code):
+    """Let the system answer with an error when it is asked for the lock."""
+    stat = os.stat
+
+    def refusing(path, *arguments, **options):
+        if os.fspath(path).endswith(".lock"):
+            raise OSError(code, os.strerror(code))
+        return stat(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", refusing)
+
+
 def test_what_killed_runs_left_is_tidied_up(comm, folder, train):
-    left = [".0a1b2c3d-0001-1f.part", ".0a1b2c3d-0001-1f.part.locktest.0"]
-    change(comm, lambda: [(folder / "run" / "checkpoints" / name).touch() for name in left])
+    run, temporary = folder / "run", ".0a1b2c3d-0001-1f.part"
+    left = {
+        run: [temporary],
+        run / "checkpoints": [temporary, f"{temporary}.locktest.0", ".step-00000004.h5.node-17.part"],
+        run / "samples": [".step-00000004.png"],
+    }
+    change(comm, lambda: [(path / name).touch() for path, names in left.items() for name in names])
     train("train.steps=4")
-    assert all(path.suffix == ".h5" for path in (folder / "run" / "checkpoints").iterdir())
+    found = {path.name for path in run.rglob(".*")}
+    assert found == {".lock"}
 
 
 def test_a_lock_is_held_until_the_run_ends(comm, folder, monkeypatch):
     monkeypatch.setattr("hpcgen.training.folder.LOCK_SECONDS", 0.2)
-    with RunFolder(folder / "run").locked(comm):  # noqa: SIM117 (the second fails)
-        with (
-            pytest.raises(InputError, match="another run is writing there"),
-            RunFolder(folder / "run").locked(comm),
-        ):
-            pass
+    with (
+        RunFolder(folder / "run").locked(comm),
+        pytest.raises(InputError, match="another run is writing there"),
+        RunFolder(folder / "run").locked(comm),
+    ):
+        pass
     with RunFolder(folder / "run").locked(comm):
         pass

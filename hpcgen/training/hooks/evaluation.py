@@ -73,6 +73,7 @@ class Evaluations(Hook):
             for name, pair in measures.items()
             for key, value in zip(keys, pair, strict=True)
         }
-        if self._table is not None:
-            self._folder.require_there()
-            self._table.put(training.step, {**values, ABOUT: self._evaluation.about})
+        with agree(training.mesh.world):
+            if self._table is not None:
+                self._folder.require_there()
+                self._table.put(training.step, {**values, ABOUT: self._evaluation.about})

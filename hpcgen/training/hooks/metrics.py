@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from hpcgen.models.model import Model
+from hpcgen.parallel.agreement import agree
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks.hook import Hook, due
 from hpcgen.training.hooks.table import MetricsTable
@@ -30,12 +31,19 @@ class Metrics(Hook):
         self._folder, self._table = folder, table
 
     def __call__(self, training: "Training", statistics: "Statistics", last: bool) -> None:
-        if self._table is None:
-            return
         config = training.config
-        if training.step % config.metrics.every == 0:
-            self._folder.require_there()
-            values = {f"{player}/{name}": v for player, own in statistics.items() for name, v in own.items()}
-            self._table.put(training.step, values)
-        if due(config.checkpoint.every, training, last):
-            self._table.sync()
+        row = training.step % config.metrics.every == 0
+        checkpoint = due(config.checkpoint.every, training, last)
+        if not (row or checkpoint):
+            return
+        with agree(training.mesh.world):
+            if self._table is not None:
+                self._folder.require_there()
+                if row:
+                    self._table.put(training.step, _values(statistics))
+                if checkpoint:
+                    self._table.sync()
+
+
+def _values(statistics: "Statistics") -> dict[str, float]:
+    return {f"{player}/{name}": value for player, own in statistics.items() for name, value in own.items()}

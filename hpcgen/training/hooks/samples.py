@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 from hpcgen.data.schema import Schema
 from hpcgen.files.replacing import refusals
+from hpcgen.nn.vector import Vector
+from hpcgen.parallel.agreement import agree
 from hpcgen.sampling import showing
 from hpcgen.sampling.generation import generate
 from hpcgen.sampling.origins import Prior
@@ -31,7 +33,7 @@ class Samples(Hook):
 
     def begin(self, training: "Training") -> None:
         """Draw the samples that a killed run did not draw."""
-        last = training.step == training.config.train.steps
+        last = training.step >= training.config.train.steps
         if training.step and due(training.config.samples.every, training, last):
             comm = training.mesh.world
             if comm.bcast(comm.rank == 0 and not self.path(training.step).exists()):
@@ -44,8 +46,11 @@ class Samples(Hook):
     def _draw(self, training: "Training") -> None:
         """Draw the samples that `hpcgen sample` gives for the run's seed. Collective."""
         theta = training.sampled()
-        if training.mesh.world.rank:
-            return
+        with agree(training.mesh.world):
+            if training.mesh.world.rank == 0:
+                self._save(training, theta)
+
+    def _save(self, training: "Training", theta: dict[str, Vector]) -> None:
         self._folder.require_there()
         config, schema, path = training.config, training.shards.schema, self.path(training.step)
         samples = generate(

@@ -2,8 +2,8 @@
 
 import csv
 import io
-import os
 from collections.abc import Mapping, Sequence
+from os import fsync
 from pathlib import Path
 from typing import Any
 
@@ -26,53 +26,70 @@ class MetricsTable:
             self._columns = list(dict.fromkeys(["step", *columns, *known]))
             head = io.StringIO(newline="")
             csv.writer(head, lineterminator="\n").writerow(self._columns)
-            lines = [head.getvalue(), *map(self._text, rows)]
-            replace_text(path, "".join(lines))
-            self._file = open(path, "r+", encoding="utf-8", newline="")  # noqa: SIM115 (closed in close)
-            self._end = self._file.seek(0, os.SEEK_END)
-        self._last: dict[str, Any] = dict(rows[-1]) if rows else {}
-        # Where the last row starts.
-        self._start = self._end - len(lines[-1].encode())
+            *lines, last = [head.getvalue(), *map(self._text, rows)]
+            self._last: dict[str, Any] = dict(rows[-1]) if rows else {}
+            self._replace("".join(lines), last)
 
     def _rows_until(self, step: int) -> tuple[list[str], list[dict[str, str]]]:
-        """Return the columns and the whole rows of the file up to `step`."""
+        """Return the columns and the whole rows of the file up to `step`.
+
+        A power cut may leave zeros, or a last line without its end.
+        """
         if step == 0 or not self._path.exists():
             return [], []
-        with open(self._path, encoding="utf-8", errors="replace", newline="") as file:
-            reader = csv.DictReader((line for line in file if "\0" not in line), restkey="")
-            rows = [
-                row
-                for row in reader
-                if (row.get("step") or "").isdecimal() and int(row["step"]) <= step and "" not in row
-            ]
-            return [name for name in reader.fieldnames or [] if name], rows
+        text = self._path.read_text(encoding="utf-8", errors="replace")
+        whole = io.StringIO(text[: text.rfind("\n") + 1], newline="")
+        reader = csv.DictReader((line for line in whole if "\0" not in line), restkey="")
+        rows = []
+        try:
+            for row in reader:
+                number = row.get("step") or ""
+                if number.isdecimal() and int(number) <= step and "" not in row:
+                    rows.append(row)
+        except csv.Error:  # Damage that the csv module cannot read: keep the rows before it.
+            pass
+        return [name for name in reader.fieldnames or [] if name], rows
 
     def _text(self, row: Row) -> str:
         text = io.StringIO(newline="")
         csv.DictWriter(text, self._columns, lineterminator="\n", extrasaction="ignore").writerow(row)
         return text.getvalue()
 
+    def _replace(self, before: str, last: str) -> None:
+        """Let a file with the text `before` and the row `last` take the place of the old one, and open it."""
+        replace_text(self._path, before + last)
+        self._file = open(self._path, "ab")  # noqa: SIM115 (closed in close)
+        # Where the last row starts, in bytes.
+        self._start = len(before.encode())
+
     def has(self, step: int, column: str) -> bool:
         """Return whether the last row is that of `step` and has a value in a column."""
-        return str(self._last.get("step")) == str(step) and self._last.get(column) not in (None, "")
+        return self._is_last(step) and self._last.get(column) not in (None, "")
+
+    def _is_last(self, step: int) -> bool:
+        return str(self._last.get("step")) == str(step)
 
     def put(self, step: int, values: Row) -> None:
-        """Write values into the row of `step`: the last row, or a new one."""
-        same = str(self._last.get("step")) == str(step)
-        self._last = {**(self._last if same else {}), "step": step, **values}
-        if not same:
-            self._start = self._end
+        """Write values into the row of `step`: the last row, or a new one. Raises WriteError.
+
+        The last row changes all at once: a process that is killed meanwhile loses nothing of it.
+        """
         with refusals(self._path):
-            self._file.seek(self._start)
-            self._file.truncate()
-            self._file.write(self._text(self._last))
-            self._file.flush()
-            self._end = self._file.tell()
+            if self._is_last(step):
+                self._last = {**self._last, **values}
+                self._file.close()
+                before = self._path.read_bytes()[: self._start]
+                self._replace(before.decode(), self._text(self._last))
+            else:
+                self._last = {"step": step, **values}
+                self._start = self._file.tell()
+                self._file.write(self._text(self._last).encode())
+                self._file.flush()
 
     def sync(self) -> None:
-        """Wait until the rows are on the disk."""
+        """Wait until the rows are on the disk. Raises WriteError."""
         with refusals(self._path):
-            os.fsync(self._file.fileno())
+            fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""

@@ -1,7 +1,11 @@
 """metrics.csv as rows come, are amended, and are dropped by a run that resumes."""
 
+import os
+import sys
+
 import pytest
 
+from hpcgen.errors import WriteError
 from hpcgen.training.hooks.table import MetricsTable
 
 
@@ -41,7 +45,14 @@ def test_columns_of_the_past_stay(path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "step,a\n1,0.5\n2,1", "step,a\n1,0.5\n\0\0\0\0", "step,a\n1,0.5\nx,1\n"]
+    "content",
+    [
+        "",
+        "step,a\n1,0.5\n2,1",
+        "step,a\n1,0.5\n\0\0\0\0",
+        "step,a\n1,0.5\nx,1\n",
+        'step,a\n1,0.5\n2,"' + "x" * 200_000 + "\n",
+    ],
 )
 def test_what_a_power_cut_left_is_no_obstacle(path, content):
     path.write_text(content)
@@ -50,6 +61,65 @@ def test_what_a_power_cut_left_is_no_obstacle(path, content):
     table.close()
     lines = path.read_text().splitlines()
     assert lines[0] == "step,a" and lines[-1] == "6,1" and all(line.count(",") == 1 for line in lines)
+
+
+def test_a_last_line_without_its_end_is_dropped(path):
+    """Its number may lack digits."""
+    path.write_text("step,a\n1,0.5\n2,1")
+    table = MetricsTable(path, ["a"], 5)
+    table.close()
+    assert path.read_text() == "step,a\n1,0.5\n" and not table.has(2, "a")
+
+
+def test_a_kill_while_the_last_row_is_amended_loses_nothing(path):
+    """The file is looked at before each line of code that runs meanwhile.
+
+    The row is older than the checkpoint from which the next run goes on: nobody writes its statistics again.
+    """
+    table = MetricsTable(path, ["a", "b"], 0)
+    table.put(1, {"a": 0.5})
+    before, seen = path.read_bytes(), set()
+
+    def trace(frame, event, argument):
+        sys.settrace(None)
+        seen.add(path.read_bytes())
+        sys.settrace(trace)
+        return trace
+
+    tracer = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        table.put(1, {"b": 7})
+    finally:
+        sys.settrace(tracer)
+    table.close()
+    after = path.read_bytes()
+    assert after == b"step,a,b\n1,0.5,7\n" and seen == {before, after}
+
+
+def test_what_the_disk_refuses_leaves_the_row_that_was_there(path, monkeypatch):
+    table = MetricsTable(path, ["a", "b"], 0)
+    table.put(1, {"a": 0.5})
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(WriteError, match="the disk refused metrics.csv: No space left"):
+        table.put(1, {"b": 7})
+    assert os.listdir(path.parent) == ["metrics.csv"]
+    assert path.read_text() == "step,a,b\n1,0.5,\n"
+
+
+def test_rows_in_any_alphabet_are_amended(path):
+    table = MetricsTable(path, ["a", "über"], 0)
+    for step in (1, 2):
+        table.put(step, {"a": "größer"})
+        table.put(step, {"über": "é"})
+    table.put(3, {"a": 0})
+    table.close()
+    text = path.read_text(encoding="utf-8")
+    assert text == "step,a,über\n1,größer,é\n2,größer,é\n3,0,\n"
 
 
 def test_a_run_from_the_start_begins_anew(path):
