@@ -2,7 +2,8 @@
 
 import numpy as np
 
-# Rows in a block: small beside any set worth measuring, large enough for BLAS. Part of what the kernel distance means.
+# Rows in a block: small beside any set worth measuring, large enough for BLAS. Part of what the kernel
+# distance means.
 BLOCK = 256
 
 
@@ -12,7 +13,8 @@ def blocks(n):
 
 
 def finite(x):
-    """Return x as float64, contiguous so that its products have the same bits wherever it was cut from; no copy if it is so.
+    """Return x as float64, contiguous so that its products have the same bits wherever it was cut from; no
+    copy if it is so.
 
     Raises ValueError if x holds a NaN or an infinity.
     """

@@ -10,16 +10,17 @@ from hpcgen.metrics.blocks import BLOCK, blocks, finite
 def pairs(n, m):
     """Return the pairs of equally numbered blocks of two sets, of n and m samples, as slices.
 
-    Blocks are whole, since a shorter one would give an estimate of less weight; a set without a whole one makes one pair.
+    Blocks are whole, since a shorter one would give an estimate of less weight; a set without a whole one
+    makes one pair.
     """
-    return list(zip(blocks(n), blocks(m)))[: max(min(n, m) // BLOCK, 1)]
+    return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // BLOCK, 1)]
 
 
 def squared_mmd(x, y):
     """Return the unbiased estimate of MMD^2 from a block x (n, d) of one set and y (m, d) of the other.
 
-    Gretton et al. 2012 (JMLR 13), eq. 3, with the kernel (x . y / d + 1)^3. It may be negative. Raises ValueError where n or m
-    is 1.
+    Gretton et al. 2012 (JMLR 13), eq. 3, with the kernel (x . y / d + 1)^3. It may be negative. Raises
+    ValueError where n or m is 1.
     """
     if min(len(x), len(y)) < 2:
         raise ValueError("a kernel distance needs two samples or more of each set")

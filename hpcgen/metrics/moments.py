@@ -9,9 +9,10 @@ from hpcgen.metrics.blocks import finite
 
 
 class Moments(NamedTuple):
-    """The first two moments of `count` samples: `mean` (d,) and `scatter` (d, d), the sum of (x - mean)(x - mean)^T."""
+    """The first two moments of `count` samples: `mean` (d,) and `scatter` (d, d), the sum of (x - mean)(x -
+    mean)^T."""
 
-    count: int
+    count: int  # type: ignore[assignment]
     mean: np.ndarray
     scatter: np.ndarray
 
@@ -30,7 +31,8 @@ class Moments(NamedTuple):
 
 
 def merge(parts):
-    """Return the moments of all samples from those of their blocks in order (Chan, Golub & LeVeque 1979, STAN-CS-79-773)."""
+    """Return the moments of all samples from those of their blocks in order (Chan, Golub & LeVeque 1979,
+    STAN-CS-79-773)."""
     return reduce(_join, parts)
 
 
@@ -54,7 +56,8 @@ def centred(x):
 
 
 def eigenpairs(matrix):
-    """Return the eigenvalues (r,), falling, and the eigenvectors (r, d) of a symmetric, non-negative (d, d) matrix of rank r.
+    """Return the eigenvalues (r,), falling, and the eigenvectors (r, d) of a symmetric, non-negative (d, d)
+    matrix of rank r.
 
     Eigenvalues up to d eps times the largest are rounding, and left out.
     """

@@ -1,10 +1,11 @@
 """Precision and recall by manifolds of nearest neighbours (Kynkaanniemi et al. 2019, arXiv:1904.06991).
 
-The manifold of a set is the union of spheres around its samples, each as large as the distance to the k-th nearest other.
-Precision is the share of generated samples in the manifold of the data, recall that of the data in the generated manifold:
+The manifold of a set is the union of spheres around its samples, each as large as the distance to the k-th
+nearest other. Precision is the share of generated samples in the manifold of the data, recall that of the
+data in the generated manifold:
 
-    radii = np.concatenate([squared_radii(x[block], x, block.start) for block in blocks(len(x))])       both divided
-    precision = share([covered(y[block], x, radii) for block in blocks(len(y))])                        among ranks
+    radii = np.concatenate([squared_radii(x[block], x, block.start) for block in blocks(len(x))])
+    precision = share([covered(y[block], x, radii) for block in blocks(len(y))])
 
 A block is given with the whole other set, best as contiguous float64, which is not copied.
 """
@@ -17,11 +18,12 @@ NEIGHBOURS = 3
 
 
 def squared_radii(x, whole, start, k=NEIGHBOURS):
-    """Return the squared distance (n,) of each sample of a block to its k-th nearest other in the set `whole` (m, d).
+    """Return the squared distance (n,) of each sample of a block to its k-th nearest other in the set `whole`
+    (m, d).
 
-    The block x (n, d) is the rows of `whole` from `start`. Equal samples are others at distance 0. Distances are widened by
-    4 (d + 2) eps |x|^2, a bound on the rounding of |x|^2 + |y|^2 - 2 x . y, so that samples lie in the spheres of their equals.
-    Raises ValueError unless m > k.
+    The block x (n, d) is the rows of `whole` from `start`. Equal samples are others at distance 0. Distances
+    are widened by 4 (d + 2) eps |x|^2, a bound on the rounding of |x|^2 + |y|^2 - 2 x . y, so that samples
+    lie in the spheres of their equals. Raises ValueError unless m > k.
     """
     if len(whole) <= k:
         raise ValueError(f"{k} nearest neighbours need more than {k} samples, not {len(whole)}")
@@ -38,7 +40,8 @@ def squared_radii(x, whole, start, k=NEIGHBOURS):
 
 
 def covered(x, whole, radii):
-    """Return for each sample of the block x (n, d) whether it lies in the manifold of `whole` (m, d) (eq. 1), as bool (n,).
+    """Return for each sample of the block x (n, d) whether it lies in the manifold of `whole` (m, d) (eq. 1),
+    as bool (n,).
 
     `radii` (m,) are the squared ones of all of `whole`; their spheres are closed.
     """

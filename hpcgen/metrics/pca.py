@@ -29,9 +29,9 @@ class PrincipalComponents(NamedTuple):
 def principal_components(x, k):
     """Return the k leading `PrincipalComponents` of x (n, d), or as many as the samples span.
 
-    With d <= 1024 these are `from_moments` of all samples. With larger d, whose covariances are too large, they are those of
-    the first 1024 samples (no others need be given), by the samples' Gram matrix (Turk & Pentland 1991,
-    doi:10.1162/jocn.1991.3.1.71). Raises ValueError if samples are all equal.
+    With d <= 1024 these are `from_moments` of all samples. With larger d, whose covariances are too large,
+    they are those of the first 1024 samples (no others need be given), by the samples' Gram matrix (Turk &
+    Pentland 1991, doi:10.1162/jocn.1991.3.1.71). Raises ValueError if samples are all equal.
     """
     if x.shape[1] <= LARGEST:
         return from_moments(merge(Moments.of(x[block]) for block in blocks(len(x))), k)
@@ -43,7 +43,8 @@ def principal_components(x, k):
 
 
 def from_moments(moments, k):
-    """Return the k leading `PrincipalComponents`, or as many as there are, of the samples whose `Moments` these are.
+    """Return the k leading `PrincipalComponents`, or as many as there are, of the samples whose `Moments`
+    these are.
 
     Raises ValueError if samples are all equal.
     """

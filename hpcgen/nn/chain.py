@@ -25,8 +25,8 @@ class Chain(Layer):
     def forward(self, theta, x, train=TRAIN):
         backwards = []
         for layer in self.layers:
-            x, backward = layer.forward(theta, x, train)
-            backwards.append(backward)
+            x, layer_backward = layer.forward(theta, x, train)
+            backwards.append(layer_backward)
 
         def backward(dy, grad=None, need_dx=True):
             for i in reversed(range(0 if need_dx else self._first, len(backwards))):
@@ -39,8 +39,8 @@ class Chain(Layer):
     def tangent(self, theta, x, t, train=TRAIN):
         backwards = []
         for layer in self.layers:
-            x, t, backward = layer.tangent(theta, x, t, train)
-            backwards.append(backward)
+            x, t, layer_backward = layer.tangent(theta, x, t, train)
+            backwards.append(layer_backward)
 
         def backward(dy, dty, grad=None, need_dx=True):
             for i in reversed(range(0 if need_dx else self._first, len(backwards))):

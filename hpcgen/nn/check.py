@@ -8,7 +8,8 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 def numerical_gradient(function, x, step=1e-6):
-    """Return the gradient of the scalar `function()` in the float64 array `x`, which is perturbed in place and restored.
+    """Return the gradient of the scalar `function()` in the float64 array `x`, which is perturbed in place
+    and restored.
 
     Error O(step^2) from truncation and O(1e-16 / step) from rounding, hence about 1e-10 for values near 1.
     """
@@ -34,7 +35,8 @@ def relative_error(actual, expected):
 def check_layer(layer, theta, x, random, train=TRAIN):
     """Return the largest relative error of a layer's derivatives: in x and in each parameter.
 
-    The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array. Every pass draws the same.
+    The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array. Every pass
+    draws the same.
     """
     y, backward = layer.forward(theta, x, deepcopy(train))
     dy = random.standard_normal(y.shape)
@@ -76,8 +78,8 @@ class Pair(Layer):
 
 
 def check_tangent(layer, theta, x, random, train=TRAIN, step=1e-6):
-    """Return the largest relative error of ty, by central differences along t, and of the tangent's derivatives in (x, t) and
-    in each parameter. Arguments as for `check_layer`."""
+    """Return the largest relative error of ty, by central differences along t, and of the tangent's
+    derivatives in (x, t) and in each parameter. Arguments as for `check_layer`."""
     t = random.standard_normal(x.shape)
     _, ty, _ = layer.tangent(theta, x, t, deepcopy(train))
     above, below = (layer.forward(theta, x + h * t, deepcopy(train))[0] for h in (step, -step))

@@ -1,16 +1,40 @@
 """Likelihoods of samples under a decoder: negative logarithms and their derivatives in the decoder's numbers.
 
-Each has `terms(a, x)`, -log p(x | a) of each number of x, and `loss(a, x)`, their sum and its derivative in a. Those of numbers
-have `mean(a)`; those of sequences `draw(a, random)`, x drawn from p(x | a), or the most likely one where random is None.
+Each has `terms(a, x)`, -log p(x | a) of each number of x, and `loss(a, x)`, their sum and its derivative in
+a. Those of numbers have `mean(a)`; those of sequences `draw(a, random)`, x drawn from p(x | a), or the most
+likely one where random is None.
 """
+
+from typing import Any, Protocol
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid, softplus
 
 
+class Likelihood(Protocol):
+    """p(x | a), where a are a decoder's numbers."""
+
+    def terms(self, a: Array, x: Array) -> Array:
+        """Return -log p(x | a) of each number of x."""
+
+    def loss(self, a: Array, x: Array) -> tuple[Any, Array]:
+        """Return the sum of the terms, and its derivative in a."""
+
+
+class LikelihoodOfNumbers(Likelihood, Protocol):
+    """The likelihood of numbers in an interval."""
+
+    range: tuple[float, float]
+
+    def mean(self, a: Array) -> Array:
+        """Return the mean of x."""
+
+
 class Bernoulli:
-    """x in 0 to 1 with the probability sigmoid(a) of 1 (Kingma & Welling 2013, arXiv:1312.6114, appendix C.1)."""
+    """x in 0 to 1 with the probability sigmoid(a) of 1 (Kingma & Welling 2013, arXiv:1312.6114, appendix
+    C.1)."""
 
     range = (0.0, 1.0)
 
@@ -32,7 +56,8 @@ class Bernoulli:
 
 
 class Gaussian:
-    """x normal around a with standard deviation `sigma`, in units where samples lie in -1 to 1 (same paper, C.2)."""
+    """x normal around a with standard deviation `sigma`, in units where samples lie in -1 to 1 (same paper,
+    C.2)."""
 
     range = (-1.0, 1.0)
 
@@ -78,7 +103,8 @@ class Categorical:
 
     @staticmethod
     def draw(a, random):
-        """Return tokens (n,) for a (n, tokens): the first whose cumulative probability exceeds a uniform number."""
+        """Return tokens (n,) for a (n, tokens): the first whose cumulative probability exceeds a uniform
+        number."""
         if random is None:
             return a.argmax(-1)
         total = np.cumsum(np.exp(a - a.max(-1, keepdims=True)), axis=-1)

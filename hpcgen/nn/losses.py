@@ -1,18 +1,38 @@
 """Adversarial losses on logits: sums over samples, and their derivatives.
 
-Each function takes the discriminator's logits (n, 1), before any sigmoid, and returns the loss summed over the samples and
-its derivative in the logits. With D = sigmoid(logit), log D = -softplus(-logit) and log(1 - D) = -softplus(logit), which
-neither overflow nor lose the small values. Where the discriminator has targets, `smoothing` lowers that of real samples, 1, by
-so much: one-sided label smoothing (Salimans et al. 2016, arXiv:1606.03498, section 3.4).
+Each function takes the discriminator's logits (n, 1), before any sigmoid, and returns the loss summed over
+the samples and its derivative in the logits. With D = sigmoid(logit), log D = -softplus(-logit) and log(1 -
+D) = -softplus(logit), which neither overflow nor lose the small values. Where the discriminator has targets,
+`smoothing` lowers that of real samples, 1, by so much: one-sided label smoothing (Salimans et al. 2016,
+arXiv:1606.03498, section 3.4).
 """
+
+from typing import Any, Protocol
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid
 
 
-class Minimax:
-    """The two-player game of Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1: D maximises, G minimises V(D, G)."""
+class Loss(Protocol):
+    """An adversarial loss: each function returns the sum over samples, and its derivative in the logits."""
+
+    smooths: bool
+
+    def real(self, logits: Array) -> tuple[Any, Array]:
+        """Return the discriminator's loss on real samples."""
+
+    def fake(self, logits: Array) -> tuple[Any, Array]:
+        """Return the discriminator's loss on generated samples."""
+
+    def generator(self, logits: Array) -> tuple[Any, Array]:
+        """Return the generator's loss."""
+
+
+class Minimax(Loss):
+    """The two-player game of Goodfellow et al. 2014 (arXiv:1406.2661), eq. 1: D maximises, G minimises V(D,
+    G)."""
 
     smooths = True
 
@@ -45,7 +65,7 @@ class NonSaturating(Minimax):
         return np.logaddexp(0, -logits).sum(), -sigmoid(-logits)
 
 
-class LeastSquares:
+class LeastSquares(Loss):
     """Mao et al. 2017 (arXiv:1611.04076), eq. 9: targets 1 for real, 0 for generated, 1 for the generator."""
 
     smooths = True
@@ -72,9 +92,9 @@ def _half_square(error):
     return 0.5 * (error * error).sum(), error
 
 
-class Wasserstein:
-    """Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2: the critic's mean on real samples less that on generated ones. Its slope
-    must be bounded, by clipping its parameters or by a penalty."""
+class Wasserstein(Loss):
+    """Arjovsky et al. 2017 (arXiv:1701.07875), eq. 2: the critic's mean on real samples less that on
+    generated ones. Its slope must be bounded, by clipping its parameters or by a penalty."""
 
     smooths = False
 
@@ -95,8 +115,8 @@ class Wasserstein:
 
 
 class Hinge(Wasserstein):
-    """Lim & Ye 2017 (arXiv:1705.02894), eq. 13 and 14: as Wasserstein, of a real sample until D(x) reaches 1, of a generated
-    one until it reaches -1."""
+    """Lim & Ye 2017 (arXiv:1705.02894), eq. 13 and 14: as Wasserstein, of a real sample until D(x) reaches 1,
+    of a generated one until it reaches -1."""
 
     @staticmethod
     def real(logits):
@@ -109,7 +129,7 @@ class Hinge(Wasserstein):
         return np.maximum(0, 1 + logits).sum(), (logits > -1).astype(logits.dtype)
 
 
-LOSSES = {
+LOSSES: dict[str, Any] = {
     "minimax": Minimax,
     "non-saturating": NonSaturating,
     "least-squares": LeastSquares,

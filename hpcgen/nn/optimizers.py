@@ -1,15 +1,18 @@
 """Optimizers: one step on a flat vector.
 
-`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, rate, scale, parts)` updates theta and the
-state in place, in one pass: `scale` grad is the mean gradient, t counts updates from 1, `rate` is the learning rate, `parts`
-knows which tensors lie where. grad may be overwritten. Every operation is elementwise but for the norms that `parts` takes, so
-that a step on slices of the vector gives the bits of a step on the whole.
+`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, rate, scale, parts)`
+updates theta and the state in place, in one pass: `scale` grad is the mean gradient, t counts updates from 1,
+`rate` is the learning rate, `parts` knows which tensors lie where. grad may be overwritten. Every operation
+is elementwise but for the norms that `parts` takes, so that a step on slices of the vector gives the bits of
+a step on the whole.
 """
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.kernels import kernels
 from hpcgen.nn.schedules import SCHEDULES
 from hpcgen.settings import setting
@@ -19,11 +22,11 @@ from hpcgen.settings import setting
 class Optimizer:
     """What all optimizers share.
 
-    The learning rate rises linearly over the first `warmup` steps, then follows the `schedule`, which reaches `floor` times
-    the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm exceeds `clip_norm` is scaled
-    down to it (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; 0: never). With `average` = a > 0 samples are made from the
-    mean of past parameters: mean <- a mean + (1 - a) theta after each step (Polyak & Juditsky 1992; Yazici et al. 2018,
-    arXiv:1806.04498).
+    The learning rate rises linearly over the first `warmup` steps, then follows the `schedule`, which reaches
+    `floor` times the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm
+    exceeds `clip_norm` is scaled down to it (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; 0: never).
+    With `average` = a > 0 samples are made from the mean of past parameters: mean <- a mean + (1 - a) theta
+    after each step (Polyak & Juditsky 1992; Yazici et al. 2018, arXiv:1806.04498).
     """
 
     learning_rate: float = setting(0.01, gt=0)
@@ -34,15 +37,31 @@ class Optimizer:
     clip_norm: float = setting(0.0, ge=0)
     average: float = setting(0.0, ge=0, lt=1)
 
-    def rate(self, t):
+    slots: ClassVar[tuple[str, ...]] = ()
+
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
+        """Move theta along grad, and the state vectors, in place."""
+        raise AssertionError(f"{type(self).__name__} has no step")
+
+    def rate(self, t: int) -> float:
         """Return the learning rate of the run's step t, counted from 1."""
         if t <= self.warmup:
             return self.learning_rate * t / self.warmup
         share = min(1.0, (t - self.warmup) / max(1, self.decay_steps - self.warmup))
         return self.learning_rate * (self.floor + (1 - self.floor) * SCHEDULES[self.schedule](share))
 
-    def clipped(self, scale, grad, parts):
-        """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if `parts` is."""
+    def clipped(self, scale: float, grad: Array, parts: Any) -> float:
+        """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if
+        `parts` is."""
         if not self.clip_norm:
             return scale
         norm = scale * np.sqrt(np.square(parts.norms(grad)).sum())
@@ -53,8 +72,6 @@ class Optimizer:
 class SGD(Optimizer):
     """theta - eta g."""
 
-    slots = ()
-
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         kernels(theta).descend(theta, grad, rate * scale)
 
@@ -64,7 +81,7 @@ class Momentum(Optimizer):
     """Heavy ball (Polyak 1964): v <- mu v + g; theta - eta v."""
 
     momentum: float = setting(0.9, ge=0, lt=1)
-    slots = ("velocity",)
+    slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, rate)
@@ -72,13 +89,14 @@ class Momentum(Optimizer):
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are DCGAN's, not the paper's beta1 = 0.9, eta = 0.001."""
+    """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are DCGAN's, not the paper's beta1 = 0.9,
+    eta = 0.001."""
 
     learning_rate: float = setting(0.0002, gt=0)
     beta1: float = setting(0.5, ge=0, lt=1)
     beta2: float = setting(0.999, ge=0, lt=1)
     epsilon: float = setting(1e-8, gt=0)
-    slots = ("first_moment", "second_moment")
+    slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
     weight_decay = 0.0
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
@@ -95,7 +113,8 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2); PyTorch's defaults."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2); PyTorch's
+    defaults."""
 
     learning_rate: float = setting(0.001, gt=0)
     beta1: float = setting(0.9, ge=0, lt=1)
@@ -104,12 +123,13 @@ class AdamW(Adam):
 
 @dataclass(frozen=True)
 class RMSprop(Optimizer):
-    """Tieleman & Hinton 2012 (lecture 6.5): v <- rho v + (1 - rho) g^2; theta - eta g / (sqrt(v) + epsilon)."""
+    """Tieleman & Hinton 2012 (lecture 6.5): v <- rho v + (1 - rho) g^2; theta - eta g / (sqrt(v) +
+    epsilon)."""
 
     learning_rate: float = setting(0.001, gt=0)
     rho: float = setting(0.9, ge=0, lt=1)
     epsilon: float = setting(1e-8, gt=0)
-    slots = ("square",)
+    slots: ClassVar[tuple[str, ...]] = ("square",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, rate, self.epsilon)
@@ -117,16 +137,18 @@ class RMSprop(Optimizer):
 
 @dataclass(frozen=True)
 class LARS(Optimizer):
-    """You et al. 2017 (arXiv:1708.03888), algorithm 1: a rate for each tensor, eta trust |w| / (|g| + beta |w|).
+    """You et al. 2017 (arXiv:1708.03888), algorithm 1: a rate for each tensor, eta trust |w| / (|g| + beta
+    |w|).
 
-    Tensors of one axis (biases, the scales of normalisation) keep the plain rate and do not decay, as is the custom.
+    Tensors of one axis (biases, the scales of normalisation) keep the plain rate and do not decay, as is the
+    custom.
     """
 
     learning_rate: float = setting(1.0, gt=0)
     momentum: float = setting(0.9, ge=0, lt=1)
     weight_decay: float = setting(1e-4, ge=0)
     trust: float = setting(0.001, gt=0)
-    slots = ("velocity",)
+    slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
@@ -145,7 +167,8 @@ class LARS(Optimizer):
 
 @dataclass(frozen=True)
 class LAMB(Adam):
-    """You et al. 2019 (arXiv:1904.00962), algorithm 2: Adam's direction, with a rate for each tensor, eta |w| / |direction|.
+    """You et al. 2019 (arXiv:1904.00962), algorithm 2: Adam's direction, with a rate for each tensor, eta |w|
+    / |direction|.
 
     Tensors of one axis as in `LARS`.
     """
@@ -172,7 +195,7 @@ def _ratio(a, b):
     return a / b if a > 0 and b > 0 else 1.0
 
 
-OPTIMIZERS = {
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": SGD,
     "momentum": Momentum,
     "adam": Adam,

@@ -11,21 +11,25 @@ def require_second_derivatives(network):
     """Raise InputError unless every layer of the network has the `tangent` that a gradient penalty needs."""
     if network.without_tangent:
         raise InputError(
-            f"a gradient penalty needs second derivatives, which {', '.join(network.without_tangent)} have not here; "
+            f"a gradient penalty needs second derivatives, which {', '.join(network.without_tangent)} "
+            "have not here; "
             "a layer norm can take the place of a batch norm"
         )
 
 
 def gradient_penalty(network, theta, x, dy, weight, train, grad):
-    """Write the derivatives of weight sum_i (|g_i| - 1)^2 in the parameters to `grad`; return that sum and sum_i |g_i|.
+    """Write the derivatives of weight sum_i (|g_i| - 1)^2 in the parameters to `grad`; return that sum and
+    sum_i |g_i|.
 
-    g_i is the gradient in the sample x_i of the output <dy_i, network(x_i)>: dy (n, k) is ones for a network of one output, or
-    one-hot where one of several counts. Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3; every layer must have a `tangent`.
+    g_i is the gradient in the sample x_i of the output <dy_i, network(x_i)>: dy (n, k) is ones for a network
+    of one output, or one-hot where one of several counts. Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3;
+    every layer must have a `tangent`.
 
-    The second derivatives are exact but for rounding: within 2e-6 of autograd's in float32, 1e-8 of differences in float64.
+    The second derivatives are exact but for rounding: within 2e-6 of autograd's in float32, 1e-8 of
+    differences in float64.
 
-    The penalty's derivative is that of sum_i <v_i, g_i> with v_i = 2 weight (|g_i| - 1) g_i / |g_i| held constant, 0 where
-    g_i = 0: it is <dy, ty>, of the tangent t = v (Pearlmutter 1994).
+    The penalty's derivative is that of sum_i <v_i, g_i> with v_i = 2 weight (|g_i| - 1) g_i / |g_i| held
+    constant, 0 where g_i = 0: it is <dy, ty>, of the tangent t = v (Pearlmutter 1994).
     """
     # Two passes, in which dropout draws the same.
     _, backward = network.forward(theta, x, deepcopy(train))

@@ -8,9 +8,9 @@ import numpy as np
 class Layout:
     """Names, offsets and shapes of the parts of a flat vector, in three sections.
 
-    The sections follow each other: `parameters` (what an optimizer moves), `buffers` (running statistics, averaged over
-    lanes) and `statistics` (sums over the samples of a step, such as losses). One vector with all three is what a step
-    exchanges for a player, so that a step takes one reduction.
+    The sections follow each other: `parameters` (what an optimizer moves), `buffers` (running statistics,
+    averaged over lanes) and `statistics` (sums over the samples of a step, such as losses). One vector with
+    all three is what a step exchanges for a player, so that a step takes one reduction.
 
     Each argument is a mapping of name to shape.
     """
@@ -61,7 +61,7 @@ class Vector:
             raise ValueError(f"the layout has {layout.size} numbers, the data {self.data.shape}")
         self._views = {
             name: self.data[offset : offset + prod(shape)].reshape(shape)
-            for (name, offset), shape in zip(layout.offsets.items(), layout.shapes.values())
+            for (name, offset), shape in zip(layout.offsets.items(), layout.shapes.values(), strict=True)
         }
 
     def __getitem__(self, name):

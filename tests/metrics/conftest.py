@@ -7,7 +7,8 @@ from hpcgen.parallel.partition import Partition
 
 @pytest.fixture(scope="session")
 def divided():
-    """divided(ranks)(function, *sets): function(*block of each set, its first row) of all blocks in order, as ranks would."""
+    """divided(ranks)(function, *sets): function(*block of each set, its first row) of all blocks in order, as
+    ranks would."""
 
     def over(ranks):
         def each(function, *sets):

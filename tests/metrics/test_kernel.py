@@ -26,7 +26,8 @@ def test_against_the_sums_as_written(random):
 
 
 def test_it_has_no_bias(random):
-    """(xy + 1)^3 has the features x^3, sqrt(3) x^2, sqrt(3) x: MMD^2 is the squared difference of their means."""
+    """(xy + 1)^3 has the features x^3, sqrt(3) x^2, sqrt(3) x: MMD^2 is the squared difference of their
+    means."""
     x, y = random.standard_normal((2, 64 * BLOCK, 1))
     mean, error = distance(x, y)
     assert abs(mean) < 3 * error < 0.2

@@ -1,7 +1,7 @@
 """What the tests of layers share: how hypothesis draws, and layers' numbers.
 
-Hypothesis draws the same examples in every run and on every rank. A `numpy.random.Generator` in a test's arguments is drawn by
-its seed.
+Hypothesis draws the same examples in every run and on every rank. A `numpy.random.Generator` in a test's
+arguments is drawn by its seed.
 """
 
 import numpy as np
@@ -45,7 +45,8 @@ def windows():
 
 @pytest.fixture(scope="session")
 def filled():
-    """filled(layer, random, dtype): a Vector of a layer's parameters and buffers, all normal numbers, variances positive."""
+    """filled(layer, random, dtype): a Vector of a layer's parameters and buffers, all normal numbers,
+    variances positive."""
 
     def make(layer, random, dtype=np.float64):
         theta = Vector(Layout(layer.parameters(), layer.buffers()), dtype=dtype)

@@ -8,7 +8,8 @@ from hpcgen.nn.layers.embedding import Embedding
 from hpcgen.nn.layers.recurrent import GRU
 
 SQUARE = Geometry((4, 4), (2, 2), (1, 1))
-# With the numbers that make one output: PyTorch's fan_in (of a transposed convolution, the kernel times its outputs).
+# With the numbers that make one output: PyTorch's fan_in (of a transposed convolution, the kernel times its
+# outputs).
 LAYERS = {
     "Dense": (lambda **options: Dense("layer", 50, 40, **options), 50),
     "Conv": (lambda **options: Conv("layer", SQUARE, 20, 10, **options), 320),

@@ -1,4 +1,5 @@
-"""The kernels in C against those in NumPy, bit for bit, and the adjoints in NumPy against their definition."""
+"""The kernels in C against those in NumPy, bit for bit, and the adjoints in NumPy against their
+definition."""
 
 import inspect
 import os
@@ -52,7 +53,8 @@ class Drawn:
         self.draw, self.random, self.windows, self.dtype = draw, random, windows, dtype
 
     def numbers(self, *shape):
-        """Normal numbers, of which some, or all, are zeros, of either sign, and some too small for full precision."""
+        """Normal numbers, of which some, or all, are zeros, of either sign, and some too small for full
+        precision."""
         x = self.random.standard_normal(shape).astype(self.dtype)
         chosen = self.random.random(shape)
         x[chosen < self.random.choice([0, 0.3, 1])] = self.random.choice([0.0, -0.0])
@@ -299,7 +301,7 @@ def test_loops_take_numbers_of_numpy(compiled):
 
 
 def test_loops_of_other_sources_are_declined(monkeypatch):
-    monkeypatch.setattr(package, "source", lambda: "other")
+    monkeypatch.setattr("hpcgen.nn.kernels.sources.fingerprint", lambda: "other")
     monkeypatch.delitem(sys.modules, "hpcgen.nn.kernels.compiled", raising=False)
     monkeypatch.delattr(package, "compiled", raising=False)
     assert package._compiled() is None

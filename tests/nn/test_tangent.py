@@ -1,4 +1,5 @@
-"""Tangents and their adjoints against central differences; what holds for every layer is in test_contract.py."""
+"""Tangents and their adjoints against central differences; what holds for every layer is in
+test_contract.py."""
 
 import numpy as np
 import pytest

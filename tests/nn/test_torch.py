@@ -50,9 +50,11 @@ def agree(actual, expected, what):
 @pytest.fixture
 def compare(random, filled):
     def run(layer, x, other, names, place=same, train=TRAIN, theta=None):
-        """Compare y and all derivatives of `layer` and the module or function `other`; return the Vector of derivatives.
+        """Compare y and all derivatives of `layer` and the module or function `other`; return the Vector of
+        derivatives.
 
-        `names` is {name of ours: (name of theirs, how ours is turned into theirs)}, `place` turns our samples into theirs.
+        `names` is {name of ours: (name of theirs, how ours is turned into theirs)}, `place` turns our samples
+        into theirs.
         """
         theta = theta or filled(layer, random, np.float32)
         assert set(names) == set(layer.parameters())
@@ -297,7 +299,8 @@ def normed(module):
 
 
 def give_vectors(module, theta, name, axis, train):
-    """Give PyTorch's normalisation of a weight, which iterates in another order, the u and v of ours; it keeps them."""
+    """Give PyTorch's normalisation of a weight, which iterates in another order, the u and v of ours; it
+    keeps them."""
     weight = module.parametrizations.weight.original.detach().numpy()
     matrix, u = np.moveaxis(weight, axis, 0).reshape(weight.shape[axis], -1), unit(theta[f"{name}/weight_u"])
     v = unit(matrix.T @ u)
@@ -360,7 +363,8 @@ def last():
 
 
 LEAKY = torch.nn.LeakyReLU(0.2)
-# Our chain, the shape of x, their modules, and the places in these of the modules that stand for our layers a, b, ...
+# Our chain, the shape of x, their modules, and the places in these of the modules that stand for our layers
+# a, b, ...
 CRITICS = {
     "leaky convolutions": (
         [halved("a", 3, 16, 0.2), halved("b", 16, 32, 0.2), Reshape((512,)), Dense("c", 512, 4)],

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Geometry:
-    """`kernel`, `stride` and `padding`, one integer an axis; as many zeros are added at either end as `padding` says.
+    """`kernel`, `stride` and `padding`, one integer an axis; as many zeros are added at either end as
+    `padding` says.
 
     The names and the arithmetic are PyTorch's; ONNX's `pads` are (*padding, *padding).
     """
@@ -21,7 +22,8 @@ class Geometry:
             )
 
     def positions(self, sizes):
-        """Return how many windows fit on each axis: floor((size + 2 p - k) / s) + 1. Raises ValueError if none does."""
+        """Return how many windows fit on each axis: floor((size + 2 p - k) / s) + 1. Raises ValueError if
+        none does."""
         counts = tuple((size + 2 * p - k) // s + 1 for size, k, s, p in self._axes(sizes))
         if min(counts) < 1:
             padded = " x ".join(str(size + 2 * p) for size, _, _, p in self._axes(sizes))
@@ -29,9 +31,11 @@ class Geometry:
         return counts
 
     def sizes(self, positions, output_padding):
-        """Return the sizes that a transposed convolution makes of `positions`: (i - 1) s - 2 p + k + output_padding.
+        """Return the sizes that a transposed convolution makes of `positions`: (i - 1) s - 2 p + k +
+        output_padding.
 
-        Of the s sizes that have so many positions, `output_padding` (0 to s - 1) names one. Raises ValueError.
+        Of the s sizes that have so many positions, `output_padding` (0 to s - 1) names one. Raises
+        ValueError.
         """
         sizes = tuple(
             (i - 1) * s - 2 * p + k + e
@@ -39,7 +43,7 @@ class Geometry:
         )
         if min(sizes) < 1:
             raise ValueError(f"padding {' x '.join(map(str, self.padding))} leaves nothing")
-        if any(not 0 <= e < s for e, s in zip(output_padding, self.stride)):
+        if any(not 0 <= e < s for e, s in zip(output_padding, self.stride, strict=True)):
             raise ValueError("output_padding must be less than the stride")
         return sizes
 

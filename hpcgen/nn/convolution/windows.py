@@ -1,12 +1,14 @@
 """Convolutions of any kernel, stride and padding, as one product of matrices (im2col).
 
-Each form of convolution (this one, `hpcgen.nn.convolution.winograd`) consists of three linear maps and their adjoints,
+Each form of convolution (this one, `hpcgen.nn.convolution.winograd`) consists of three linear maps and their
+adjoints,
 
     data    P: x  (n, *sizes, c)      -> (products, rows, k)      what the weights are multiplied with
     output  Q: dy (n, *positions, o)  -> (products, rows, o)
     weight  R: w  (*kernel, c, o)     -> (products, k, o)
 
-and stands for y = Q*(P x . R w), where the dot is one product of matrices for each of `products`. What a layer needs follows:
+and stands for y = Q*(P x . R w), where the dot is one product of matrices for each of `products`. What a
+layer needs follows:
 
     y = Q*(P x . R w)        dx = P*(Q dy . (R w)^T)        dw = R*((P x)^T . Q dy)
 
@@ -49,7 +51,8 @@ class Windows:
         kernels(v).fold(patches, out, self.geometry.stride, self.geometry.padding)
 
     def _whole(self, sizes):
-        """Tell whether the windows are x itself: a kernel of one place and stride 1, or one that covers all of x."""
+        """Tell whether the windows are x itself: a kernel of one place and stride 1, or one that covers all
+        of x."""
         g = self.geometry
         return not any(g.padding) and (set(g.kernel + g.stride) == {1} or tuple(sizes) == g.kernel)
 

@@ -1,14 +1,14 @@
 """Convolutions with kernel 4, stride 2 and padding 1, by Winograd's minimal filtering.
 
-Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth): the cell i holds
-the places 2 i - 1 and 2 i. On each axis F(t, 2) makes t outputs with t + 1 products where 2 t would be due
-(Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4); with t = 2
+Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth):
+the cell i holds the places 2 i - 1 and 2 i. On each axis F(t, 2) makes t outputs with t + 1 products where 2
+t would be due (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4); with t = 2
 
     y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1,
 
-so that two axes take 9 products instead of 16, or with t = 4 25 instead of 64. The maps are in `hpcgen.nn.kernels.plain`. In
-float32 the error is twice the direct form's with t = 2, and three times with t = 4, where the points at which polynomials are
-evaluated matter (Barabasz et al. 2018, arXiv:1803.10986).
+so that two axes take 9 products instead of 16, or with t = 4 25 instead of 64. The maps are in
+`hpcgen.nn.kernels.plain`. In float32 the error is twice the direct form's with t = 2, and three times with t
+= 4, where the points at which polynomials are evaluated matter (Barabasz et al. 2018, arXiv:1803.10986).
 """
 
 from math import prod
@@ -23,7 +23,8 @@ WEIGHT_BYTES = 16 << 20
 
 
 class Winograd:
-    """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride 2, padding 1."""
+    """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride
+    2, padding 1."""
 
     def __init__(self, geometry, channels, outputs, tile):
         self.geometry, self.channels, self.outputs, self.tile = geometry, channels, outputs, tile
@@ -39,7 +40,8 @@ class Winograd:
         if not fits or spatial == 1 or channels << spatial < 64 or outputs < 32:
             return []
         two, four = (cls(geometry, channels, outputs, tile) for tile in (2, 4))
-        # In three dimensions its error grows to 2e-5; weights that do not fit into the cache cost more than products.
+        # In three dimensions its error grows to 2e-5; weights that do not fit into the cache cost more than
+        # products.
         small = spatial == 2 and 4 * four.products * four.inner * outputs <= WEIGHT_BYTES
         return [two, four] if small else [two]
 

@@ -1,19 +1,19 @@
 """Loops that pass over memory once where NumPy's API would pass several times.
 
-Each kernel exists twice, with the same bits: in `plain`, NumPy's API, which defines it and serves every kind of array; and in
-`compiled`, loops in C (loops.h), where they have been built (build.py). `kernels(x)` returns the module for the arrays of x's
-kind. Sums over rows are taken over blocks of rows first; that, too, both do in the same order.
+Each kernel exists twice, with the same bits: in `plain`, NumPy's API, which defines it and serves every kind
+of array; and in `compiled`, loops in C (loops.h), where they have been built (build.py). `kernels(x)` returns
+the module for the arrays of x's kind. Sums over rows are taken over blocks of rows first; that, too, both do
+in the same order.
 """
 
 import os
-import zlib
-from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from hpcgen.nn.kernels import plain
 
-_modules = {}
+_modules: dict[type, ModuleType] = {}
 
 
 def kernels(x):
@@ -33,15 +33,9 @@ def name():
     return kernels(np.empty(0)).NAME
 
 
-def source():
-    """Return what tells the sources of the loops from others."""
-    return "".join(
-        f"{zlib.crc32(Path(__file__).with_name(name).read_bytes()):08x}" for name in ("loops.c", "loops.h")
-    )
-
-
 def _compiled():
-    """Return the compiled kernels, or None: not built, or of other sources, or declined by HPCGEN_KERNELS=numpy."""
+    """Return the compiled kernels, or None: not built, or of other sources, or declined by
+    HPCGEN_KERNELS=numpy."""
     if os.environ.get("HPCGEN_KERNELS") == "numpy":
         return None
     try:

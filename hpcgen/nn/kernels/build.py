@@ -1,7 +1,7 @@
 """Compile the kernels' loops: python -m hpcgen.nn.kernels.build, which jobs/setup.sh runs.
 
-Needs a C compiler (CC, else cc) and Python's headers. Without the module `_loops`, or with one of other sources than these,
-hpcgen computes the same bits in NumPy, slower.
+Needs a C compiler (CC, else cc) and Python's headers. Without the module `_loops`, or with one of other
+sources than these, hpcgen computes the same bits in NumPy, slower.
 """
 
 import os
@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcgen.nn.kernels import source
+from hpcgen.nn.kernels.sources import fingerprint
 
 HERE = Path(__file__).parent
-# No contraction: a fused multiply-add rounds once where NumPy rounds twice. No errno: square roots then are instructions.
+# No contraction: a fused multiply-add rounds once where NumPy rounds twice. No errno: square roots then are
+# instructions.
 FLAGS = [
     "-O3",
     "-fPIC",
@@ -39,7 +40,7 @@ def build():
     with tempfile.TemporaryDirectory(dir=HERE) as folder:
         made = Path(folder, target.name)
         compiler = shlex.split(os.environ.get("CC", "cc"))
-        define = f'-DSOURCE="{source()}"'
+        define = f'-DSOURCE="{fingerprint()}"'
         command = [*compiler, *FLAGS, define, *include, str(HERE / "loops.c"), "-o", str(made), "-lm"]
         try:
             ended = subprocess.run(command, capture_output=True, text=True)

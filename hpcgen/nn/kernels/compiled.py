@@ -5,10 +5,11 @@
 
 import numpy as np
 
-from hpcgen.nn.kernels import _loops, plain, source
+from hpcgen.nn.kernels import _loops, plain  # type: ignore[attr-defined]
 from hpcgen.nn.kernels.plain import ROWS
+from hpcgen.nn.kernels.sources import fingerprint
 
-if _loops.SOURCE != source():
+if fingerprint() != _loops.SOURCE:
     raise ImportError("_loops was made from other sources: run python -m hpcgen.nn.kernels.build")
 
 # Weights that are transformed at a time, and stay in the first cache meanwhile.

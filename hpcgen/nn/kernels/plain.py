@@ -35,7 +35,8 @@ def _slopes(y, slope):
 
 
 def scale_rectify(x, scale, shift, slope, out):
-    """out <- t where t = x scale + shift > 0, else slope t. x (rows, channels), scale and shift (channels,)."""
+    """out <- t where t = x scale + shift > 0, else slope t. x (rows, channels), scale and shift
+    (channels,)."""
     np.multiply(x, scale, out=out)
     rectify(out, shift, slope)
 
@@ -80,7 +81,8 @@ def combine(dy, x, a, b, c):
 
 
 def unfold(x, out, stride, padding):
-    """out[n, *i, *k, :] <- x[n, *(i stride + k - padding), :], zero outside x. out (n, *positions, *kernel, channels)."""
+    """out[n, *i, *k, :] <- x[n, *(i stride + k - padding), :], zero outside x. out (n, *positions, *kernel,
+    channels)."""
     spatial = x.ndim - 2
     positions, kernel = out.shape[1 : 1 + spatial], out.shape[1 + spatial : -1]
     out[...] = 0
@@ -90,7 +92,8 @@ def unfold(x, out, stride, padding):
 
 
 def fold(patches, out, stride, padding):
-    """The adjoint of `unfold`: out <- for each place of out the sum of the patches' elements that were read there."""
+    """The adjoint of `unfold`: out <- for each place of out the sum of the patches' elements that were read
+    there."""
     spatial = out.ndim - 2
     positions, kernel = patches.shape[1 : 1 + spatial], patches.shape[1 + spatial : -1]
     out[...] = 0
@@ -100,9 +103,10 @@ def fold(patches, out, stride, padding):
 
 
 def _overlap(sizes, positions, offset, stride, padding):
-    """Return the positions i for which i stride + offset - padding lies inside, and these places, as slices an axis."""
+    """Return the positions i for which i stride + offset - padding lies inside, and these places, as slices
+    an axis."""
     inside, source = [], []
-    for size, count, k, s, p in zip(sizes, positions, offset, stride, padding):
+    for size, count, k, s, p in zip(sizes, positions, offset, stride, padding, strict=True):
         first = max(0, -((k - p) // s))
         stop = max(first, min(count, -((k - p - size) // s)))
         inside.append(slice(first, stop))
@@ -112,12 +116,13 @@ def _overlap(sizes, positions, offset, stride, padding):
 
 
 # Winograd's F(2, 2) and F(4, 2) on each axis (see hpcgen.nn.convolution.winograd): t + 1 products make t
-# outputs of a filter of two taps. Each axis in turn becomes an axis of t + 1 in front, the last one first; the adjoints take
-# them back, the first one first.
+# outputs of a filter of two taps. Each axis in turn becomes an axis of t + 1 in front, the last one first;
+# the adjoints take them back, the first one first.
 
 
 def winograd_data(x, out):
-    """out (*t + 1, n, *tiles, *2, c) <- the combinations of the cells of x (n, *sizes, c) that are multiplied."""
+    """out (*t + 1, n, *tiles, *2, c) <- the combinations of the cells of x (n, *sizes, c) that are
+    multiplied."""
     tiles, filters = _tiles(out, x.ndim - 2), MINIMAL[len(out) - 1]
     v = np.zeros_like(
         x, shape=(len(x), *(filters.tile * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1])
@@ -227,7 +232,8 @@ class _Two:
 
 
 class _Four:
-    """F(4, 2), from the points +-a, +-b and infinity: of all a and b tried these round least, a third of 0, 1, -1 and 2.
+    """F(4, 2), from the points +-a, +-b and infinity: of all a and b tried these round least, a third of 0,
+    1, -1 and 2.
 
     Multiples and squares of a and b are exact in binary.
     """
@@ -293,7 +299,8 @@ def _tiles(v, spatial):
 
 
 def _cells(sizes, tiles, tile):
-    """Yield, for each phase, where it lies in the cells and where in the samples: cell i holds the places 2 i - 1 and 2 i."""
+    """Yield, for each phase, where it lies in the cells and where in the samples: cell i holds the places 2 i
+    - 1 and 2 i."""
     for phase in product((0, 1), repeat=len(tiles)):
         yield (
             *_overlap(sizes, [tile * t + 1 for t in tiles], phase, (2,) * len(tiles), (1,) * len(tiles)),
@@ -302,7 +309,8 @@ def _cells(sizes, tiles, tile):
 
 
 def _axes(tiles, behind):
-    """Return the axes of the tiles, counted from the end, with `behind` axes after them; the last one first."""
+    """Return the axes of the tiles, counted from the end, with `behind` axes after them; the last one
+    first."""
     return [-behind - 1 - i for i in range(len(tiles))]
 
 
@@ -328,7 +336,8 @@ def momentum(theta, grad, velocity, scale, decay, mu, gain, rate):
 
 
 def adam(theta, grad, m, v, scale, beta1, beta2, correction, epsilon, eta, keep):
-    """theta <- keep theta - eta m / (sqrt(v) correction + epsilon), with m and v the moments of scale grad after this step."""
+    """theta <- keep theta - eta m / (sqrt(v) correction + epsilon), with m and v the moments of scale grad
+    after this step."""
     constants = map(
         theta.dtype.type, (scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta, keep)
     )
@@ -354,7 +363,8 @@ def adam_direction(theta, grad, m, v, scale, beta1, beta2, correction, epsilon, 
 
 
 def rmsprop(theta, grad, square, scale, rho, rate, epsilon):
-    """square <- rho square + (1 - rho) g^2; theta <- theta - rate g / (sqrt(square) + epsilon), with g = scale grad."""
+    """square <- rho square + (1 - rho) g^2; theta <- theta - rate g / (sqrt(square) + epsilon), with g =
+    scale grad."""
     scale, rho, rest, rate, epsilon = map(theta.dtype.type, (scale, rho, 1 - rho, rate, epsilon))
     for block in _blocks(theta):
         g = grad[block] * scale

@@ -1,7 +1,8 @@
-"""Compare the compiled kernels with NumPy's: python -m hpcgen.nn.kernels.verification exits with a line if a bit differs.
+"""Compare the compiled kernels with NumPy's: python -m hpcgen.nn.kernels.verification exits with a line if a
+bit differs.
 
-build.py runs it on what a compiler has made, since compilers may reorder or contract what rounds. tests/nn/test_kernels.py
-compares more shapes.
+build.py runs it on what a compiler has made, since compilers may reorder or contract what rounds.
+tests/nn/test_kernels.py compares more shapes.
 """
 
 import sys
@@ -61,7 +62,7 @@ def result(module, kernel, arguments):
 
 def differing():
     """Return the names of the kernels whose bits differ."""
-    found = {}
+    found: dict[str, None] = {}
     for dtype in (np.float32, np.float64):
         for kernel, arguments in cases(np.random.default_rng(0), dtype):
             if result(compiled, kernel, arguments) != result(plain, kernel, arguments):

@@ -1,15 +1,22 @@
 """Elementwise layers: y = f(x), dx = f'(x) dy, ty = f'(x) t."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid, softplus
 from hpcgen.nn.kernels import contiguous, kernels
 from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Elementwise(Layer):
-    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy and may overwrite dy,
-    and `curvature(x, y)`, f''(x), unless that is zero almost everywhere."""
+    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy and
+    may overwrite dy, and `curvature(x, y)`, f''(x), unless that is zero almost everywhere."""
+
+    def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
+        """Return y = f(x) and back(dy) = f'(x) dy, which may overwrite dy."""
+        raise AssertionError(f"{type(self).__name__} has no evaluate")
 
     def forward(self, theta, x, train=TRAIN):
         y, back = self.evaluate(x)
@@ -34,7 +41,8 @@ class Elementwise(Layer):
 
         return y, back(t.copy()), backward
 
-    def curvature(self, x, y):
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return f''(x), or None if it is zero almost everywhere."""
         return None
 
 

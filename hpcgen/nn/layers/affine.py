@@ -12,6 +12,9 @@ class Affine(Layer):
     A subclass sets `slope` and the names `weight` and `bias` (None without), and gives `forward`.
     """
 
+    slope: float
+    weight: str
+    bias: str | None
     # W's axis of y's channels.
     axis = -1
 

@@ -1,15 +1,19 @@
 """Convolution and transposed convolution on 1, 2 and 3 axes.
 
-x is (n, *sizes, channels). The weights of both layers are (*kernel, c, o), where the convolution leads from c to o channels
-and the transposed convolution, its adjoint, from o to c. Carried over by hand:
+x is (n, *sizes, channels). The weights of both layers are (*kernel, c, o), where the convolution leads from c
+to o channels and the transposed convolution, its adjoint, from o to c. Carried over by hand:
 
-    Conv weight          = PyTorch's Conv{1,2,3}d weight (o, c, *kernel), or ONNX Conv's W, with axes (*kernel, c, o)
-    ConvTranspose weight = PyTorch's ConvTranspose{1,2,3}d weight (in, out, *kernel), or ONNX ConvTranspose's W, with axes
+    Conv weight          = PyTorch's Conv{1,2,3}d weight (o, c, *kernel), or ONNX Conv's W, with axes
+                           (*kernel, c, o)
+    ConvTranspose weight = PyTorch's ConvTranspose{1,2,3}d weight (in, out, *kernel), or ONNX
+                           ConvTranspose's W, with axes
                            (*kernel, out, in)
 
-both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, channels, *sizes) there. `padding` and
-`output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
+both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, channels, *sizes) there.
+`padding` and `output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +29,26 @@ CHUNK_BYTES = 2 << 20
 
 
 class _Convolution(Affine):
-    """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the cache.
+    """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the
+    cache.
 
-    A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes of y; and
-    `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.convolution.windows`).
+    A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes
+    of y; and `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.convolution.windows`).
     """
+
+    @property
+    def leads_to(self) -> int:
+        """The channels of y."""
+        raise AssertionError("a subclass has it")
+
+    def _extents(self, sizes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the positions of windows, and the sizes of y, for x of these sizes."""
+        raise AssertionError("a subclass has it")
+
+    @staticmethod
+    def _sides(data: Any, output: Any) -> tuple[Any, Any]:
+        """Return the side of x, and the side of y."""
+        raise AssertionError("a subclass has it")
 
     def __init__(self, name, geometry, channels, outputs, bias=True, slope=1.0, deviation=None):
         self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
@@ -48,7 +67,8 @@ class _Convolution(Affine):
             fill(theta[self.bias], random, weight[..., 0].size, 0.0 if self.deviation else None)
 
     def form(self, positions):
-        """Return the form with the fewest multiplications: a function of shapes alone, as bits depend on it."""
+        """Return the form with the fewest multiplications: a function of shapes alone, as bits depend on
+        it."""
         return min(self.forms, key=lambda form: form.products * form.rows(positions) * form.inner)
 
     @staticmethod
@@ -89,8 +109,8 @@ class _Convolution(Affine):
             # Made again: to keep them would cost more memory than time.
             _, weight = self._sides(*self._weights(form, theta[self.weight])) if need_dx else (None, None)
             self._begin(dy, y, grad)
-            dx = np.empty_like(x) if need_dx else None
-            total = None
+            dx: Any = np.empty_like(x) if need_dx else None
+            total: Any = None
             for chunk in chunks:
                 d = there(dy[chunk])
                 if need_dx:
@@ -133,7 +153,8 @@ class Conv(_Convolution):
 class ConvTranspose(_Convolution):
     """The adjoint of `Conv` in x, with a bias after it: PyTorch's ConvTranspose{1,2,3}d.
 
-    `channels` are the outputs here, `outputs` the inputs: the names are those of the Conv that it is the adjoint of.
+    `channels` are the outputs here, `outputs` the inputs: the names are those of the Conv that it is the
+    adjoint of.
     """
 
     axis = -2

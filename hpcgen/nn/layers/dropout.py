@@ -6,7 +6,8 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Dropout(Layer):
-    """In training each number is zero with probability `rate`, else divided by 1 - rate (Srivastava et al. 2014).
+    """In training each number is zero with probability `rate`, else divided by 1 - rate (Srivastava et al.
+    2014).
 
     The numbers come from the lane's stream, `train.random`: who computes a lane changes nothing.
     """
@@ -28,7 +29,8 @@ class Dropout(Layer):
         )
 
     def tangent(self, theta, x, t, train=TRAIN):
-        """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and both of theirs."""
+        """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and
+        both of theirs."""
         y, drop = self.forward(theta, x, train)
 
         def backward(dy, dty, grad=None, need_dx=True):

@@ -6,7 +6,8 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Embedding(Layer):
-    """y = W[x]: integer tokens x (n, ...) become (n, ..., features). PyTorch's Embedding, with W (tokens, features)."""
+    """y = W[x]: integer tokens x (n, ...) become (n, ..., features). PyTorch's Embedding, with W (tokens,
+    features)."""
 
     def __init__(self, name, tokens, features):
         self.weight, self.tokens, self.features = f"{name}/weight", tokens, features
@@ -25,7 +26,8 @@ class Embedding(Layer):
         def backward(dy, grad=None, need_dx=True):
             """dx is None: tokens have no derivative."""
             if grad is not None:
-                # Rows of one token lie together once sorted, in the order in which they came, and are added in it.
+                # Rows of one token lie together once sorted, in the order in which they came, and are added
+                # in it.
                 order = np.argsort(x, axis=None, kind="stable")
                 tokens, starts = np.unique(x.reshape(-1)[order], return_index=True)
                 grad[self.weight][...] = 0

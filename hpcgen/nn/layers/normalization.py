@@ -11,12 +11,13 @@ MOMENTUM = 0.1
 
 
 class BatchNorm(Layer):
-    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each channel over samples and places (Ioffe & Szegedy 2015,
-    arXiv:1502.03167, algorithm 1). x is (n, ..., channels).
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each channel over samples and places (Ioffe &
+    Szegedy 2015, arXiv:1502.03167, algorithm 1). x is (n, ..., channels).
 
-    In training mean and variance are the lane's own (of each of its `parts`, see `Train`), so that they depend on no rank.
-    The running statistics, which inference uses, take in the mean over lanes, and parts, of their means and unbiased variances.
-    `slope` as in `hpcgen.nn.layers.convolution.Conv`. PyTorch's BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
+    In training mean and variance are the lane's own (of each of its `parts`, see `Train`), so that they
+    depend on no rank. The running statistics, which inference uses, take in the mean over lanes, and parts,
+    of their means and unbiased variances. `slope` as in `hpcgen.nn.layers.convolution.Conv`. PyTorch's
+    BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
     """
 
     def __init__(self, name, channels, slope=1.0):
@@ -42,18 +43,26 @@ class BatchNorm(Layer):
         y = np.empty_like(x)
         parts = [
             self._part(theta, *pair)
-            for pair in zip(_split(x, train.parts, self.channels), _split(y, train.parts, self.channels))
+            for pair in zip(
+                _split(x, train.parts, self.channels), _split(y, train.parts, self.channels), strict=True
+            )
         ]
 
         def backward(dy, grad=None, need_dx=True):
             dy = contiguous(dy)
             if self.slope != 1:
                 kernels(dy).rectify_gradient(dy, y, self.slope)
-            derivatives = [part(d, need_dx) for part, d in zip(parts, _split(dy, train.parts, self.channels))]
+            derivatives = [
+                part(d, need_dx)
+                for part, d in zip(parts, _split(dy, train.parts, self.channels), strict=True)
+            ]
             if grad is not None:
                 weight = len(x) / train.parts**2
                 for name, values, factor in zip(
-                    (*self.parameters(), *self.buffers()), zip(*derivatives), (1, 1, weight, weight)
+                    (*self.parameters(), *self.buffers()),
+                    zip(*derivatives, strict=True),
+                    (1, 1, weight, weight),
+                    strict=False,
                 ):
                     grad[name][...] = sum(values)
                     grad[name][...] *= factor
@@ -80,7 +89,8 @@ class BatchNorm(Layer):
         return y, backward
 
     def _part(self, theta, x, y):
-        """Normalise the rows x (m, channels) into y; return the derivative of that, which overwrites dy with dx."""
+        """Normalise the rows x (m, channels) into y; return the derivative of that, which overwrites dy with
+        dx."""
         loops, m = kernels(x), len(x)
         mean = loops.column_sums(x) / m
         variance = loops.column_squares(x, mean) / m
@@ -106,8 +116,9 @@ def _split(x, parts, channels):
 
 
 class LayerNorm(Layer):
-    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each sample over its last axes, which have `shape`, or each place
-    over its channels where shape is (channels,) (Ba et al. 2016, arXiv:1607.06450). PyTorch's LayerNorm(shape)."""
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each sample over its last axes, which have
+    `shape`, or each place over its channels where shape is (channels,) (Ba et al. 2016, arXiv:1607.06450).
+    PyTorch's LayerNorm(shape)."""
 
     def __init__(self, name, shape):
         self.gamma, self.beta, self.shape = f"{name}/gamma", f"{name}/beta", tuple(shape)
@@ -128,12 +139,13 @@ class LayerNorm(Layer):
         return self._scale(theta, normal), backward
 
     def tangent(self, theta, x, t, train=TRAIN):
-        """With n = (x - mean) / sigma, sigma^2 = variance + 1e-5, over the m numbers of a sample, dn/dx is the symmetric J:
+        """With n = (x - mean) / sigma, sigma^2 = variance + 1e-5, over the m numbers of a sample, dn/dx is
+        the symmetric J:
 
             J d = (d - mean(d) - n mean(n d)) / sigma,    tn = J t,    ty = gamma tn.
 
-        dx has the derivative of <a, J t> with a = gamma dty, through 1 / sigma, whose derivative is -n / (m sigma^2), and
-        through n, which stands there twice and has the derivative J:
+        dx has the derivative of <a, J t> with a = gamma dty, through 1 / sigma, whose derivative is -n / (m
+        sigma^2), and through n, which stands there twice and has the derivative J:
 
             dt = J a,    dx = J (gamma dy) - (n mean(a tn) + tn mean(n a) + dt mean(n t)) / sigma.
         """
@@ -157,7 +169,8 @@ class LayerNorm(Layer):
         return self._scale(theta, normal), tn * theta[self.gamma], backward
 
     def _normalize(self, x):
-        """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns it."""
+        """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns
+        it."""
         normal = x - self._mean(x)
         inverse = 1 / np.sqrt(self._mean(normal * normal) + EPSILON)
         normal *= inverse

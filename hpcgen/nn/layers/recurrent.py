@@ -1,12 +1,16 @@
 """Recurrent layers over sequences x (n, time, features): the hidden states (n, time, hidden).
 
-With G gates, weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state, each with a bias:
-PyTorch's weight_ih_l0, weight_hh_l0, transposed, bias_ih_l0 and bias_hh_l0, with the gates in PyTorch's order. The products
-with W, and those that give the weights' derivatives, are one for all time steps.
+With G gates, weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state, each
+with a bias: PyTorch's weight_ih_l0, weight_hh_l0, transposed, bias_ih_l0 and bias_hh_l0, with the gates in
+PyTorch's order. The products with W, and those that give the weights' derivatives, are one for all time
+steps.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid
 from hpcgen.nn.initial import fill
 from hpcgen.nn.kernels import contiguous, kernels
@@ -16,9 +20,23 @@ from hpcgen.nn.layer import TRAIN, Layer
 class Recurrent(Layer):
     """A layer whose subclass gives `gates` and `step(a, u, state)`.
 
-    For a and u (n, gates hidden), the input's and the state's share of the gates, `step` returns the next state, a tuple whose
-    first array is the hidden state, and the closure back(dstate) -> (da, du, dstate before); `start(hidden)` is the first one.
+    For a and u (n, gates hidden), the input's and the state's share of the gates, `step` returns the next
+    state, a tuple whose first array is the hidden state, and the closure back(dstate) -> (da, du, dstate
+    before); `start(hidden)` is the first one.
     """
+
+    gates: int
+
+    @staticmethod
+    def start(hidden: Array) -> tuple[Array, ...]:
+        """Return the first state, whose hidden state is `hidden` (n, hidden)."""
+        return (hidden,)
+
+    def step(
+        self, a: Array, u: Array, state: tuple[Array, ...]
+    ) -> tuple[tuple[Array, ...], Callable[[tuple[Array, ...]], tuple[Array, Array, tuple[Array, ...]]]]:
+        """Return the next state, and the closure back(dstate) -> (da, du, dstate before)."""
+        raise AssertionError(f"{type(self).__name__} has no step")
 
     def __init__(self, name, features, hidden):
         self.names = [f"{name}/{part}" for part in ("input", "recurrent", "input_bias", "recurrent_bias")]
@@ -26,7 +44,9 @@ class Recurrent(Layer):
 
     def parameters(self):
         wide = self.gates * self.hidden
-        return dict(zip(self.names, [(self.features, wide), (self.hidden, wide), (wide,), (wide,)]))
+        return dict(
+            zip(self.names, [(self.features, wide), (self.hidden, wide), (wide,), (wide,)], strict=True)
+        )
 
     def initialize(self, theta, random):
         for name in self.names:
@@ -37,7 +57,8 @@ class Recurrent(Layer):
         return y, lambda dy, grad=None, need_dx=True: backward(dy, grad, need_dx)[0]
 
     def advance(self, theta, x, state):
-        """Return the state after one time step x (n, features), of which the first array is the hidden state."""
+        """Return the state after one time step x (n, features), of which the first array is the hidden
+        state."""
         weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
         return self.step(x @ weight + bias, state[0] @ recurrent + recurrent_bias, state)[0]
 
@@ -79,16 +100,13 @@ class Recurrent(Layer):
 
 
 class GRU(Recurrent):
-    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), in the form of PyTorch and cuDNN; gates r, z, n:
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), in the form of PyTorch and cuDNN; gates r, z,
+    n:
 
     r, z = sigmoid(a + u),  n = tanh(a + r u),  h' = (1 - z) n + z h.
     """
 
     gates = 3
-
-    @staticmethod
-    def start(hidden):
-        return (hidden,)
 
     def step(self, a, u, state):
         (h,), two = state, 2 * self.hidden
@@ -107,7 +125,8 @@ class GRU(Recurrent):
 
 
 class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), gates i, f, g, o in PyTorch's order:
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), gates i, f, g, o in PyTorch's
+    order:
 
     i, f, o = sigmoid(a + u),  g = tanh(a + u),  c' = f c + i g,  h' = o tanh(c').
     """

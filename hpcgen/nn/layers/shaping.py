@@ -18,7 +18,8 @@ class Shaping(Layer):
 
 
 class Reshape(Shaping):
-    """Each sample in another shape, in the same order; Reshape((size,)) flattens (n, height, width, channels) in that order.
+    """Each sample in another shape, in the same order; Reshape((size,)) flattens (n, height, width, channels)
+    in that order.
 
     PyTorch flattens (channels, height, width): a Dense layer's rows then stand in another order there.
     """
@@ -45,7 +46,7 @@ class Upsample(Shaping):
     def forward(self, theta, x, train=TRAIN):
         n, *sizes, channels = x.shape
         ones = tuple(part for size in sizes for part in (size, 1))
-        repeated = tuple(part for pair in zip(sizes, self.factor) for part in pair)
+        repeated = tuple(part for pair in zip(sizes, self.factor, strict=True) for part in pair)
         y = np.empty_like(x, shape=(n, *repeated, channels))
         y[...] = x.reshape(n, *ones, channels)
 
@@ -54,4 +55,6 @@ class Upsample(Shaping):
                 return None
             return dy.reshape(y.shape).sum(axis=tuple(range(2, 2 + 2 * len(sizes), 2)))
 
-        return y.reshape(n, *(size * factor for size, factor in zip(sizes, self.factor)), channels), backward
+        return y.reshape(
+            n, *(size * factor for size, factor in zip(sizes, self.factor, strict=True)), channels
+        ), backward

@@ -10,14 +10,16 @@ START = 15
 
 
 class SpectralNorm(Layer):
-    """`layer`, an `Affine`, with W / sigma for W, where sigma is W's largest singular value and W the matrix (outputs, rest)
-    of PyTorch's parametrizations.spectral_norm (Miyato et al. 2018, arXiv:1802.05957).
+    """`layer`, an `Affine`, with W / sigma for W, where sigma is W's largest singular value and W the matrix
+    (outputs, rest) of PyTorch's parametrizations.spectral_norm (Miyato et al. 2018, arXiv:1802.05957).
 
-    A pass in training takes one power iteration from the running u (algorithm 1), one in inference only its first half:
+    A pass in training takes one power iteration from the running u (algorithm 1), one in inference only its
+    first half:
 
         v = W^T u / |W^T u|,    u = W v / |W v|,    sigma = u^T W v
 
-    The derivative holds u and v constant (eq. 12): with V = W / sigma, dL/dW = (dL/dV - <dL/dV, V> u v^T) / sigma.
+    The derivative holds u and v constant (eq. 12): with V = W / sigma, dL/dW = (dL/dV - <dL/dV, V> u v^T) /
+    sigma.
     """
 
     def __init__(self, layer):
@@ -44,7 +46,8 @@ class SpectralNorm(Layer):
             dx = layer_backward(dy, grad, need_dx)
             through_sigma(grad)
             if grad is not None and train is not None:
-                # The running vector moves by a share of MOMENTUM towards this, which takes it to u: undamped, as in the paper.
+                # The running vector moves by a share of MOMENTUM towards this, which takes it to u: undamped,
+                # as in the paper.
                 running = theta[self.vector]
                 np.multiply(running + (u - running) / MOMENTUM, len(x) / train.parts, out=grad[self.vector])
             return dx
@@ -63,7 +66,8 @@ class SpectralNorm(Layer):
         return y, ty, backward
 
     def _normalize(self, theta, train):
-        """Return the layer's parameters with V, u, and a function that makes dL/dW of the dL/dV in a Vector `grad`."""
+        """Return the layer's parameters with V, u, and a function that makes dL/dW of the dL/dV in a Vector
+        `grad`."""
         weight, transposed = theta[self.layer.weight], self._transposed(theta)
         u = _unit(theta[self.vector])
         v = _unit(transposed @ u)

@@ -1,4 +1,5 @@
-"""Conv and ConvTranspose against their definitions, and the forms in which they are computed against each other."""
+"""Conv and ConvTranspose against their definitions, and the forms in which they are computed against each
+other."""
 
 from functools import partial
 
@@ -29,7 +30,8 @@ def halving(spatial):
 
 
 def made(kind, geometry, sizes, channels, outputs, **options):
-    """Return Conv, or the ConvTranspose that is its adjoint, and the shape of a sample of its x; Conv takes `sizes`."""
+    """Return Conv, or the ConvTranspose that is its adjoint, and the shape of a sample of its x; Conv takes
+    `sizes`."""
     if kind is Conv:
         return Conv("layer", geometry, channels, outputs, **options), (*sizes, channels)
     spare = [size + 2 * p - k for size, k, p in zip(sizes, geometry.kernel, geometry.padding)]
@@ -51,7 +53,8 @@ def drawn(kind, data, windows, **limits):
 
 
 def results(layer, theta, x):
-    """Return y, dx and the derivatives in the parameters, for a dy that is the same for the same shape of y."""
+    """Return y, dx and the derivatives in the parameters, for a dy that is the same for the same shape of
+    y."""
     y, backward = layer.forward(theta, x)
     grad = Vector(theta.layout, np.full_like(theta.data, np.nan))
     dy = np.random.default_rng(y.size).standard_normal(y.shape).astype(y.dtype)

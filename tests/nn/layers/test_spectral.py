@@ -84,7 +84,8 @@ def test_definition(start, layer, shape, matrix, train):
 
 @EACH
 def test_the_running_vector_is_iterated(start, layer, shape, matrix):
-    """Player.update moves it by MOMENTUM towards the mean over samples: that ends at u, whatever the batch's parts."""
+    """Player.update moves it by MOMENTUM towards the mean over samples: that ends at u, whatever the batch's
+    parts."""
     normalized, theta, x = start(layer, (4, *shape[1:]))
     w, dy = matrix(theta["layer/weight"]), np.ones_like(normalized.forward(theta, x)[0])
     for parts in (1, 2, 1):
@@ -139,7 +140,8 @@ def test_derivatives_hold_the_vectors_constant(random, start, layer, shape, matr
 @EACH
 @pytest.mark.parametrize("check", [check_layer, check_tangent])
 def test_derivatives(random, start, layer, shape, matrix, check):
-    """They are exact where v is the best for u: in inference for every u, in training for the singular vector."""
+    """They are exact where v is the best for u: in inference for every u, in training for the singular
+    vector."""
     normalized, theta, x = start(layer, shape)
     assert max(check(normalized, theta, x, random, train=None).values()) < 1e-7
     converged(layer, theta, matrix)
