@@ -11,6 +11,7 @@ from hpcgen.checkpoints.format import _attributes, _layout_shapes, _schema
 from hpcgen.checkpoints.opening import _config, _open
 from hpcgen.data.schema import Schema
 from hpcgen.files.checksums import read_rows
+from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
 
 
@@ -51,7 +52,7 @@ def load(path, optimizer=True):
             where = f"players/{player}"
             parameters = _layout_shapes(read_rows(file, f"{where}/layout"))
             buffers = _layout_shapes(read_rows(file, f"{where}/buffers_layout")) if "buffers" in group else {}
-            layout = Layout(parameters, buffers)
+            layout = Layout(parameters, {name: Buffer(shape) for name, shape in buffers.items()})
             for vectors, parts in ((players, ("parameters", "buffers")), (averages, ("average", "buffers"))):
                 if parts[0] in group:
                     sections = [read_rows(file, f"{where}/{part}") for part in parts if part in group]

@@ -5,8 +5,8 @@ from time import perf_counter
 import numpy as np
 
 from hpcgen.checkpoints.state import PlayerState
+from hpcgen.nn.buffers import follow
 from hpcgen.nn.kernels import kernels
-from hpcgen.nn.layers.normalization import MOMENTUM
 from hpcgen.nn.parts import Parts
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.partition import BLOCK
@@ -24,6 +24,12 @@ class Player:
         owned, end = exchange.owned, theta.layout.parameters.stop
         self._moves = slice(min(owned.start, end), min(owned.stop, end))
         self._follows = slice(max(owned.start, end), max(owned.stop, end))
+        # The ranges of the buffers that this rank owns, and their rules.
+        clipped = [
+            (max(where.start, self._follows.start), min(where.stop, self._follows.stop), rule)
+            for where, rule in theta.layout.buffer_rules()
+        ]
+        self._buffers = [(start, stop, rule) for start, stop, rule in clipped if start < stop]
         self._parts = Parts(theta.layout, self._moves, BLOCK, exchange.collect)
         mine = theta.data[self._moves]
         slots = {slot: np.zeros_like(mine) for slot in optimizer.slots}
@@ -44,11 +50,13 @@ class Player:
             )
             if self._limit:
                 np.clip(mine, -self._limit, self._limit, out=mine)
-            loops = kernels(theta)
             if state.average is not None:
-                loops.approach(state.average, mine, 1 - optimizer.average)
+                kernels(theta).approach(state.average, mine, 1 - optimizer.average)
             if moving < len(sums):
-                loops.approach(theta[self._follows], sums[moving:] / np.float32(count), MOMENTUM)
+                mean = sums[moving:] / np.float32(count)
+                for start, stop, rule in self._buffers:
+                    first = self._follows.start
+                    follow(rule, theta[start:stop], mean[start - first : stop - first])
         with watch("exchange"):
             self.exchange.gather(theta)
         return {name: total / count for name, total in statistics.items()}
