@@ -1,28 +1,29 @@
-"""Where arrays come from: the one place that makes arrays which are not made from other arrays.
+"""Where arrays come from. Every array that is not made from another array is made here.
 
-Arrays are NumPy's today. Another library's can pass through layers, losses and exchanges once these
-functions make them: every other operation takes its result's kind from its arguments.
+Today the arrays are NumPy's. Any other operation returns the kind of array that its arguments have. Arrays of
+another library can therefore pass through layers, losses and exchanges once these functions make them.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
 Array: TypeAlias = np.ndarray
+Shape: TypeAlias = tuple[int, ...]
 
 
-def zeros(shape: tuple[int, ...] | int, dtype: np.typing.DTypeLike = np.float32) -> Array:
+def zeros(shape: Shape | int, dtype: np.typing.DTypeLike = np.float32) -> Array:
     """Return zeros on the run's device."""
     return np.zeros(shape, dtype)
 
 
-def empty(shape: tuple[int, ...] | int, dtype: np.typing.DTypeLike = np.float32) -> Array:
-    """Return an array on the run's device whose numbers are not set."""
+def empty(shape: Shape | int, dtype: np.typing.DTypeLike = np.float32) -> Array:
+    """Return an array on the run's device. Its numbers are not set."""
     return np.empty(shape, dtype)
 
 
 def from_host(array: np.ndarray) -> Array:
-    """Return an array that was made in host memory, such as random numbers, on the run's device."""
+    """Return an array on the run's device, from one in host memory."""
     return array
 
 
@@ -31,6 +32,14 @@ def to_host(array: Array) -> np.ndarray:
     return array
 
 
-def uniform(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Return float32 numbers in [0, 1), drawn on the host so that their bits depend on the stream alone."""
-    return from_host(random.random(shape, dtype=np.float32))
+# Random numbers are drawn on the host. Their bits then depend on the stream alone, not on the device.
+
+
+def uniform(random: np.random.Generator, shape: Shape, dtype: Any = np.float32) -> Array:
+    """Return numbers in [0, 1), float32 or float64."""
+    return from_host(random.random(shape, dtype=dtype))
+
+
+def standard_normal(random: np.random.Generator, shape: Shape, dtype: Any = np.float32) -> Array:
+    """Return numbers of the standard normal distribution, float32 or float64."""
+    return from_host(random.standard_normal(shape, dtype=dtype))

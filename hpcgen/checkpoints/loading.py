@@ -16,6 +16,7 @@ from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError, UnreadableError
 from hpcgen.files import checksums
 from hpcgen.files.reading import attempt
+from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.agreement import agree, from_root
 
@@ -110,7 +111,7 @@ def _load(path: Path, optimizer: bool) -> Checkpoint:
             parameters = layout_shapes(checksums.read(file, f"{group}/layout"))
             buffered = "buffers" in parts
             buffers = layout_shapes(checksums.read(file, f"{group}/buffers_layout")) if buffered else {}
-            layout = Layout(parameters, buffers)
+            layout = Layout(parameters, {name: Buffer(shape) for name, shape in buffers.items()})
             for vectors, name in ((players, "parameters"), (averages, "average")):
                 if name in parts:
                     sections = [checksums.read(file, f"{group}/{name}")]

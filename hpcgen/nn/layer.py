@@ -6,7 +6,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, Shape
+from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Vector
 
 # A layer reads its parameters by name: from a Vector, or from any mapping of names to arrays.
@@ -67,12 +68,12 @@ class Layer:
     # Whether training draws random numbers from `train.random`.
     draws = False
 
-    def parameters(self) -> dict[str, tuple[int, ...]]:
+    def parameters(self) -> dict[str, Shape]:
         """Return {name: shape} of what an optimizer moves."""
         return {}
 
-    def buffers(self) -> dict[str, tuple[int, ...]]:
-        """Return {name: shape} of the running statistics."""
+    def buffers(self) -> dict[str, Buffer]:
+        """Return {name: Buffer} of the numbers that follow the batches."""
         return {}
 
     def initialize(self, theta: Vector, random: np.random.Generator) -> None:

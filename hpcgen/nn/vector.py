@@ -1,29 +1,40 @@
-"""A player's numbers in one flat array, and the names of its parts."""
+"""The numbers of a player in one flat array, and the names of its parts."""
 
+from collections.abc import ItemsView, Iterator, KeysView, Mapping
 from math import prod
 
 import numpy as np
 
+from hpcgen.arrays import Array, Shape, zeros
+from hpcgen.nn.buffers import Buffer, Rule
+
 
 class Layout:
-    """Names, offsets and shapes of the parts of a flat vector, in three sections.
+    """Names, offsets and shapes of the parts of a flat vector.
 
-    The sections follow each other: `parameters` (what an optimizer moves), `buffers` (running statistics,
-    averaged over lanes) and `statistics` (sums over the samples of a step, such as losses). One vector with
-    all three is what a step exchanges for a player, so that a step takes one reduction.
+    The vector has three sections, one after the other: `parameters`, which an optimizer moves; `buffers`,
+    which follow the batches (see `hpcgen.nn.buffers`); and `statistics`, sums over the samples of a step,
+    such as the loss. A step exchanges one vector with all three, in one reduction.
 
-    Each argument is a mapping of name to shape.
+    `parameters` and `statistics` map names to shapes, `buffers` maps names to Buffers. Raises ValueError if
+    two parts have the same name.
     """
 
-    def __init__(self, parameters=None, buffers=None, statistics=None):
-        self.shapes = {}
-        self.offsets = {}
+    def __init__(
+        self,
+        parameters: Mapping[str, Shape] | None = None,
+        buffers: Mapping[str, Buffer] | None = None,
+        statistics: Mapping[str, Shape] | None = None,
+    ) -> None:
+        self.shapes: dict[str, Shape] = {}
+        self.offsets: dict[str, int] = {}
         self.size = 0
+        self._buffers = dict(buffers or {})
         self.parameters = self._append(parameters or {})
-        self.buffers = self._append(buffers or {})
+        self.buffers = self._append({name: buffer.shape for name, buffer in self._buffers.items()})
         self.statistics = self._append(statistics or {})
 
-    def _append(self, shapes):
+    def _append(self, shapes: Mapping[str, Shape]) -> slice:
         start = self.size
         for name, shape in shapes.items():
             if name in self.shapes:
@@ -33,30 +44,47 @@ class Layout:
             self.size += prod(shape)
         return slice(start, self.size)
 
-    def shapes_of(self, section):
-        """Return {name: shape} of one section, a slice such as `layout.parameters`."""
+    def names(self, section: slice) -> list[str]:
+        """Return the names of the parts in a section, a slice such as `layout.parameters`."""
+        return [name for name, offset in self.offsets.items() if section.start <= offset < section.stop]
+
+    def shapes_of(self, section: slice) -> dict[str, Shape]:
+        """Return {name: shape} of the parts in a section."""
         return {name: self.shapes[name] for name in self.names(section)}
 
-    def state(self):
-        """Return the Layout without statistics: what a player is between steps."""
-        return Layout(self.shapes_of(self.parameters), self.shapes_of(self.buffers))
+    def buffer_rules(self) -> list[tuple[slice, Rule]]:
+        """Return the rule of each range of the buffers. Ranges are in order; neighbours differ in their
+        rule."""
+        rules: list[tuple[slice, Rule]] = []
+        for name, buffer in self._buffers.items():
+            start = self.offsets[name]
+            stop = start + prod(buffer.shape)
+            if rules and rules[-1][1] is buffer.follows:
+                start = rules.pop()[0].start
+            rules.append((slice(start, stop), buffer.follows))
+        return rules
 
-    def with_statistics(self, **shapes):
+    def state(self) -> "Layout":
+        """Return the Layout without statistics: what a player keeps between steps."""
+        return Layout(self.shapes_of(self.parameters), self._buffers)
+
+    def with_statistics(self, **shapes: Shape) -> "Layout":
         """Return the Layout with more statistics at its end."""
         statistics = {**self.shapes_of(self.statistics), **shapes}
-        return Layout(self.shapes_of(self.parameters), self.shapes_of(self.buffers), statistics)
-
-    def names(self, section):
-        """Return the names of the parts that lie in `section`, a slice such as `layout.parameters`."""
-        return [name for name, offset in self.offsets.items() if section.start <= offset < section.stop]
+        return Layout(self.shapes_of(self.parameters), self._buffers, statistics)
 
 
 class Vector:
-    """One flat array `data` of shape (layout.size,) and views of its parts: `vector["dense1/weight"]`."""
+    """One flat array `data` (layout.size,), and views of its parts: `vector["dense1/weight"]`.
 
-    def __init__(self, layout, data=None, dtype=np.float32):
+    Without `data` the Vector holds zeros. Raises ValueError if `data` has another size.
+    """
+
+    def __init__(
+        self, layout: Layout, data: Array | None = None, dtype: np.typing.DTypeLike = np.float32
+    ) -> None:
         self.layout = layout
-        self.data = np.zeros(layout.size, dtype) if data is None else data
+        self.data = zeros(layout.size, dtype) if data is None else data
         if self.data.shape != (layout.size,):
             raise ValueError(f"the layout has {layout.size} numbers, the data {self.data.shape}")
         self._views = {
@@ -64,22 +92,22 @@ class Vector:
             for (name, offset), shape in zip(layout.offsets.items(), layout.shapes.values(), strict=True)
         }
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> Array:
         return self._views[name]
 
-    def keys(self):
-        """Return the names of the parts, in their order; a Vector is a mapping, as far as reading goes."""
+    def keys(self) -> KeysView[str]:
+        """Return the names of the parts in their order. A Vector reads like a mapping."""
         return self._views.keys()
 
-    def items(self):
+    def items(self) -> ItemsView[str, Array]:
         """Return the (name, array) of each part."""
         return self._views.items()
 
-    def __contains__(self, name):
+    def __contains__(self, name: object) -> bool:
         return name in self._views
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[str]:
         return iter(self._views)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Vector({self.layout.size} x {self.data.dtype}: {', '.join(self._views)})"

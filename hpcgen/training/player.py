@@ -3,8 +3,8 @@
 import numpy as np
 
 from hpcgen.checkpoints.state import PlayerState
+from hpcgen.nn.buffers import follow
 from hpcgen.nn.kernels import kernels
-from hpcgen.nn.layers.normalization import MOMENTUM
 from hpcgen.nn.optimizers import Optimizer
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.exchange.exchange import Exchange
@@ -35,7 +35,10 @@ class Player:
         slots = {slot: np.zeros_like(mine) for slot in optimizer.slots}
         average = mine.copy() if optimizer.average else None
         self.state = PlayerState(theta, slots, ownership, exchange.written.within(section), average)
-        self._buffers = exchange.ownership.within(theta.layout.buffers)
+        # Of each range of the buffers with one rule: the range, what this rank owns of it, and the rule.
+        self._buffers = [
+            (where, exchange.ownership.within(where), rule) for where, rule in theta.layout.buffer_rules()
+        ]
 
     def update(self, step: int, watch: Stopwatch) -> dict[str, float]:
         """Sum the lanes of this turn over all ranks and take the optimizer's step.
@@ -67,13 +70,14 @@ class Player:
         state.ownership.put(theta.data, mine)
 
     def _follow(self, sums: np.ndarray, count: float) -> None:
-        """Let the running statistics that this rank owns follow those of the step."""
-        theta = self.state.theta
-        batch = self.exchange.ownership.pick(sums, theta.layout.buffers)
-        if len(batch):
-            running = self._buffers.take(theta.data)
-            kernels(running).approach(running, batch / np.float32(count), MOMENTUM)
-            self._buffers.put(theta.data, running)
+        """Let the buffers that this rank owns follow the means of the step, each by its rule."""
+        theta = self.state.theta.data
+        for where, owned, rule in self._buffers:
+            batch = self.exchange.ownership.pick(sums, where)
+            if len(batch):
+                running = owned.take(theta)
+                follow(rule, running, batch / np.float32(count))
+                owned.put(theta, running)
 
     def sampled(self) -> Vector:
         """Return the Vector that samples are made from: theta, or the average of past ones.

@@ -8,8 +8,8 @@ from hpcgen.config.reading import parse_config
 from hpcgen.data.schema import Columns, Schema
 from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
+from hpcgen.nn.buffers import follow
 from hpcgen.nn.check import numerical_gradient, relative_error
-from hpcgen.nn.layers.normalization import MOMENTUM
 from hpcgen.nn.vector import Vector
 
 TEXT = Schema((6,), "uint8", "text", 0.0, 3.0, vocabulary="abcd")
@@ -92,9 +92,9 @@ def test_gradients(name, random):
     # converged.
     for _ in range(100):
         for player in model.players:
-            buffers = model.layouts[player].buffers
-            running = theta[player].data[buffers]
-            running += MOMENTUM * (gradient(player).data[buffers] / 5 - running)
+            mean = gradient(player).data / 5
+            for where, rule in model.layouts[player].buffer_rules():
+                follow(rule, theta[player].data[where], mean[where])
     for player in model.players:
         grad, parameters = gradient(player), model.layouts[player].parameters
         expected = numerical_gradient(lambda: float(gradient(player)["loss"]), theta[player].data)

@@ -206,8 +206,9 @@ def test_another_order_in_memory_changes_nothing(passed, dtype, what):
 
 
 @EACH
-def test_parameters_and_buffers_are_told_in_shapes(layer, shape):
-    for name, size in {**layer.parameters(), **layer.buffers()}.items():
+def test_parameters_and_buffers_have_shapes(layer, shape):
+    buffers = {name: buffer.shape for name, buffer in layer.buffers().items()}
+    for name, size in {**layer.parameters(), **buffers}.items():
         assert isinstance(name, str) and all(isinstance(part, int) and part > 0 for part in size)
 
 

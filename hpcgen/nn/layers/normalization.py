@@ -2,12 +2,11 @@
 
 import numpy as np
 
+from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.kernels import contiguous, kernels
 from hpcgen.nn.layer import TRAIN, Layer
 
 EPSILON = 1e-5
-# The share of a step's statistics in the running ones (PyTorch's `momentum`).
-MOMENTUM = 0.1
 
 
 class BatchNorm(Layer):
@@ -30,7 +29,8 @@ class BatchNorm(Layer):
         return {self.gamma: (self.channels,), self.beta: (self.channels,)}
 
     def buffers(self):
-        return {self.mean: (self.channels,), self.variance: (self.channels,)}
+        running = Buffer((self.channels,))
+        return {self.mean: running, self.variance: running}
 
     def initialize(self, theta, random):
         for name, value in ((self.gamma, 1), (self.beta, 0), (self.mean, 0), (self.variance, 1)):

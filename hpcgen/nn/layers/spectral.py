@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from hpcgen.nn.buffers import REPLACE, Buffer
 from hpcgen.nn.layer import TRAIN, Layer
-from hpcgen.nn.layers.normalization import MOMENTUM
 
 # Power iterations before the first step, as many as PyTorch's.
 START = 15
@@ -29,7 +29,8 @@ class SpectralNorm(Layer):
         return self.layer.parameters()
 
     def buffers(self):
-        return {self.vector: (self.parameters()[self.layer.weight][self.layer.axis],)}
+        outputs = self.parameters()[self.layer.weight][self.layer.axis]
+        return {self.vector: Buffer((outputs,), REPLACE)}
 
     def initialize(self, theta, random):
         self.layer.initialize(theta, random)
@@ -46,10 +47,8 @@ class SpectralNorm(Layer):
             dx = layer_backward(dy, grad, need_dx)
             through_sigma(grad)
             if grad is not None and train is not None:
-                # The running vector moves by a share of MOMENTUM towards this, which takes it to u: undamped,
-                # as in the paper.
-                running = theta[self.vector]
-                np.multiply(running + (u - running) / MOMENTUM, len(x) / train.parts, out=grad[self.vector])
+                # All lanes have the same u: the mean over samples, which replaces the buffer, is u.
+                np.multiply(u, len(x) / train.parts, out=grad[self.vector])
             return dx
 
         return y, backward

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from hpcgen.nn.buffers import REPLACE, Buffer, follow
 from hpcgen.nn.check import (
     check_layer,
     check_tangent,
@@ -11,7 +12,6 @@ from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import TRAIN, Train
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.dense import Dense
-from hpcgen.nn.layers.normalization import MOMENTUM
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.vector import Layout, Vector
 
@@ -66,6 +66,12 @@ def step(layer, theta, x, dy, train=TRAIN):
     return grad
 
 
+def advance(layer, theta, grad, count):
+    """Let the running vector follow the statistics of `count` samples, as a step does."""
+    for name, buffer in layer.buffers().items():
+        follow(buffer.follows, theta[name], grad[name] / count)
+
+
 def converged(layer, theta, matrix):
     """Put the left singular vector of the largest singular value into theta."""
     theta["layer/weight_u"][...] = np.linalg.svd(matrix(theta["layer/weight"]))[0][:, 0]
@@ -84,14 +90,12 @@ def test_definition(start, layer, shape, matrix, train):
 
 @EACH
 def test_the_running_vector_is_iterated(start, layer, shape, matrix):
-    """Player.update moves it by MOMENTUM towards the mean over samples: that ends at u, whatever the batch's
-    parts."""
+    """After a step the buffer holds u, however many parts the batch has."""
     normalized, theta, x = start(layer, (4, *shape[1:]))
     w, dy = matrix(theta["layer/weight"]), np.ones_like(normalized.forward(theta, x)[0])
     for parts in (1, 2, 1):
         u, _ = iterated(w, theta)
-        mean = step(normalized, theta, x, dy, Train(parts))["layer/weight_u"] / (len(x) / parts)
-        theta["layer/weight_u"][...] += MOMENTUM * (mean - theta["layer/weight_u"])
+        advance(normalized, theta, step(normalized, theta, x, dy, Train(parts)), len(x) / parts)
         assert theta["layer/weight_u"] == pytest.approx(u, rel=1e-12)
 
 
@@ -101,8 +105,7 @@ def test_sigma_becomes_the_largest_singular_value(start, layer, shape, matrix, d
     normalized, theta, x = start(layer, shape, dtype)
     dy = np.ones_like(normalized.forward(theta, x)[0])
     for _ in range(200):
-        mean = step(normalized, theta, x, dy)["layer/weight_u"] / len(x)
-        theta["layer/weight_u"][...] += MOMENTUM * (mean - theta["layer/weight_u"])
+        advance(normalized, theta, step(normalized, theta, x, dy), len(x))
     largest = np.linalg.svd(matrix(theta["layer/weight"]), compute_uv=False)[0]
     tolerance = 1e-5 if dtype == np.float32 else 1e-10
     for train in (TRAIN, None):
@@ -160,4 +163,4 @@ def test_repeated_runs_give_the_same_bits(random, start, layer, shape, matrix, d
 def test_it_is_the_layer_but_for_the_running_vector(start, layer, shape, matrix):
     normalized, theta, _ = start(layer, shape)
     assert normalized.parameters() == layer.parameters() and normalized.draws == layer.draws
-    assert normalized.buffers() == {"layer/weight_u": (len(matrix(theta["layer/weight"])),)}
+    assert normalized.buffers() == {"layer/weight_u": Buffer((len(matrix(theta["layer/weight"])),), REPLACE)}

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
+from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.exchange import EXCHANGES, ExactExchange
 from hpcgen.parallel.partition import Partition
@@ -10,7 +11,7 @@ from hpcgen.parallel.partition import Partition
 LAYOUTS = [
     Layout({"w": (10, 3)}, statistics={"loss": (), "count": ()}),
     Layout({"w": (4096,)}, statistics={"loss": ()}),
-    Layout({"w": (100, 200), "b": (7,)}, {"mean": (50,)}, {"loss": (), "count": ()}),
+    Layout({"w": (100, 200), "b": (7,)}, {"mean": Buffer((50,))}, {"loss": (), "count": ()}),
 ]
 
 
