@@ -1,33 +1,13 @@
-"""What is settled for the process, and how it hears that it must stop."""
+"""What is settled for the process."""
 
 import os
-import signal
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
 from hpcgen import runtime
-from hpcgen.runtime import StopRequest, environment, lane_threads, one_blas_thread
-
-
-@pytest.mark.parametrize("number", StopRequest.SIGNALS)
-def test_a_signal_asks_to_stop(number):
-    before = signal.getsignal(number)
-    with StopRequest() as stop:
-        assert not stop
-        os.kill(os.getpid(), number)
-        assert stop and stop.signal == number
-    signal.signal(number, before)
-
-
-def test_a_second_interrupt_ends_the_process():
-    before = signal.getsignal(signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt), StopRequest() as stop:
-        os.kill(os.getpid(), signal.SIGINT)
-        assert stop
-        os.kill(os.getpid(), signal.SIGINT)
-    signal.signal(signal.SIGINT, before)
+from hpcgen.runtime import environment, lane_threads, one_blas_thread
 
 
 @pytest.mark.parametrize("value, expected", [("3", 3), ("2,4", 2), (" 5 ", 5)])
