@@ -20,7 +20,7 @@ FREE_TO_CHANGE = (
 def differences(config: Config, other: Config) -> list[str]:
     """Return the keys that change the mathematics and differ between two Configs, as "key: this, not
     that"."""
-    mine, theirs = flat(config.table()), flat(other.table())
+    mine, theirs = _flat(config.table()), _flat(other.table())
     return [
         f"{key}: {mine.get(key, 'absent')}, not {theirs.get(key, 'absent')}"
         for key in {**mine, **theirs}
@@ -28,15 +28,15 @@ def differences(config: Config, other: Config) -> list[str]:
     ]
 
 
-def flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
+def _flat(table: dict[str, Any], where: str = "") -> dict[str, Any]:
     """Return {"section.key": value} of a nested dict."""
     found: dict[str, Any] = {}
     for key, value in table.items():
         if isinstance(value, list) and value and isinstance(value[0], dict):
             for i, item in enumerate(value):
-                found |= flat(item, f"{where}{key}[{i}].")
+                found |= _flat(item, f"{where}{key}[{i}].")
         elif isinstance(value, dict):
-            found |= flat(value, f"{where}{key}.")
+            found |= _flat(value, f"{where}{key}.")
         else:
             found[where + key] = value
     return found
