@@ -1,9 +1,8 @@
-"""Loops that pass over memory once where NumPy's API would pass several times.
+"""Loops that pass over memory once, where NumPy's API would pass several times.
 
-Each kernel exists twice, with the same bits: in `plain`, NumPy's API, which defines it and serves every kind
-of array; and in `compiled`, loops in C (loops.h), where they have been built (build.py). `kernels(x)` returns
-the module for the arrays of x's kind. Sums over rows are taken over blocks of rows first; that, too, both do
-in the same order.
+Each kernel exists twice, with the same bits. `plain` uses NumPy's API: it defines the kernel and serves every
+kind of array. `compiled` calls loops in C (loops.h), if build.py has compiled them. `kernels(x)` returns the
+module that serves arrays of x's kind.
 """
 
 import os
@@ -11,31 +10,34 @@ from types import ModuleType
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.kernels import plain
 
 _modules: dict[type, ModuleType] = {}
 
 
-def kernels(x):
+def kernels(x: object) -> ModuleType:
     """Return the module of kernels for arrays of x's type."""
     if not _modules:
         _modules[np.ndarray] = _compiled() or plain
     return _modules.get(type(x), plain)
 
 
-def contiguous(x):
-    """Return x, or a copy whose numbers lie in order, as the kernels need them."""
+def contiguous(x: Array) -> Array:
+    """Return x, or a copy in C order if x is in another order. Kernels need C order."""
     return x if x.flags.c_contiguous else x.copy()
 
 
-def name():
-    """Return what runs the kernels for NumPy's arrays: "C (COMPILER)" or "numpy"."""
+def name() -> str:
+    """Return what computes the kernels for NumPy's arrays: "C (COMPILER)" or "numpy"."""
     return kernels(np.empty(0)).NAME
 
 
-def _compiled():
-    """Return the compiled kernels, or None: not built, or of other sources, or declined by
-    HPCGEN_KERNELS=numpy."""
+def _compiled() -> ModuleType | None:
+    """Return the compiled kernels, or None if they cannot or must not be used.
+
+    They cannot if they were not built, or built from other sources. They must not if HPCGEN_KERNELS=numpy.
+    """
     if os.environ.get("HPCGEN_KERNELS") == "numpy":
         return None
     try:

@@ -1,7 +1,7 @@
-"""Compile the kernels' loops: python -m hpcgen.nn.kernels.build, which jobs/setup.sh runs.
+"""Compile the loops of the kernels: python -m hpcgen.nn.kernels.build. jobs/setup.sh runs it.
 
-Needs a C compiler (CC, else cc) and Python's headers. Without the module `_loops`, or with one of other
-sources than these, hpcgen computes the same bits in NumPy, slower.
+It needs a C compiler (CC, else cc) and Python's headers. Without the module `_loops`, or with one that was
+made from other sources, hpcgen computes the same bits with NumPy, more slowly.
 """
 
 import os
@@ -14,34 +14,34 @@ from pathlib import Path
 
 import numpy as np
 
-from hpcgen.nn.kernels.sources import fingerprint
+from hpcgen.nn.kernels.sources import definitions, fingerprint
 
 HERE = Path(__file__).parent
-# No contraction: a fused multiply-add rounds once where NumPy rounds twice. No errno: square roots then are
-# instructions.
 FLAGS = [
     "-O3",
     "-fPIC",
     "-shared",
     "-fno-fast-math",
+    # A fused multiply-add rounds once where NumPy rounds twice.
     "-ffp-contract=off",
+    # Square roots are instructions only if they need not set errno.
     "-fno-math-errno",
     "-fno-trapping-math",
 ]
 
 
-def build():
+def build() -> Path:
     """Compile `_loops` beside this file and return its path.
 
-    Raises RuntimeError with the compiler's message, or if what it made rounds otherwise than NumPy.
+    Raises RuntimeError with the compiler's message, or if the compiled loops round differently from NumPy.
     """
     target = HERE / f"_loops{sysconfig.get_config_var('EXT_SUFFIX')}"
     include = [f"-I{sysconfig.get_path('include')}", f"-I{np.get_include()}"]
     with tempfile.TemporaryDirectory(dir=HERE) as folder:
         made = Path(folder, target.name)
         compiler = shlex.split(os.environ.get("CC", "cc"))
-        define = f'-DSOURCE="{fingerprint()}"'
-        command = [*compiler, *FLAGS, define, *include, str(HERE / "loops.c"), "-o", str(made), "-lm"]
+        define = [f'-DSOURCE="{fingerprint()}"', *definitions()]
+        command = [*compiler, *FLAGS, *define, *include, str(HERE / "loops.c"), "-o", str(made), "-lm"]
         try:
             ended = subprocess.run(command, capture_output=True, text=True)
         except OSError as error:
@@ -55,7 +55,8 @@ def build():
     if checked.returncode:
         target.unlink()
         raise RuntimeError(
-            f"{shlex.join(command)}\nmade unfit loops; set CC to another compiler\n{checked.stderr}"
+            f"{shlex.join(command)}\nthe loops do not give NumPy's bits; set CC to another compiler\n"
+            f"{checked.stderr}"
         )
     return target
 

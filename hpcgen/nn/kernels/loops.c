@@ -1,6 +1,7 @@
-/* The module hpcgen.nn.kernels._loops: loops.h for float32 and float64, called as kernel(arrays..., integers..., constants...).
+/* The module hpcgen.nn.kernels._loops: loops.h for float32 and float64. A kernel is called as
+   kernel(arrays..., integers..., constants...).
 
-   Compiled by build.py without contraction to fused multiply-adds, for the same bits everywhere. */
+   build.py compiles it without contraction to fused multiply-adds: the bits are the same everywhere. */
 
 #define PY_SSIZE_T_CLEAN
 #define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
@@ -9,9 +10,11 @@
 #include <numpy/arrayobject.h>
 #include <string.h>
 
-#define MOST 16
+/* The largest number of arrays, of integers and of constants that a kernel takes. */
+#define MOST_ARGUMENTS 16
 
-/* On x86 each loop is compiled for several processors, and chosen when the module is loaded, where compiler and C library can. */
+/* On x86 each loop is compiled for several processors, if the compiler and the C library can do that. The version for this
+   processor is chosen when the module is loaded. */
 #if defined(__x86_64__) && defined(__GNUC__) && defined(__GLIBC__) && !defined(__clang__) && !defined(__INTEL_COMPILER) && \
     !defined(__NVCOMPILER)
 #define CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -44,13 +47,13 @@
 typedef void (*loop32)(float **, const size_t *, const float *);
 typedef void (*loop64)(double **, const size_t *, const double *);
 
-/* Sort the arguments, check them, and run the loop for their type without the interpreter's lock. `due`: how many arrays,
-   integers and constants there must be. */
+/* Sort the arguments, check them, and run the loop for their type without the interpreter's lock. `due` says how many
+   arrays, integers and constants the kernel takes. */
 static PyObject *call(PyObject *const *arguments, Py_ssize_t count, loop32 run32, loop64 run64, const size_t due[3]) {
-    void *arrays[MOST];
-    size_t integers[MOST], na = 0, ni = 0, nc = 0;
-    double constants[MOST];
-    float singles[MOST];
+    void *arrays[MOST_ARGUMENTS];
+    size_t integers[MOST_ARGUMENTS], na = 0, ni = 0, nc = 0;
+    double constants[MOST_ARGUMENTS];
+    float singles[MOST_ARGUMENTS];
     int type = -1;
     if (count != (Py_ssize_t)(due[0] + due[1] + due[2])) return PyErr_Format(PyExc_TypeError, "%zd arguments", count);
     for (Py_ssize_t i = 0; i < count; i++) {
@@ -82,7 +85,7 @@ static PyObject *call(PyObject *const *arguments, Py_ssize_t count, loop32 run32
     Py_RETURN_NONE;
 }
 
-/* Each kernel, and how many arrays, integers and constants it takes. */
+/* Each kernel, with the numbers of its arrays, integers and constants. */
 #define KERNELS(EACH) \
     EACH(outer, 3, 2, 0) EACH(rectify, 2, 2, 1) EACH(rectify_gradient, 2, 1, 1) EACH(scale_rectify, 4, 2, 1) \
     EACH(column_sums, 3, 3, 0) EACH(column_squares, 4, 3, 0) EACH(column_products, 7, 3, 0) EACH(combine, 5, 2, 0) \

@@ -1,6 +1,7 @@
-/* The loops, for numbers of type REAL: the bits of plain.py. Included once for each type by loops.c.
+/* The loops for numbers of type REAL, with the bits of `plain`. loops.c includes this file once for each type.
 
-   Every kernel has the same signature: arrays a[], all of type REAL and C-contiguous, integers n[], constants c[] of type REAL. */
+   Every kernel has the same signature: arrays a[], all of type REAL and C-contiguous; integers n[]; constants
+   c[] of type REAL. */
 
 KERNEL(outer) { /* a: left (rows), right (channels), out (rows, channels) */
     REAL *restrict left = a[0], *restrict right = a[1], *restrict out = a[2];
@@ -34,7 +35,8 @@ KERNEL(scale_rectify) { /* a: x (rows, channels), scale, shift (channels), out; 
         }
 }
 
-/* Sums over rows: n[2] rows make a block, and blocks are added to the total. a[] ends with the totals and with work of their size. */
+/* Sums over rows. n[2] rows make a block; the sums of the blocks are added to the total. a[] ends with the totals
+   and with working arrays of their size. */
 
 KERNEL(column_sums) { /* a: x (rows, channels), total, block (channels) */
     REAL *restrict x = a[0], *restrict total = a[1], *restrict block = a[2];
@@ -89,8 +91,8 @@ KERNEL(combine) { /* a: dy, x (rows, channels), factors of dy and of x, constant
         for (size_t k = 0; k < n[1]; k++) dy[k] = dy[k] * by[k] + (x[k] * with[k] + plus[k]);
 }
 
-/* Windows of two axes. n: samples, height, width, positions down and across, kernel down and across, channels, stride down and
-   across, padding down and across. A row of the kernel lies in one piece in a row of x. */
+/* Windows on two axes. n: samples, height, width, positions down and across, kernel down and across, channels,
+   stride down and across, padding down and across. A row of the kernel is contiguous in a row of x. */
 
 #define WINDOWS \
     size_t samples = n[0], height = n[1], down = n[3], across = n[4], kernel = n[5], channels = n[7]; \
@@ -121,7 +123,7 @@ KERNEL(unfold) { /* a: x (samples, height, width, channels), out (samples, down,
 }
 
 KERNEL(fold) { /* a: patches (samples, down, across, kernel, kernel, channels), out (samples, height, width, channels) */
-    /* Added in the order of plain.fold: the kernel's offsets ascend as the positions descend. */
+    /* The order of plain.fold: as the positions descend, the offsets in the kernel ascend. */
     WINDOWS
     REAL *out = a[1];
     memset(out, 0, samples * height * width * sizeof(REAL));
@@ -143,13 +145,18 @@ KERNEL(fold) { /* a: patches (samples, down, across, kernel, kernel, channels), 
         }
 }
 
-/* Winograd's F(2, 2) and F(4, 2): the maps of plain.py on one axis. They read m numbers at each place of `in`, the places `from`
-   apart, and write them at places `to` apart. */
+/* Winograd's F(2, 2) and F(4, 2) on one axis: the maps of plain/filters.py. Each reads m numbers at each place of
+   `in`, with `from` numbers between places, and writes m numbers at each place of `out`, `to` numbers apart.
+
+   build.py defines the points POINT_A and POINT_B. SCALE_A and SCALE_B are one over the product of the differences
+   between a point and the others. */
 
 #define MAP(map) static inline void NAME(map)(const REAL *restrict in, size_t from, REAL *restrict out, size_t to, size_t m)
 #define PLACES const REAL *i0 = in, *i1 = in + from, *i2 = in + 2 * from, *i3 = in + 3 * from, *i4 = in + 4 * from;
+#define SCALE_A (1 / (2 * POINT_A * (POINT_A * POINT_A - POINT_B * POINT_B)))
+#define SCALE_B (1 / (2 * POINT_B * (POINT_B * POINT_B - POINT_A * POINT_A)))
 #define POINTS \
-    const REAL A = (REAL)0.375, B = (REAL)1.25, A2 = A * A, B2 = B * B, CA = (REAL)(-256.0 / 273), CB = (REAL)(128.0 / 455); \
+    const REAL A = (REAL)POINT_A, B = (REAL)POINT_B, A2 = A * A, B2 = B * B, CA = (REAL)SCALE_A, CB = (REAL)SCALE_B; \
     (void)A, (void)B, (void)A2, (void)B2, (void)CA, (void)CB;
 #define EACH_NUMBER for (size_t k = 0; k < m; k++)
 #define WRITE(place) out[(place) * to + k]
@@ -239,14 +246,15 @@ MAP(weight_adjoint_2) {
 MAP(weight_adjoint_4) {
     PLACES
     POINTS
-    const REAL aca = (REAL)(3.0 / 8 * (-256.0 / 273)), bcb = (REAL)(5.0 / 4 * (128.0 / 455));
+    const REAL aca = (REAL)(POINT_A * SCALE_A), bcb = (REAL)(POINT_B * SCALE_B);
     EACH_NUMBER {
         REAL s0 = i0[k], s1 = i1[k], s2 = i2[k], s3 = i3[k];
         WRITE(0) = (s0 - s1) * CA + (s2 - s3) * CB, WRITE(1) = ((s0 + s1) * aca + (s2 + s3) * bcb) + i4[k];
     }
 }
 
-/* One cell of the adjoint of `data`: of the tile at `in`, whose first cell is also the last one of the tile before, at in - back. */
+/* One cell of the adjoint of `data`, from the tile at `in`. The first cell of a tile is also the last cell of the
+   tile before, which is at in - back. */
 
 #define CELL(map) \
     static inline void NAME(map)(size_t cell, size_t tiles, const REAL *restrict in, size_t from, size_t back, \
@@ -288,10 +296,12 @@ CELL(cell_4) {
 #undef CELL
 #undef PLACES
 #undef POINTS
+#undef SCALE_A
+#undef SCALE_B
 #undef EACH_NUMBER
 #undef WRITE
 
-/* The same on two axes. n: tile, samples, height, width, tiles down and across, channels. */
+/* The maps on two axes. n: tile, samples, height, width, tiles down and across, channels. */
 
 #define TILES \
     size_t tile = n[0], products = tile + 1, samples = n[1], height = n[2], width = n[3], down = n[4], across = n[5], m = n[6];
@@ -379,7 +389,7 @@ KERNEL(winograd_output_adjoint) {
             }
 }
 
-/* n: tile, m, the numbers of a block. The taps at even and at odd places are four filters of two by two. */
+/* n: tile, m, numbers in a block. The taps at even and at odd places make four filters of two by two. */
 
 #define BLOCKS \
     size_t tile = n[0], products = tile + 1, m = n[1], block = n[2]; \
@@ -426,29 +436,43 @@ KERNEL(momentum) { /* a: theta, grad, velocity; c: scale, decay, mu, gain, rate 
     }
 }
 
-KERNEL(adam) { /* a: theta, grad, m, v; c: scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta, keep */
-    REAL *restrict theta = a[0], *restrict grad = a[1], *restrict m = a[2], *restrict v = a[3];
+/* Update the moments m and v of Adam by the gradient g; return eta m / (sqrt(v) correction + epsilon). */
+
+static inline REAL NAME(adam_step)(REAL g, REAL *restrict m, REAL *restrict v, REAL beta1, REAL rest1, REAL beta2, REAL rest2,
+                                   REAL correction, REAL epsilon, REAL eta) {
+    *m = *m * beta1 + g * rest1;
+    *v = *v * beta2 + g * g * rest2;
+    return *m * eta / (ROOT(*v) * correction + epsilon);
+}
+
+/* The arrays and constants of both kernels. c: scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta, then one
+   constant that they use differently. */
+
+#define ADAM \
+    REAL *restrict theta = a[0], *restrict grad = a[1], *restrict m = a[2], *restrict v = a[3]; \
     REAL scale = c[0], beta1 = c[1], rest1 = c[2], beta2 = c[3], rest2 = c[4], correction = c[5], epsilon = c[6], eta = c[7];
+#define ADAM_STEP NAME(adam_step)(grad[i] * scale, m + i, v + i, beta1, rest1, beta2, rest2, correction, epsilon, eta)
+
+KERNEL(adam) { /* a: theta, grad, m, v; c ends with keep */
+    ADAM
     REAL keep = c[8];
     for (size_t i = 0; i < n[0]; i++) {
-        REAL g = grad[i] * scale;
-        m[i] = m[i] * beta1 + g * rest1;
-        v[i] = v[i] * beta2 + g * g * rest2;
-        theta[i] = theta[i] * keep - m[i] * eta / (ROOT(v[i]) * correction + epsilon);
+        REAL step = ADAM_STEP;
+        theta[i] = theta[i] * keep - step;
     }
 }
 
-KERNEL(adam_direction) { /* as adam, with the direction left in grad; c ends with eta, decay */
-    REAL *restrict theta = a[0], *restrict grad = a[1], *restrict m = a[2], *restrict v = a[3];
-    REAL scale = c[0], beta1 = c[1], rest1 = c[2], beta2 = c[3], rest2 = c[4], correction = c[5], epsilon = c[6], eta = c[7];
+KERNEL(adam_direction) { /* a: theta, grad, m, v; c ends with decay. Leaves the direction in grad. */
+    ADAM
     REAL decay = c[8];
     for (size_t i = 0; i < n[0]; i++) {
-        REAL g = grad[i] * scale;
-        m[i] = m[i] * beta1 + g * rest1;
-        v[i] = v[i] * beta2 + g * g * rest2;
-        grad[i] = m[i] * eta / (ROOT(v[i]) * correction + epsilon) + theta[i] * decay;
+        REAL step = ADAM_STEP;
+        grad[i] = step + theta[i] * decay;
     }
 }
+
+#undef ADAM
+#undef ADAM_STEP
 
 KERNEL(rmsprop) { /* a: theta, grad, square; c: scale, rho, 1 - rho, rate, epsilon */
     REAL *restrict theta = a[0], *restrict grad = a[1], *restrict square = a[2];

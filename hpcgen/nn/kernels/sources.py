@@ -1,10 +1,17 @@
-"""What tells the sources of the compiled loops from others."""
+"""What the compiled loops are made from."""
 
 import zlib
 from pathlib import Path
 
+from hpcgen.nn.kernels.plain.filters import POINT_A, POINT_B
+
+
+def definitions() -> list[str]:
+    """Return the constants that loops.h takes from Python, as options of the compiler. They are exact."""
+    return [f"-DPOINT_A={POINT_A.hex()}", f"-DPOINT_B={POINT_B.hex()}"]
+
 
 def fingerprint() -> str:
-    """Return a hash of loops.c and loops.h."""
-    files = (Path(__file__).with_name(name) for name in ("loops.c", "loops.h"))
-    return "".join(f"{zlib.crc32(file.read_bytes()):08x}" for file in files)
+    """Return a hash of loops.c, loops.h and the constants that they take."""
+    files = [Path(__file__).with_name(name).read_bytes() for name in ("loops.c", "loops.h")]
+    return "".join(f"{zlib.crc32(content):08x}" for content in (*files, " ".join(definitions()).encode()))

@@ -1,21 +1,23 @@
-"""Compare the compiled kernels with NumPy's: python -m hpcgen.nn.kernels.verification exits with a line if a
-bit differs.
+"""Compare the compiled kernels with NumPy's, bit for bit: python -m hpcgen.nn.kernels.verification.
 
-build.py runs it on what a compiler has made, since compilers may reorder or contract what rounds.
-tests/nn/test_kernels.py compares more shapes.
+It exits with a line that names the kernels that differ. build.py runs it after each build, because a compiler
+may reorder or contract operations that round. tests/nn/kernels compares more shapes.
 """
 
 import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 from hpcgen.nn.kernels import compiled, plain
 
 
-def cases(random, dtype):
-    """Yield (kernel, arguments), of shapes that reach the ends of vectors and blocks."""
+def cases(random: np.random.Generator, dtype: type) -> Iterator[tuple[str, tuple]]:
+    """Yield (kernel, arguments) with shapes that reach the ends of vectors and of blocks."""
 
-    def numbers(*shape):
+    def numbers(*shape: int) -> np.ndarray:
         return random.standard_normal(shape).astype(dtype)
 
     rows, channels, many = (700, 37), 37, 20_003
@@ -52,15 +54,15 @@ def cases(random, dtype):
     yield "approach", (*numbers(2, many), 0.1)
 
 
-def result(module, kernel, arguments):
-    """Return the bytes that a kernel leaves in its arrays, and of what it returns."""
+def result(module: ModuleType, kernel: str, arguments: tuple[Any, ...]) -> list[bytes]:
+    """Return the bytes of the arrays that a kernel is given, after the call, and of those that it returns."""
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     returned = getattr(module, kernel)(*copies)
     arrays = [*copies, *(returned if isinstance(returned, tuple) else (returned,))]
     return [array.tobytes() for array in arrays if isinstance(array, np.ndarray)]
 
 
-def differing():
+def differing() -> list[str]:
     """Return the names of the kernels whose bits differ."""
     found: dict[str, None] = {}
     for dtype in (np.float32, np.float64):
@@ -72,4 +74,4 @@ def differing():
 
 if __name__ == "__main__":
     if wrong := differing():
-        sys.exit(f"not the bits of NumPy: {', '.join(wrong)}")
+        sys.exit(f"bits differ from NumPy's: {', '.join(wrong)}")

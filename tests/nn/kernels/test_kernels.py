@@ -16,11 +16,7 @@ from hpcgen.nn import kernels as package
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import build, kernels, plain, verification
 
-NAMES = [
-    name
-    for name, value in vars(plain).items()
-    if inspect.isfunction(value) and value.__module__ == plain.__name__ and not name.startswith("_")
-]
+NAMES = [name for name in plain.__all__ if name != "NAME"]
 ADJOINTS = [
     ("unfold", "fold"),
     *((f"winograd_{x}", f"winograd_{x}_adjoint") for x in ("data", "output", "weight")),
@@ -191,6 +187,7 @@ def run(module, name, arguments, garbage):
 
 
 def test_every_kernel_is_compiled_and_drawn(compiled):
+    assert all(inspect.isfunction(getattr(plain, name)) for name in NAMES) and len(NAMES) == 22
     assert [name for name in NAMES if not hasattr(compiled, name)] == []
     assert [name for name in NAMES if not hasattr(Drawn, name)] == []
 
