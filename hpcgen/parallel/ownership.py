@@ -53,6 +53,12 @@ class Ownership:
                 yield Piece(r.start, r.stop, owner, packed)
 
     @property
+    def contiguous(self) -> bool:
+        """Whether this rank's numbers lie in one range: then `take` returns a view, and nothing need be put
+        back."""
+        return len(self.mine) == 1
+
+    @property
     def size(self) -> int:
         """How many numbers this rank owns."""
         return sum(piece.stop - piece.start for piece in self.mine)
@@ -68,31 +74,22 @@ class Ownership:
     def take(self, vector: Array) -> Array:
         """Return this rank's numbers of a whole vector, packed: a view if they lie in one range, else a
         copy."""
-        views = [vector[piece.start : piece.stop] for piece in self.mine]
-        if len(views) == 1:
-            return views[0]
-        return np.concatenate(views) if views else vector[:0]
+        return packed(vector, [slice(piece.start, piece.stop) for piece in self.mine])
 
     def put(self, vector: Array, values: Array) -> None:
-        """Write this rank's numbers, packed, into a whole vector. A view that `take` returned stands there
-        already."""
+        """Write this rank's numbers, packed, into a whole vector."""
         for piece in self.mine:
-            target = vector[piece.start : piece.stop]
-            source = values[piece.packed : piece.packed + len(target)]
-            if not np.may_share_memory(target, source):
-                target[...] = source
+            vector[piece.start : piece.stop] = values[piece.packed : piece.packed + piece.stop - piece.start]
 
-    def pick(self, values: Array, section: slice) -> Array:
-        """Return the part of this rank's packed numbers that lies in a section: a view if it is one run."""
+    def runs(self, section: slice) -> list[slice]:
+        """Return where this rank's packed numbers lie in a section of the vector."""
         runs = []
         for piece in self.mine:
             first, last = max(piece.start, section.start), min(piece.stop, section.stop)
             if first < last:
                 start = piece.packed + first - piece.start
                 runs.append(slice(start, start + last - first))
-        if len(runs) == 1:
-            return values[runs[0]]
-        return np.concatenate([values[run] for run in runs]) if runs else values[:0]
+        return runs
 
     def locate(self, start: int, stop: int) -> Iterator[tuple[slice, slice]]:
         """Yield (slice of [start, stop), slice of the packed numbers) for what this rank owns of [start,
@@ -102,3 +99,10 @@ class Ownership:
             if first < last:
                 inside = piece.packed + first - piece.start
                 yield slice(first - start, last - start), slice(inside, inside + last - first)
+
+
+def packed(values: Array, runs: Sequence[slice]) -> Array:
+    """Return these runs of `values` one after the other: a view of one run, a copy of several."""
+    if len(runs) == 1:
+        return values[runs[0]]
+    return np.concatenate([values[run] for run in runs]) if runs else values[:0]

@@ -8,6 +8,7 @@ from hpcgen.nn.kernels import kernels
 from hpcgen.nn.optimizers import Optimizer
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.exchange.exchange import Exchange
+from hpcgen.parallel.ownership import packed
 from hpcgen.parallel.parts import Parts
 from hpcgen.training.stopwatch import Stopwatch
 
@@ -35,9 +36,14 @@ class Player:
         slots = {slot: np.zeros_like(mine) for slot in optimizer.slots}
         average = mine.copy() if optimizer.average else None
         self.state = PlayerState(theta, slots, ownership, exchange.written.within(section), average)
-        # Of each range of the buffers with one rule: the range, what this rank owns of it, and the rule.
+        # Where the parameters' derivatives lie among the sums that this rank gets.
+        self._derivatives = exchange.ownership.runs(section)
+        # Of each range of the buffers with one rule, if this rank owns a part: where that part lies among the
+        # sums, its ownership, and the rule.
         self._buffers = [
-            (where, exchange.ownership.within(where), rule) for where, rule in theta.layout.buffer_rules()
+            (exchange.ownership.runs(where), exchange.ownership.within(where), rule)
+            for where, rule in theta.layout.buffer_rules()
+            if exchange.ownership.runs(where)
         ]
 
     def update(self, step: int, watch: Stopwatch) -> dict[str, float]:
@@ -58,7 +64,7 @@ class Player:
     def _move(self, step: int, sums: np.ndarray, count: float) -> None:
         """Take the optimizer's step on the parameters that this rank owns."""
         state, optimizer, theta = self.state, self.optimizer, self.state.theta
-        grad = self.exchange.ownership.pick(sums, theta.layout.parameters)
+        grad = packed(sums, self._derivatives)
         mine = state.ownership.take(theta.data)
         scale = optimizer.clipped(1 / count, grad, self._parts)
         self._turn, updates = (self._turn + 1) % self._turns, step * self._turns + self._turn + 1
@@ -67,16 +73,16 @@ class Player:
             np.clip(mine, -self._limit, self._limit, out=mine)
         if state.average is not None:
             kernels(mine).approach(state.average, mine, 1 - optimizer.average)
-        state.ownership.put(theta.data, mine)
+        if not state.ownership.contiguous:
+            state.ownership.put(theta.data, mine)
 
     def _follow(self, sums: np.ndarray, count: float) -> None:
         """Let the buffers that this rank owns follow the means of the step, each by its rule."""
         theta = self.state.theta.data
-        for where, owned, rule in self._buffers:
-            batch = self.exchange.ownership.pick(sums, where)
-            if len(batch):
-                running = owned.take(theta)
-                follow(rule, running, batch / np.float32(count))
+        for runs, owned, rule in self._buffers:
+            running = owned.take(theta)
+            follow(rule, running, packed(sums, runs) / np.float32(count))
+            if not owned.contiguous:
                 owned.put(theta, running)
 
     def sampled(self) -> Vector:

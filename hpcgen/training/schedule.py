@@ -38,6 +38,7 @@ class Schedule:
         recompute: bool = False,
     ) -> None:
         self._model, self._players, self._lanes = model, players, lanes
+        self._theta = {name: player.state.theta for name, player in players.items()}
         self.workers = workers
         self._make_batch, self._watch, self._recompute = batch, watch, recompute
         self._draws = 1 + max(draw for _, draw in model.turns)
@@ -70,14 +71,14 @@ class Schedule:
 
     def _turn(self, name: str, batches: dict[int, Batch], step: int, stop: bool) -> dict[str, float]:
         player = self._players[name]
-        theta = {name: player.state.theta for name, player in self._players.items()}
 
         def gradient(task: tuple[int, Vector]) -> tuple[int, Vector]:
             lane, grad = task
-            statistics, backward = self._model.objective(name, theta, batches[lane])
+            statistics, backward = self._model.objective(name, self._theta, batches[lane])
             backward(grad)
-            for statistic, value in {**statistics, STOP: stop}.items():
+            for statistic, value in statistics.items():
                 grad[statistic][...] = value
+            grad[STOP][...] = stop
             if self._recompute:
                 batches[lane].kept.clear()
             return lane, grad

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpcgen.nn.vector import Layout
-from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.ownership import Ownership, packed
 from hpcgen.parallel.parts import Parts
 
 N = 100
@@ -45,11 +45,11 @@ def test_one_range_is_a_view(owners):
 def test_sections(owners, section):
     whole = np.arange(N, dtype=np.float32)
     for own in owners:
-        packed = own.take(whole)
+        mine = own.take(whole)
         part = own.within(section)
-        assert np.array_equal(own.pick(packed, section), part.take(whole))
+        assert np.array_equal(packed(mine, own.runs(section)), part.take(whole))
         for inside, where in own.locate(section.start, section.stop):
-            assert np.array_equal(whole[section][inside], packed[where])
+            assert np.array_equal(whole[section][inside], mine[where])
     assert sum(own.within(section).size for own in owners) == section.stop - section.start
 
 
