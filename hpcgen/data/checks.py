@@ -22,7 +22,7 @@ def _known_samples(name: str, rows: np.ndarray, first: int, schema: Schema) -> n
     if rows.dtype.kind == "f" and schema.low is not None:
         # Rounding on the way from a model's interval is not meant.
         slack = 1e-3 * (schema.high - schema.low)
-        outside = ((rows < schema.low - slack) | (rows > schema.high + slack)).reshape(len(rows), -1).any(1)
+        outside = ((rows < schema.low - slack) | (rows > schema.high + slack)).any(tuple(range(1, rows.ndim)))
         if outside.any():
             raise InputError(
                 f"{name}: row {first + int(outside.argmax())} holds numbers outside the attributes low, "

@@ -15,6 +15,7 @@ from hpcgen.metrics.blocks import blocks
 from hpcgen.metrics.moments import Moments, merge
 from hpcgen.metrics.pca import LARGEST, principal_components
 from hpcgen.models.model import Model, Theta
+from hpcgen.sampling.origins import SAMPLES_A_BLOCK
 from hpcgen.sampling.plots import CHANNELS_BELOW
 from hpcgen.streams import Purpose, stream
 
@@ -29,8 +30,6 @@ DIRECT_FEATURES = 512
 DIRECTIONS = 256
 # Parts of the directions, which the ranks divide.
 DIRECTION_PARTS = 16
-# Samples that are generated and reduced to features at a time: the size of a block of generated samples.
-SAMPLES_AT_ONCE = 64
 
 # Samples [start, stop) of a set, (stop - start, *sample_shape).
 Samples = Callable[[int, int], np.ndarray]
@@ -85,7 +84,8 @@ class Distances(Measure):
             rows = samples(some.start, some.stop)
             return self._features(rows), self._power(rows)
 
-        parts = [slice(i, min(i + SAMPLES_AT_ONCE, n)) for i in range(0, n, SAMPLES_AT_ONCE)]
+        # A block of generated samples at a time: none is made twice, and few are held.
+        parts = [slice(i, min(i + SAMPLES_A_BLOCK, n)) for i in range(0, n, SAMPLES_A_BLOCK)]
         features, power = zip(*work.divided(parts, reduced), strict=True)
         x = np.concatenate(features)
         radii = work.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))

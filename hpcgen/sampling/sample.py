@@ -72,7 +72,7 @@ def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
 
 
 def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writes: bool) -> None:
-    """Raise InputError if a file would be written over one that is read, or where `writes`, lacks room."""
+    """Raise InputError if a target is read too. With `writes`, also require that the targets can be made."""
     size = count * prod(state.schema.shape) * np.dtype(state.schema.dtype).itemsize
     for target, needed in ((options.out, size), (options.png, 0)):
         if target:

@@ -1,4 +1,4 @@
-"""`hpcgen evaluate` for each kind of model, and its figures during training."""
+"""`hpcgen evaluate` for each kind of model, and its measures during training."""
 
 import json
 
@@ -20,7 +20,7 @@ def measure(path, data, comm, count=None, out=None, features=None):
     return evaluate(path, data, comm, EvaluateOptions(count, features=features, json=out))
 
 
-FIGURES = {
+MEASURES = {
     "gan": (
         "frechet_distance",
         "kernel_distance",
@@ -34,23 +34,23 @@ FIGURES = {
     "regressor": ("rmse", "r2"),
     "classifier": ("accuracy", "cross_entropy"),
 }
-FIGURES["vae"] = FIGURES["sound"] = (*FIGURES["gan"], *FIGURES["rvae"][:2])
+MEASURES["vae"] = MEASURES["sound"] = (*MEASURES["gan"], *MEASURES["rvae"][:2])
 
 
-@pytest.mark.parametrize("kind", FIGURES)
+@pytest.mark.parametrize("kind", MEASURES)
 def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, kind, said):
     path, data = trained(kind)
     said()
-    figures = measure(path, data, comm, out=folder / "f.json")
+    measures = measure(path, data, comm, out=folder / "f.json")
     lines = said()
-    assert tuple(figures) == FIGURES[kind] and all(np.isfinite(figures[name]).all() for name in figures)
-    assert [line.split()[0] for line in lines[3:-1]] == list(figures)
+    assert tuple(measures) == MEASURES[kind] and all(np.isfinite(measures[name]).all() for name in measures)
+    assert [line.split()[0] for line in lines[3:-1]] == list(measures)
     assert "trained on these data" in lines[1]
     alone = measure(path, data, MPI.COMM_SELF)
-    assert alone == figures
+    assert alone == measures
     report = json.loads((folder / "f.json").read_text())
     assert [list(pair.values()) for pair in report["figures"].values()] == [
-        list(pair) for pair in figures.values()
+        list(pair) for pair in measures.values()
     ]
 
 
@@ -58,13 +58,13 @@ def test_what_an_evaluation_says(comm, trained, data):
     """Held-out data is close to the data, samples of a model that has learnt nothing are not."""
     text = data("text")
     path, data = trained("gan")
-    figures = measure(path, data, comm)
+    measures = measure(path, data, comm)
     for name in ("frechet_distance", "kernel_distance", "sliced_wasserstein", "log_spectral_distance"):
-        assert figures[name][0] > 5 * figures[name][1]
-    assert min(figures["precision"][1], figures["recall"][1]) > 0.8
+        assert measures[name][0] > 5 * measures[name][1]
+    assert min(measures["precision"][1], measures["recall"][1]) > 0.8
     classifier, _ = trained("classifier")
     learned = measure(path, data, comm, 300, features=classifier)
-    assert learned["frechet_distance"] != figures["frechet_distance"]
+    assert learned["frechet_distance"] != measures["frechet_distance"]
     with pytest.raises(InputError, match='--features needs a checkpoint of model.kind = "classifier"'):
         measure(path, data, comm, features=path)
     with pytest.raises(InputError, match="a count of 899: half of the 1797 rows can be compared, 4 to 898"):
@@ -111,7 +111,7 @@ def test_features_that_serve_nothing(comm, trained):
         measure(path, data, comm, features=classifier)
 
 
-def test_figures_during_training(comm, folder, trained):
+def test_measures_during_training(comm, folder, trained):
     path, data = trained("vae")
     settings = ["train.steps=7", "metrics.every=4", "evaluate.every=3", "evaluate.count=100"]
     again = folder / "run"
@@ -127,10 +127,10 @@ def test_figures_during_training(comm, folder, trained):
         6: (False, True),
         7: (False, True),
     }
-    figures = measure(again, data, comm, 100)
+    measures = measure(again, data, comm, 100)
     last = by_step[7]
-    assert {name: float(last[f"evaluate/{name}/real_data"]) for name in figures} == pytest.approx(
-        {name: pair[1] for name, pair in figures.items()}, rel=1e-12
+    assert {name: float(last[f"evaluate/{name}/real_data"]) for name in measures} == pytest.approx(
+        {name: pair[1] for name, pair in measures.items()}, rel=1e-12
     )
 
 
@@ -196,13 +196,13 @@ def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trai
             flat["samples"], flat["inputs"] = samples, inputs
             none["samples"], none["inputs"] = samples[:0], inputs[:0]
     comm.Barrier()
-    figures = measure(path, folder / "flat.h5", comm, out=folder / "flat.json")
-    assert np.isfinite(figures["r2"]).all() and "NaN" not in (folder / "flat.json").read_text()
+    measures = measure(path, folder / "flat.h5", comm, out=folder / "flat.json")
+    assert np.isfinite(measures["r2"]).all() and "NaN" not in (folder / "flat.json").read_text()
     with pytest.raises(InputError, match="the data to evaluate on have no rows"):
         measure(path, folder / "none.h5", comm)
 
 
-def test_figures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, trained):
+def test_measures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, trained):
     path, _ = trained("vae")
     settings, again = (
         ["train.steps=4", "metrics.every=1", "evaluate.every=4", "evaluate.count=20"],

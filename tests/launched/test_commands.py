@@ -94,7 +94,7 @@ def test_the_default_run_folder_is_named_after_the_run_file(start, run_file, tmp
     assert (tmp_path / "runs" / "run" / "checkpoints" / "step-00000001.h5").exists()
 
 
-def test_text_from_files_to_figures(hpcgen, tmp_path):
+def test_text_from_files_to_measures(hpcgen, tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.txt").write_text("Größe und Übermaß; " * (40 + i))
     files = [tmp_path / f"{i}.txt" for i in range(3)]

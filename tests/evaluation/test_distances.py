@@ -1,0 +1,79 @@
+"""Distances between generated samples and real data."""
+
+import pytest
+
+from hpcgen.checkpoints.loading import load_together
+from hpcgen.data.schema import Schema
+from hpcgen.evaluation import distances
+from hpcgen.evaluation.distances import Distances, _field
+from hpcgen.evaluation.features import Features
+from hpcgen.evaluation.measure import Subject
+
+
+class Perfect(Subject):
+    """A model whose samples are the reference itself."""
+
+    def generated(self, theta, start, stop):
+        return self.reference.even(start, stop)
+
+
+class Other(Subject):
+    """A model whose samples are the other half of the data."""
+
+    def generated(self, theta, start, stop):
+        return self.reference.odd(start, stop)
+
+
+@pytest.mark.parametrize("kind", ["gan", "sound"])
+def test_the_reference_is_at_no_distance_from_itself(subject, kind):
+    given, theta = subject(kind, make=Perfect)
+    found = Distances(given).measure(theta)
+    assert found["precision"][0] == found["recall"][0] == 1
+    assert found["sliced_wasserstein"][0] == 0 and abs(found["frechet_distance"][0]) < 1e-9
+    assert found["kernel_distance"][0] < found["kernel_distance"][1] + 1e-12
+    if "log_spectral_distance" in found:
+        assert found["log_spectral_distance"][0] == 0
+
+
+def test_other_real_data_are_what_stands_beside(subject):
+    given, theta = subject("gan", 200, make=Other)
+    assert all(mine == other for mine, other in Distances(given).measure(theta).values())
+
+
+@pytest.mark.parametrize("direct", [True, False])
+def test_features_are_compared_directly_or_along_their_components(
+    comm, trained, subject, monkeypatch, direct
+):
+    if not direct:
+        monkeypatch.setattr(distances, "DIRECT_FEATURES", 63)
+    features = Features(load_together(trained("classifier")[0], comm))
+    given, theta = subject("gan", 100, features=features)
+    made = Distances(given)
+    assert ("principal components" in made.about) is not direct and "features of" in made.about
+    plain, _ = subject("gan", 100)
+    assert made.measure(theta)["frechet_distance"] != Distances(plain).measure(theta)["frechet_distance"]
+
+
+@pytest.mark.parametrize(
+    "kind, shape, field",
+    [
+        ("image", (8, 6, 1), (8, 6, 1)),
+        ("array", (8, 9), (8, 9, 1)),
+        ("array", (64, 2), (64, 2)),
+        ("array", (8, 6, 5), (8, 6, 5)),
+        ("array", (8, 8, 8), (8, 8, 8, 1)),
+        ("array", (8, 9, 9, 3), (8, 9, 9, 3)),
+        ("audio", (64,), (64, 1)),
+        ("array", (4, 9, 9, 9, 9), None),
+        ("array", (1, 9), None),
+    ],
+)
+def test_fields_have_axes_of_places_and_channels(kind, shape, field):
+    assert _field(Schema(shape, "float32", kind, 0, 1)) == field
+
+
+def test_text_has_bounds_and_no_distances(subject):
+    given, _ = subject("rvae", 10)
+    assert not Distances.serves(given.model, given.reference.schema)
+    given, _ = subject("vae", 10)
+    assert Distances.serves(given.model, given.reference.schema)

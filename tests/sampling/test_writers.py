@@ -1,0 +1,68 @@
+"""Files of samples: the same bytes at any number of ranks."""
+
+import h5py
+import numpy as np
+import pytest
+from mpi4py import MPI
+
+from hpcgen.data.reading import DataFiles
+from hpcgen.data.schema import Schema
+from hpcgen.errors import InputError
+from hpcgen.sampling.writers import require_writer, write
+
+SCHEMA = Schema((3, 2), "float32", "array", -1.0, 1.0)
+
+
+def columns(random, count, highest=1.0):
+    samples = random.random((count, 3, 2), dtype=np.float32) * 2 * np.float32(highest) - 1
+    labels = np.arange(count)
+    return {"samples": lambda a, b: samples[a:b], "labels": lambda a, b: labels[a:b]}, samples
+
+
+@pytest.mark.parametrize("count", [1, 5, 3000])
+@pytest.mark.parametrize("ending", [".h5", ".hdf5", ".npy"])
+def test_files_are_the_same_at_any_number_of_ranks(comm, folder, random, count, ending):
+    given, samples = columns(random, count)
+    path, alone = folder / f"all{ending}", folder / f"one{ending}"
+    write(path, comm, given, count, SCHEMA, "a test")
+    if comm.rank == 0:
+        write(alone, MPI.COMM_SELF, given, count, SCHEMA, "a test")
+        if ending == ".npy":
+            assert np.array_equal(np.load(path), samples) and path.read_bytes() == alone.read_bytes()
+        else:
+            with h5py.File(path) as file, h5py.File(alone) as one:
+                assert np.array_equal(file["samples"], samples)
+                assert np.array_equal(file["labels"], np.arange(count))
+                assert np.array_equal(file["checksums/samples"], one["checksums/samples"])
+    comm.Barrier()
+
+
+def test_a_data_file_declares_an_interval_that_holds_all_samples(comm, folder, random):
+    given, samples = columns(random, 40, highest=5)
+    write(folder / "wide.h5", comm, given, 40, SCHEMA, "a test")
+    with DataFiles([folder / "wide.h5"]) as files:
+        assert (files.schema.low, files.schema.high) == (-1.0, float(samples.max()))
+        assert np.array_equal(files.read(0, 40).samples, samples)
+
+
+def test_an_error_on_one_rank_leaves_no_file(comm, folder, random):
+    given, _ = columns(random, 3000)
+
+    def fails(start, stop):
+        if stop == 3000:
+            raise InputError("row 2999 cannot be made")
+        return given["samples"](start, stop)
+
+    for ending in (".h5", ".npy"):
+        with pytest.raises(InputError, match="row 2999 cannot be made"):
+            write(folder / f"x{ending}", comm, {"samples": fails}, 3000, SCHEMA, "a test")
+    comm.Barrier()
+    assert not list(folder.glob("*x*"))
+
+
+def test_endings(folder):
+    for ending in (".h5", ".hdf5", ".npy", ".txt", ".wav"):
+        require_writer(folder / f"x{ending}")
+    for name in ("x", "x.csv", "x.png"):
+        with pytest.raises(InputError, match="the name must end in .h5, .npy, .txt"):
+            require_writer(folder / name)
