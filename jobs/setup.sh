@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Set up hpcgen: an MPI, an HDF5 built with that MPI, and .venv with mpi4py, h5py (parallel), hpcgen with its kernels, and its extras.
+# Set up hpcgen: an MPI, an HDF5 built with that MPI, and .venv with mpi4py, parallel h5py, hpcgen and its kernels in C.
 #
-#   jobs/setup.sh                    Open MPI, or whatever an earlier set-up chose
+#   jobs/setup.sh                    Open MPI, or the MPI that an earlier set-up chose
 #   MPI=mpich jobs/setup.sh          MPICH
-#   PYTHON=python3.12 jobs/setup.sh  another interpreter than python3; it, too, is remembered
+#   PYTHON=python3.12 jobs/setup.sh  another interpreter than python3; later set-ups keep it
 #
-# With apt and root (or sudo without a password) it installs what is missing. Elsewhere it takes the site's own mpicc and
-# parallel HDF5 (module load them first; HDF5_DIR names an HDF5 that has no h5pcc on PATH).
+# With apt, and as root or with sudo without a password, it installs what is missing. Elsewhere it takes the site's mpicc and
+# parallel HDF5: load their modules first. HDF5_DIR names an HDF5 that has no h5pcc on PATH.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,24 +15,24 @@ die() { printf 'jobs/setup.sh: %s\n' "$*" >&2; exit 1; }
 python=${PYTHON:-$([ -x .venv/bin/python ] && echo .venv/bin/python || echo python3)}
 command -v "$python" >/dev/null || die "no $python; install Python >= 3.10 (apt: python3) or set PYTHON"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || die "$("$python" -V 2>&1) is too old; hpcgen needs Python >= 3.10 (set PYTHON)"
-# The interpreter that .venv is made with: never .venv's own, which `python3` is once .venv is active.
+# The interpreter that makes .venv. Once .venv is active, python3 is .venv's own: take the one behind it.
 python=$("$python" -c 'import sys; print("%s/bin/python3.%d" % (sys.base_prefix, sys.version_info[1]))')
 
 mpi=${MPI:-$(cat .venv/mpi 2>/dev/null || echo openmpi)}
 case $mpi in openmpi|mpich) ;; *) die "MPI=$mpi: choose openmpi or mpich" ;; esac
 
-# The kernels, unless they are there as these sources have them. Without them NumPy computes the same bits.
+# Compile the kernels, unless they are up to date. Without them NumPy computes the same bits, slower.
 kernels() {
     .venv/bin/python -c 'import hpcgen.nn.kernels.compiled' 2>/dev/null && return
     CC=${CC:-$(command -v cc || command -v gcc || echo "$1")} .venv/bin/python -m hpcgen.nn.kernels.build >/dev/null \
         || echo "jobs/setup.sh: the kernels could not be compiled (CC names the compiler): hpcgen runs without them, slower" >&2
 }
 
-# Nothing else to do when the same inputs were set up before.
+# Stop here if the same inputs were set up before.
 inputs=$({ cat setup.cfg pyproject.toml jobs/setup.sh; pwd; "$python" -c 'import sys; print(sys.version, sys.base_prefix)'; echo "$mpi"; } | sha256sum)
 [ "$(cat .venv/setup-done 2>/dev/null)" = "$inputs" ] && { kernels mpicc; exit 0; }
 
-# 1. MPI and parallel HDF5: the site's modules where an mpicc is loaded, else the distribution's packages.
+# 1. MPI and parallel HDF5: from the site's modules if an mpicc is loaded, else from the distribution's packages.
 site=$(command -v mpicc || true); case $site in /usr/bin/*|/bin/*) site= ;; esac
 sudo=(); [ "$(id -u)" = 0 ] || sudo=(sudo -n)
 if [ -z "$site" ] && command -v apt-get >/dev/null && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }; then
@@ -66,14 +66,14 @@ debian=$(echo /usr/lib/*-linux-gnu*/hdf5/"$mpi")
 grep -qs 'define H5_HAVE_PARALLEL 1' "$hdf5"/include/H5pubconf*.h \
     || die "the HDF5 in $hdf5 is not parallel: load a module with an HDF5 built with MPI, or set HDF5_DIR to one"
 
-# 2. The virtual environment. h5py is compiled against that MPI and HDF5; its wheel is kept in a cache keyed by both,
-#    because pip's own cache would hand a wheel of another MPI back.
+# 2. The virtual environment. h5py is compiled against that MPI and HDF5. Its wheel is cached under a key of both:
+#    pip's own cache would return the wheel of another MPI.
 echo "setting up .venv with $mpi ($mpicc) and HDF5 in $hdf5"
 "$python" -m venv --clear .venv || die "python -m venv failed: install the package python3-venv"
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 pip=(.venv/bin/python -m pip)
-# mpi4py's wheel serves several MPIs and opens the first libmpi.so that it finds, .venv/lib first: one that stands for this MPI
-# settles the choice where several are installed. Debian's MPICH calls itself libmpich.so.12, the wheel asks for libmpi.so.12.
+# mpi4py's wheel serves several MPIs. It opens the first libmpi.so that it finds, and looks in .venv/lib first: a library
+# there that links this MPI decides. Debian's MPICH is named libmpich.so.12, but the wheel asks for libmpi.so.12.
 soname=(); case $("$mpicc" -show 2>/dev/null) in *-lmpich*) soname=(-Wl,-soname,libmpi.so.12) ;; esac
 "$mpicc" -shared -fPIC -Wl,--no-as-needed "${soname[@]}" -x c /dev/null -o .venv/lib/libmpi.so \
     || die "$mpicc cannot link a library: load the module of its compiler, or install gcc"

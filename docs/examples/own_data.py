@@ -10,7 +10,7 @@ import numpy as np
 from mpi4py import MPI
 
 import hpcgen
-from hpcgen.sampling.sample import SampleOptions
+from hpcgen.sampling.options import SampleOptions
 
 comm = MPI.COMM_WORLD
 if comm.rank == 0:

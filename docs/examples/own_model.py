@@ -11,7 +11,7 @@ from mpi4py import MPI
 import hpcgen
 from hpcgen.data.sources.digits import Digits
 from hpcgen.models import MODELS
-from hpcgen.sampling.sample import SampleOptions
+from hpcgen.sampling.options import SampleOptions
 
 MODELS["flow"] = Flow  # model.kind = "flow" now works in the run files of this script.
 
