@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Run every test: first those that start jobs of their own, then all others at 1, 2, 3 and 4 ranks. Arguments go to
-# pytest.
+# Run every test: first those that start jobs of their own, then all others at 1, 2, 3 and 4 ranks (at more than one, those
+# that use a communicator). Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 jobs/setup.sh

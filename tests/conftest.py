@@ -1,5 +1,5 @@
 """Tests are written once for any number of ranks: every rank runs every test, rank 0 reports, and all fail
-together.
+together. A test without the fixture `comm` is the same at any number of ranks, so it runs at one rank only.
 
 A failure on one rank is printed at once, then agreed on; a rank that waits for one that failed meets the time
 limit of the test (setup.cfg), whose end of the process ends all ranks.
@@ -68,6 +68,13 @@ def pytest_configure(config):
         silence = open(os.devnull, "w")
         config.pluginmanager.getplugin("terminalreporter")._tw._file = silence
         config.add_cleanup(silence.close)
+
+
+def pytest_collection_modifyitems(config, items):
+    if LAUNCHED and world().size > 1:
+        serial = [item for item in items if "_test_comm" not in item.fixturenames]
+        config.hook.pytest_deselected(items=serial)
+        items[:] = [item for item in items if item not in set(serial)]
 
 
 @pytest.hookimpl(wrapper=True)

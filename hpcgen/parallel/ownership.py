@@ -7,7 +7,7 @@ packed: one range after the other, in one array.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, zip_longest
 
 import numpy as np
 
@@ -38,6 +38,11 @@ class Ownership:
         self.pieces = sorted(self._all_pieces(), key=lambda piece: piece.start)
         # The pieces of this rank, in their packed order.
         self.mine = sorted((p for p in self.pieces if p.owner == rank), key=lambda piece: piece.packed)
+        self._mine = [slice(piece.start, piece.stop) for piece in self.mine]
+        # Whether this rank's numbers lie in one range: then `take` returns a view, and `put` is not needed.
+        self.contiguous = len(self.mine) == 1
+        # The n-th range of each rank, for all n: (counts, starts), where a rank without one has count 0.
+        self.rounds = [_counts_and_starts(nth) for nth in zip_longest(*self.ranges, fillvalue=slice(0, 0))]
 
     @classmethod
     def even(cls, size: int, ranks: int, rank: int) -> "Ownership":
@@ -51,12 +56,6 @@ class Ownership:
             lengths = [r.stop - r.start for r in mine]
             for r, packed in zip(mine, accumulate(lengths, initial=0), strict=False):
                 yield Piece(r.start, r.stop, owner, packed)
-
-    @property
-    def contiguous(self) -> bool:
-        """Whether this rank's numbers lie in one range: then `take` returns a view, and nothing need be put
-        back."""
-        return len(self.mine) == 1
 
     @property
     def size(self) -> int:
@@ -74,7 +73,7 @@ class Ownership:
     def take(self, vector: Array) -> Array:
         """Return this rank's numbers of a whole vector, packed: a view if they lie in one range, else a
         copy."""
-        return packed(vector, [slice(piece.start, piece.stop) for piece in self.mine])
+        return packed(vector, self._mine)
 
     def put(self, vector: Array, values: Array) -> None:
         """Write this rank's numbers, packed, into a whole vector."""
@@ -106,3 +105,7 @@ def packed(values: Array, runs: Sequence[slice]) -> Array:
     if len(runs) == 1:
         return values[runs[0]]
     return np.concatenate([values[run] for run in runs]) if runs else values[:0]
+
+
+def _counts_and_starts(ranges: Sequence[slice]) -> tuple[list[int], list[int]]:
+    return [r.stop - r.start for r in ranges], [r.start for r in ranges]

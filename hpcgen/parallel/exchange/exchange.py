@@ -35,6 +35,7 @@ class Exchange(ABC):
         self.comm, self.layout, self.lanes = comm, layout, lanes
         self._make = make
         self._free: list[Vector] = []
+        self._names = layout.names(layout.statistics)
 
     def vector(self) -> Vector:
         """Lend a Vector, whose numbers are not set."""
@@ -64,14 +65,12 @@ class Exchange(ABC):
 
     def _statistics(self, sums: Array) -> dict[str, float]:
         """Return the statistics by name."""
-        return dict(zip(self.layout.names(self.layout.statistics), sums.tolist(), strict=True))
+        return dict(zip(self._names, sums.tolist(), strict=True))
 
 
 def complete(comm: "MPI.Comm", vector: Array, ownership: Ownership) -> None:
     """Complete `vector` on every rank from the numbers that the ranks own. Collective over `comm`."""
     from mpi4py import MPI
 
-    for turn in range(max(map(len, ownership.ranges), default=0)):
-        ranges = [mine[turn] if turn < len(mine) else slice(0, 0) for mine in ownership.ranges]
-        counts, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
+    for counts, starts in ownership.rounds:
         comm.Allgatherv(MPI.IN_PLACE, [vector, counts, starts, MPI.FLOAT])
