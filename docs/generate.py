@@ -3,8 +3,8 @@
     python docs/generate.py
 
 Each page in docs/ keeps its prose. A table stands between the lines `<!-- table: NAME -->` and
-`<!-- end -->`. Settings describe themselves: type, default, limits and a line of help. `GLOSSARY` has the
-line for those that have none. tests/docs/test_pages.py fails where a page differs from the code.
+`<!-- end -->`. Settings and arguments describe themselves: type, default, limits and a
+line of help. tests/docs/test_pages.py fails where a page differs from the code.
 """
 
 import argparse
@@ -25,94 +25,9 @@ from hpcgen.models.networks.specs import LAYERS
 from hpcgen.nn.optimizers import OPTIMIZERS, Optimizer
 
 PAGES = Path(__file__).parent
+# The meaning of an optimizer's `name`, which chooses the type of its table and is no field of it.
+OPTIMIZER_NAME = "which optimizer"
 TABLE = re.compile(r"(<!-- table: ([\w /-]+) -->\n).*?(<!-- end -->)", re.S)
-
-# What a setting or an argument means, by its name, where the code has no help for it.
-GLOSSARY = {
-    "a": "a checkpoint, or a run folder",
-    "activation": "what follows each hidden layer",
-    "average": "a: draw samples from the mean of past parameters, mean = a mean + (1 - a) theta; 0: from the "
-    "last ones",
-    "axes": "axes of places: 1 for waveforms, 2 for images, 3 for volumes",
-    "b": "a checkpoint, or a run folder",
-    "batches": "the binary files of CIFAR-10",
-    "beta1": "decay of the first moment",
-    "beta2": "decay of the second moment",
-    "bias": "add a constant to each output",
-    "cell": "the recurrent layer",
-    "channels": "channels of the output",
-    "checkpoint": "a checkpoint, or a run folder, which stands for its newest whole checkpoint",
-    "clip_norm": "the largest norm of a gradient; a longer one is scaled down; 0: no bound",
-    "data": "data files, used as one",
-    "decay_steps": "the step at which the schedule ends; 0: the last step of the run",
-    "deviation": "standard deviation of the first weights; 0: uniform, as in PyTorch",
-    "embedding": "numbers that a token is turned into",
-    "epsilon": "added to the denominator",
-    "factor": "how often each place is repeated: one number, or one for each axis",
-    "file": "a file, or a run folder",
-    "files": "the files to read; they are used as one",
-    "floor": "the learning rate at the end of the schedule, as a share of the first",
-    "folder": "the folder of the pictures",
-    "hidden": "sizes of the hidden layers",
-    "hidden_activation": "what follows each hidden fully connected layer",
-    "images": "the file of images",
-    "inputs": "numbers in an input",
-    "kernel": "size of the kernel: one number, or one for each axis",
-    "labels": "the file of labels",
-    "layers": "a list of tables, one for each layer",
-    "learning_rate": "size of a step",
-    "momentum": "share of the last step's velocity that is kept",
-    "name": "which optimizer",
-    "normalization": "batch norm after every convolution but the one at the samples; no layer has a bias",
-    "out": "the file to write",
-    "output": "the last activation; it fixes the interval of the samples",
-    "output_padding": "further places at the end of each axis, as in PyTorch",
-    "outputs": "numbers in the output",
-    "padding": "zeros at each end of an axis: one number, or one for each axis",
-    "path": "the file to read",
-    "rate": "share of the numbers that are dropped",
-    "rho": "decay of the mean square",
-    "rows": "rows to draw",
-    "schedule": "how the learning rate falls",
-    "seed": "decides the random numbers (default: 0)",
-    "shape": "the new shape of a sample",
-    "sigma": "standard deviation of the samples' numbers",
-    "slope": "factor of negative numbers",
-    "smallest": "the smallest size of an axis after the last stage",
-    "stride": "places from one window to the next",
-    "trust": "size of a tensor's step relative to its norm",
-    "warmup": "steps over which the learning rate rises from 0",
-    "weight_decay": "decay of the weights",
-    "width": "channels of the first stage; each further stage has twice as many",
-    "word_dropout": "share of the decoder's inputs that are blanked in training",
-}
-# The same name in other places.
-GLOSSARY_OF = {
-    "layer axes": "the number of last axes that are normalised together",
-    "layer hidden": "size of the hidden state",
-    "rvae hidden": "size of the hidden state",
-    "train file": "the run file",
-}
-LAYER_WORDS = {
-    "dense": "fully connected: y = x W + b; takes samples of one axis",
-    "conv": "convolution over all axes but the last, which holds the channels",
-    "conv-transpose": "transposed convolution, the adjoint of `conv`",
-    "batch-norm": "batch normalisation of each channel",
-    "layer-norm": "layer normalisation",
-    "relu": "max(x, 0)",
-    "leaky-relu": "x where x > 0, else slope x",
-    "tanh": "hyperbolic tangent",
-    "sigmoid": "1 / (1 + exp(-x))",
-    "elu": "x where x > 0, else exp(x) - 1",
-    "softplus": "log(1 + exp(x))",
-    "linear": "x, unchanged",
-    "reshape": "each sample in another shape",
-    "flatten": "each sample on one axis",
-    "upsample": "nearest neighbour: each place is repeated",
-    "dropout": "in training each number is zero with probability `rate`, and the others are scaled up",
-    "gru": "gated recurrent unit over (time, features)",
-    "lstm": "long short-term memory over (time, features)",
-}
 
 
 def main() -> None:
@@ -148,15 +63,15 @@ def table_of(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def section_table(name: str) -> str:
     """Return the settings of a section of the run file."""
-    return settings_table(fields(SECTIONS[name]), SECTIONS[name], name)
+    return settings_table(fields(SECTIONS[name]), SECTIONS[name])
 
 
 def optimizer_table() -> str:
     """Return the settings that all optimizers share, with the defaults of the default optimizer."""
     shared = [field.name for field in fields(Optimizer)]
     mine = {field.name: field for field in fields(OPTIMIZERS["adam"])}
-    first = ["`name`", '`"adam"`', choices(OPTIMIZERS), GLOSSARY["name"]]
-    body = settings_table([mine[name] for name in shared], OPTIMIZERS["adam"], "optimizer").split("\n")
+    first = ["`name`", '`"adam"`', choices(OPTIMIZERS), OPTIMIZER_NAME]
+    body = settings_table([mine[name] for name in shared], OPTIMIZERS["adam"]).split("\n")
     return "\n".join([*body[:2], table_of(first, []).split("\n")[0], *body[2:]])
 
 
@@ -173,7 +88,7 @@ def model_table(kind: str) -> str:
             having = [other for other, each in networks.items() if _has(each.options, field.name)]
             only = "" if len(having) == len(networks) else f" (network {choices(having)})"
             default = preset.values.get(field.name, default_of(field))
-            key, _, allowed, meaning = setting_row(field, preset.options, kind)
+            key, _, allowed, meaning = setting_row(field, preset.options)
             rows.append([key, shown(default), allowed, meaning + only])
     return table_of(("key", "default", "allowed", "meaning"), rows) if rows else "It has no keys of its own."
 
@@ -183,7 +98,7 @@ def architecture_table(name: str) -> str:
     from hpcgen.models.networks import architectures
 
     kind = getattr(architectures, name)
-    return settings_table(fields(kind), kind, name)
+    return settings_table(fields(kind), kind)
 
 
 def layers_table() -> str:
@@ -191,9 +106,14 @@ def layers_table() -> str:
     rows = []
     for name, spec in LAYERS.items():
         keys = [_key_and_default(field) for field in fields(spec)]
-        rows.append([f"`{name}`", LAYER_WORDS[name], ", ".join(keys) or "none"])
-    keys_of = {field.name: meaning(field, "layer") for spec in LAYERS.values() for field in fields(spec)}
+        rows.append([f"`{name}`", summary(spec), ", ".join(keys) or "none"])
+    keys_of = {field.name: meaning(field) for spec in LAYERS.values() for field in fields(spec)}
     return f"{table_of(('kind', 'layer', 'keys and defaults'), rows)}\n\n{_keys(keys_of)}"
+
+
+def summary(kind: type) -> str:
+    """Return the first line of a class's docstring, without its full stop."""
+    return str(kind.__doc__).split("\n")[0].removesuffix(".")
 
 
 def optimizers_table() -> str:
@@ -203,7 +123,7 @@ def optimizers_table() -> str:
         [f"`{name}`", ", ".join(_key_and_default(f) for f in fields(kind) if f.name not in shared)]
         for name, kind in OPTIMIZERS.items()
     ]
-    keys = {f.name: meaning(f, "optimizer") for kind in OPTIMIZERS.values() for f in fields(kind)}
+    keys = {f.name: meaning(f) for kind in OPTIMIZERS.values() for f in fields(kind)}
     own = {name: text for name, text in keys.items() if name not in shared}
     return f"{table_of(('name', 'keys and defaults'), rows)}\n\n{_keys(own)}"
 
@@ -232,7 +152,7 @@ def _toml_section(where: str, values: Mapping[str, Any], kind: type) -> Iterator
     yield from ("", f"[{where}]")
     yield from _toml(
         {
-            key: (value, meaning(declared[key], where) if key in declared else GLOSSARY["name"])
+            key: (value, meaning(declared[key]) if key in declared else OPTIMIZER_NAME)
             for key, value in values.items()
             if not isinstance(value, dict)
         }
@@ -245,26 +165,21 @@ def _toml(values: Mapping[str, tuple[Any, str]]) -> Iterator[str]:
         yield f"{assigned:30} # {text}".rstrip(" #")
 
 
-def settings_table(declared: Iterable[Field], kind: type, where: str) -> str:
+def settings_table(declared: Iterable[Field], kind: type) -> str:
     """Return fields as a table: key, default, what is allowed, meaning."""
-    rows = [setting_row(field, kind, where) for field in declared]
+    rows = [setting_row(field, kind) for field in declared]
     return table_of(("key", "default", "allowed", "meaning"), rows)
 
 
-def setting_row(field: Field, kind: type, where: str) -> list[str]:
+def setting_row(field: Field, kind: type) -> list[str]:
     """Return the cells of a setting."""
     allowed = allowed_of(field, typing.get_type_hints(kind)[field.name])
-    return [f"`{field.name}`", shown(default_of(field)), allowed, meaning(field, where)]
+    return [f"`{field.name}`", shown(default_of(field)), allowed, meaning(field)]
 
 
-def meaning(field: Field, where: str) -> str:
-    """Return what a setting means: its help, or the glossary's line."""
-    return field.metadata.get("help") or in_glossary(where, field.name)
-
-
-def in_glossary(where: str, name: str) -> str:
-    """Return the glossary's line for a name in a place."""
-    return GLOSSARY_OF.get(f"{where} {name}") or GLOSSARY.get(name, "")
+def meaning(field: Field) -> str:
+    """Return what a setting means."""
+    return field.metadata.get("help", "")
 
 
 def default_of(field: Field) -> Any:
@@ -331,7 +246,7 @@ def command_table(name: str) -> str:
     """Return the usage and the arguments of a command, or of a source of `prepare`."""
     found, shared = _command(name)
     own = [action for action in found._actions if action.dest not in {"help", *shared}]
-    rows = [_argument_row(name, action) for action in own if action.dest != "out"]
+    rows = [_argument_row(action) for action in own if action.dest != "out"]
     usage = " ".join(["hpcgen", *name.split(), *_usage(own)])
     body = f"\n\n{table_of(('argument', 'meaning'), rows)}" if rows else ""
     return f"```\n{usage}\n```{body}"
@@ -342,7 +257,7 @@ def common_table() -> str:
     found, shared = _command("prepare digits")
     return table_of(
         ("argument", "meaning"),
-        [_argument_row("prepare", action) for action in found._actions if action.dest in shared],
+        [_argument_row(action) for action in found._actions if action.dest in shared],
     )
 
 
@@ -383,9 +298,9 @@ def _metavar(action: argparse.Action) -> str:
     return str(action.metavar or action.dest.upper())
 
 
-def _argument_row(where: str, action: argparse.Action) -> list[str]:
+def _argument_row(action: argparse.Action) -> list[str]:
     name = " ".join([*action.option_strings[:1], _metavar(action)]).strip()
-    return [f"`{name}`", action.help or in_glossary(where, action.dest)]
+    return [f"`{name}`", action.help or ""]
 
 
 TABLES: dict[str, Callable[..., str]] = {

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
     parser = commands.add_parser("compare", help="tell whether two checkpoints hold the same bits")
-    parser.add_argument("a", metavar="A", type=Path)
-    parser.add_argument("b", metavar="B", type=Path)
+    parser.add_argument("a", metavar="A", type=Path, help="a checkpoint, or a run folder")
+    parser.add_argument("b", metavar="B", type=Path, help="a checkpoint, or a run folder")
     parser.set_defaults(run=run)
 
 

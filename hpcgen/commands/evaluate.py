@@ -15,8 +15,13 @@ def declare(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "evaluate", help="measure a model against data, beside real data or a closed form"
     )
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
-    parser.add_argument("data", metavar="DATA.h5", type=Path, nargs="+")
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="a checkpoint, or a run folder (its newest whole checkpoint)",
+    )
+    parser.add_argument("data", metavar="DATA.h5", type=Path, nargs="+", help="data files, used as one")
     parser.add_argument("--json", metavar="F", type=Path, help="write the measures as JSON")
     parser.add_argument(
         "--count", type=arguments.count, help="samples to compare (default: half of the rows, at most 5,000)"
@@ -27,7 +32,7 @@ def declare(commands: argparse._SubParsersAction) -> None:
         type=Path,
         help="compare the features of this classifier, not pixels",
     )
-    parser.add_argument("--seed", type=arguments.seed, default=0)
+    parser.add_argument("--seed", type=arguments.seed, default=0, help="decides what is random (default: 0)")
     parser.set_defaults(run=run)
 
 

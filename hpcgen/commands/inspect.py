@@ -13,7 +13,7 @@ def declare(commands: argparse._SubParsersAction) -> None:
     parser = commands.add_parser(
         "inspect", help="say what a data file, checkpoint or run holds, and check it"
     )
-    parser.add_argument("file", metavar="FILE", type=Path)
+    parser.add_argument("file", metavar="FILE", type=Path, help="a file, or a run folder")
     parser.set_defaults(run=run)
 
 

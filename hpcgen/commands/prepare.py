@@ -76,8 +76,8 @@ def _digits(options: argparse.Namespace) -> "Source":
 
 
 def _declare_idx(add: Callable[..., Any]) -> None:
-    add("images", metavar="IMAGES", type=Path)
-    add("--labels", metavar="F", type=Path)
+    add("images", metavar="IMAGES", type=Path, help="the file of images")
+    add("--labels", metavar="F", type=Path, help="the file of labels")
 
 
 def _idx(options: argparse.Namespace) -> "Source":
@@ -87,7 +87,7 @@ def _idx(options: argparse.Namespace) -> "Source":
 
 
 def _declare_cifar(add: Callable[..., Any]) -> None:
-    add("batches", metavar="BATCH", type=Path, nargs="+")
+    add("batches", metavar="BATCH", type=Path, nargs="+", help="the binary files of CIFAR-10")
 
 
 def _cifar(options: argparse.Namespace) -> "Source":
@@ -97,7 +97,7 @@ def _cifar(options: argparse.Namespace) -> "Source":
 
 
 def _declare_images(add: Callable[..., Any]) -> None:
-    add("folder", metavar="DIR", type=Path)
+    add("folder", metavar="DIR", type=Path, help="the folder of the pictures")
     add("--size", type=SIZE, required=True, help="crop each picture to its central square and resize it")
     add("--channels", type=int, choices=(1, 3), default=3, help="1: grey, 3: colour (default: 3)")
     add("--skip-bad", action="store_true", help="leave out, and name, pictures that cannot be read")
@@ -110,7 +110,7 @@ def _images(options: argparse.Namespace) -> "Source":
 
 
 def _declare_array(add: Callable[..., Any]) -> None:
-    add("path", metavar="FILE", type=Path)
+    add("path", metavar="FILE", type=Path, help="the file to read")
     add("--name", metavar="X", help="the array to take, where the file holds several")
     add("--inputs", metavar="X", help="the array of the same file that holds the inputs of the samples")
     add("--labels", metavar="X", help="the array of the same file that holds the labels of the samples")
@@ -123,7 +123,7 @@ def _array(options: argparse.Namespace) -> "Source":
 
 
 def _declare_text(add: Callable[..., Any]) -> None:
-    add("files", metavar="FILE", type=Path, nargs="+")
+    add("files", metavar="FILE", type=Path, nargs="+", help="the files to read; they are used as one")
     add("--length", type=arguments.count, required=True, help="tokens in a sample")
     add("--units", choices=("characters", "bytes"), default="characters", help="what a token stands for")
 
@@ -135,7 +135,7 @@ def _text(options: argparse.Namespace) -> "Source":
 
 
 def _declare_audio(add: Callable[..., Any]) -> None:
-    add("files", metavar="FILE", type=Path, nargs="+")
+    add("files", metavar="FILE", type=Path, nargs="+", help="the files to read; they are used as one")
     add("--length", type=arguments.count, required=True, help="numbers in a frame")
     add("--rate", type=WIDTH, help="resample all files to RATE numbers a second")
     add("--hop", type=arguments.count, help="numbers from one frame to the next (default: the length)")
@@ -154,7 +154,7 @@ def _diabetes(options: argparse.Namespace) -> "Source":
 
 
 def _declare_linear(add: Callable[..., Any]) -> None:
-    add("--rows", type=arguments.count, required=True)
+    add("--rows", type=arguments.count, required=True, help="rows to draw")
     add("--inputs", type=WIDTH, required=True, help="numbers in an input")
     add("--outputs", type=WIDTH, default=1, help="numbers in a sample (default: 1)")
     add(

@@ -13,13 +13,18 @@ if TYPE_CHECKING:
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
     parser = commands.add_parser("sample", help="draw samples from a checkpoint, or from a run's newest one")
-    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path)
+    parser.add_argument(
+        "checkpoint",
+        metavar="CHECKPOINT",
+        type=Path,
+        help="a checkpoint, or a run folder (its newest whole checkpoint)",
+    )
     parser.add_argument(
         "--count", type=arguments.count, help="default: 64, or the number of rows in the file that is given"
     )
     parser.add_argument("--out", metavar="F", type=Path, help="a .h5 data file, or a .npy, .txt or .wav file")
-    parser.add_argument("--png", metavar="F", type=Path, help="a picture of the first 100 samples at most")
-    parser.add_argument("--seed", type=arguments.seed, default=0)
+    parser.add_argument("--png", metavar="F", type=Path, help="plot the first samples, at most 100")
+    parser.add_argument("--seed", type=arguments.seed, default=0, help="decides what is random (default: 0)")
     parser.add_argument(
         "--label",
         type=arguments.integer(0, 2**31),

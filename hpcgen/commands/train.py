@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
     parser = commands.add_parser("train", help="train a model, or go on with a run")
-    parser.add_argument("file", metavar="RUN.toml", type=Path)
+    parser.add_argument("file", metavar="RUN.toml", type=Path, help="the run file")
     parser.add_argument(
         "--run",
         metavar="DIR",

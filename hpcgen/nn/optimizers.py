@@ -18,6 +18,26 @@ from hpcgen.nn.schedules import SCHEDULES
 from hpcgen.settings import setting
 
 
+def _learning_rate(default: float) -> Any:
+    return setting(default, gt=0, help="size of a step")
+
+
+def _beta1(default: float) -> Any:
+    return setting(default, ge=0, lt=1, help="decay of the first moment")
+
+
+def _momentum(default: float) -> Any:
+    return setting(default, ge=0, lt=1, help="share of the last step's velocity that is kept")
+
+
+def _epsilon(default: float) -> Any:
+    return setting(default, gt=0, help="added to the denominator")
+
+
+def _weight_decay(default: float) -> Any:
+    return setting(default, ge=0, help="decay of the weights")
+
+
 @dataclass(frozen=True)
 class Optimizer:
     """What all optimizers share.
@@ -29,13 +49,25 @@ class Optimizer:
     after each step (Polyak & Juditsky 1992; Yazici et al. 2018, arXiv:1806.04498).
     """
 
-    learning_rate: float = setting(0.01, gt=0)
-    schedule: str = setting("constant", choices=SCHEDULES)
-    warmup: int = setting(0, ge=0)
-    decay_steps: int = setting(0, ge=0)
-    floor: float = setting(0.0, ge=0, le=1)
-    clip_norm: float = setting(0.0, ge=0)
-    average: float = setting(0.0, ge=0, lt=1)
+    learning_rate: float = _learning_rate(0.01)
+    schedule: str = setting("constant", choices=SCHEDULES, help="how the learning rate falls")
+    warmup: int = setting(0, ge=0, help="steps over which the learning rate rises from 0")
+    decay_steps: int = setting(
+        0, ge=0, help="the step at which the schedule ends; 0: the last step of the run"
+    )
+    floor: float = setting(
+        0.0, ge=0, le=1, help="the learning rate at the end of the schedule, as a share of the first"
+    )
+    clip_norm: float = setting(
+        0.0, ge=0, help="the largest norm of a gradient; a longer one is scaled down; 0: no bound"
+    )
+    average: float = setting(
+        0.0,
+        ge=0,
+        lt=1,
+        help="a: draw samples from the mean of past parameters, mean = a mean + (1 - a) theta; "
+        "0: from the last ones",
+    )
 
     slots: ClassVar[tuple[str, ...]] = ()
 
@@ -80,7 +112,7 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """Heavy ball (Polyak 1964): v <- mu v + g; theta - eta v."""
 
-    momentum: float = setting(0.9, ge=0, lt=1)
+    momentum: float = _momentum(0.9)
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
@@ -92,10 +124,10 @@ class Adam(Optimizer):
     """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are DCGAN's, not the paper's beta1 = 0.9,
     eta = 0.001."""
 
-    learning_rate: float = setting(0.0002, gt=0)
-    beta1: float = setting(0.5, ge=0, lt=1)
-    beta2: float = setting(0.999, ge=0, lt=1)
-    epsilon: float = setting(1e-8, gt=0)
+    learning_rate: float = _learning_rate(0.0002)
+    beta1: float = _beta1(0.5)
+    beta2: float = setting(0.999, ge=0, lt=1, help="decay of the second moment")
+    epsilon: float = _epsilon(1e-8)
     slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
     weight_decay = 0.0
 
@@ -116,9 +148,9 @@ class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2); PyTorch's
     defaults."""
 
-    learning_rate: float = setting(0.001, gt=0)
-    beta1: float = setting(0.9, ge=0, lt=1)
-    weight_decay: float = setting(0.01, ge=0)
+    learning_rate: float = _learning_rate(0.001)
+    beta1: float = _beta1(0.9)
+    weight_decay: float = _weight_decay(0.01)
 
 
 @dataclass(frozen=True)
@@ -126,9 +158,9 @@ class RMSprop(Optimizer):
     """Tieleman & Hinton 2012 (lecture 6.5): v <- rho v + (1 - rho) g^2; theta - eta g / (sqrt(v) +
     epsilon)."""
 
-    learning_rate: float = setting(0.001, gt=0)
-    rho: float = setting(0.9, ge=0, lt=1)
-    epsilon: float = setting(1e-8, gt=0)
+    learning_rate: float = _learning_rate(0.001)
+    rho: float = setting(0.9, ge=0, lt=1, help="decay of the mean square")
+    epsilon: float = _epsilon(1e-8)
     slots: ClassVar[tuple[str, ...]] = ("square",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
@@ -144,10 +176,10 @@ class LARS(Optimizer):
     custom.
     """
 
-    learning_rate: float = setting(1.0, gt=0)
-    momentum: float = setting(0.9, ge=0, lt=1)
-    weight_decay: float = setting(1e-4, ge=0)
-    trust: float = setting(0.001, gt=0)
+    learning_rate: float = _learning_rate(1.0)
+    momentum: float = _momentum(0.9)
+    weight_decay: float = _weight_decay(1e-4)
+    trust: float = setting(0.001, gt=0, help="size of a tensor's step relative to its norm")
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
@@ -173,10 +205,10 @@ class LAMB(Adam):
     Tensors of one axis as in `LARS`.
     """
 
-    learning_rate: float = setting(0.001, gt=0)
-    beta1: float = setting(0.9, ge=0, lt=1)
-    epsilon: float = setting(1e-6, gt=0)
-    weight_decay: float = setting(0.01, ge=0)
+    learning_rate: float = _learning_rate(0.001)
+    beta1: float = _beta1(0.9)
+    epsilon: float = _epsilon(1e-6)
+    weight_decay: float = _weight_decay(0.01)
 
     def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
         m, v = self._moments(state)

@@ -50,19 +50,23 @@ class Spec:
         raise AssertionError(f"{type(self).__name__} has no build")
 
 
+def _deviation() -> Any:
+    return setting(
+        0.0,
+        ge=0,
+        help="standard deviation of the starting weights; 0: uniform in +-1/sqrt(inputs), as in PyTorch",
+    )
+
+
 @dataclass(frozen=True)
 class Dense(Spec):
-    """Fully connected layer."""
+    """Fully connected: y = x W + b. Takes samples of one axis."""
 
     kind = "dense"
     absorbs = True
     outputs: int = setting(ge=1, le=LARGEST_WIDTH, help="numbers of an output")
     bias: bool = setting(True, help="add a constant to each output")
-    deviation: float = setting(
-        0.0,
-        ge=0,
-        help="standard deviation of the starting weights; 0: uniform in +-1/sqrt(inputs), as in PyTorch",
-    )
+    deviation: float = _deviation()
 
     def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         if len(shape) != 1:
@@ -73,8 +77,10 @@ class Dense(Spec):
 
 @dataclass(frozen=True)
 class Conv(Spec):
-    """Convolution over all axes but the last. Kernel, stride and padding are one number, or one for each
-    axis."""
+    """Convolution over all axes but the last, which holds the channels.
+
+    Kernel, stride and padding are one number, or one for each axis.
+    """
 
     kind = "conv"
     absorbs = True
@@ -83,7 +89,7 @@ class Conv(Spec):
     stride: int | list[int] = setting(2, ge=1, help="places from one window to the next")
     padding: int | list[int] = setting(1, ge=0, help="zeros that are added at either end")
     bias: bool = setting(True, help="add a constant to each channel")
-    deviation: float = setting(0.0, ge=0, help="as for dense")
+    deviation: float = _deviation()
 
     def geometry(self, sizes: Shape) -> Geometry:
         """Return where the windows lie over places of these sizes."""
@@ -103,7 +109,7 @@ class Conv(Spec):
 
 @dataclass(frozen=True)
 class ConvTranspose(Conv):
-    """Transposed convolution."""
+    """Transposed convolution, the adjoint of `conv`."""
 
     kind = "conv-transpose"
     output_padding: int | list[int] = setting(0, ge=0, help="as in PyTorch")
@@ -120,7 +126,7 @@ class ConvTranspose(Conv):
 
 @dataclass(frozen=True)
 class BatchNorm(Spec):
-    """Batch normalisation of each channel (the last axis)."""
+    """Batch normalisation of each channel, the last axis."""
 
     kind = "batch-norm"
     absorbs = True
@@ -246,7 +252,7 @@ class Flatten(Spec):
 
 @dataclass(frozen=True)
 class Upsample(Spec):
-    """Repeat each place: nearest neighbour."""
+    """Nearest neighbour: each place is repeated."""
 
     kind = "upsample"
     keeps_range = True
@@ -261,7 +267,7 @@ class Upsample(Spec):
 
 @dataclass(frozen=True)
 class Dropout(Spec):
-    """In training, zero some numbers at random."""
+    """In training, zero numbers at random and scale up the others."""
 
     kind = "dropout"
     rate: float = setting(0.5, ge=0, lt=1, help="the probability that a number is zeroed")
