@@ -1,33 +1,25 @@
 """A model of your own: a rectified flow (Liu et al. 2022, arXiv:2209.03003). own_model.py trains it."""
 
-from dataclasses import dataclass
 from math import prod
-from types import MappingProxyType
 
 import numpy as np
 
-from hpcgen.models.model import Model, Preset
+from hpcgen.models.model import Model, ModelOptions, Preset
 from hpcgen.models.units import Interval
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.streams import normal
 
 
-@dataclass(frozen=True)
-class FlowOptions:  # The [model] table of the run file.
-    kind: str = "flow"
-    network: str = "flow"
-
-
 class Flow(Model):  # A network learns the velocity that carries noise to samples along straight lines.
-    NETWORKS = MappingProxyType({"flow": Preset(FlowOptions)})
+    NETWORKS = {"flow": Preset(ModelOptions)}
     players, turns, statistics = ("flow",), (("flow", 0),), {"flow": ("loss", "count")}
 
     def __init__(self, options, schema):
         super().__init__(options, schema)
         self.units, self.shape, self.size = Interval(schema, -1.0, 1.0), schema.shape, prod(schema.shape)
-        layers = [Dense("in", self.size + 1, 256, slope=0.0), Dense("out", 256, self.size)]
-        self.networks = {"flow": Chain(layers)}
+        hidden = Dense("in", self.size + 1, 256, slope=0.0)  # With a ReLU.
+        self.networks = {"flow": Chain([hidden, Dense("out", 256, self.size)])}
 
     def noise(self, random, size):
         return normal(random, (size, self.size))
@@ -41,8 +33,7 @@ class Flow(Model):  # A network learns the velocity that carries noise to sample
         return {"loss": np.square(error).sum() / 2, "count": batch.size}, lambda grad: backward(error, grad)
 
     def sample(self, theta, batch):
-        x = batch.noise
+        x, ones = batch.noise, np.ones((batch.size, 1), np.float32)
         for t in np.arange(0, 1, 1 / 16, np.float32):
-            moment = np.full((batch.size, 1), t)
-            x = x + self.networks["flow"].forward(theta["flow"], np.hstack([x, moment]))[0] / 16
+            x = x + self.networks["flow"].forward(theta["flow"], np.hstack([x, t * ones]))[0] / 16
         return x.reshape(batch.size, *self.shape)

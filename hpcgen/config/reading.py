@@ -69,7 +69,8 @@ def _model(table: dict[str, Any]) -> Any:
         "model.network", table.get("network", next(iter(networks))), str, {"choices": networks}
     )
     preset = networks[network]
-    return build(preset.options, _merged(preset.values, table), "model", preset.tables)
+    chosen = {**_merged(preset.values, table), "kind": kind, "network": network}
+    return build(preset.options, chosen, "model", preset.tables)
 
 
 def _optimizers(table: dict[str, Any], players: Sequence[str], steps: int) -> dict[str, Any]:

@@ -10,22 +10,19 @@ from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 from hpcgen.models.batch import Batch
-from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
+from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import Layers, Perceptron, Pyramid
 from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical
-from hpcgen.settings import setting
 
 
 @dataclass(frozen=True)
-class ClassifierOptions:
+class ClassifierOptions(ModelOptions):
     """The run file's [model] table for kind = "classifier". `network` decides the type of the network's
     table."""
 
-    kind: str = setting("classifier", choices=("classifier",))
-    network: str = "perceptron"
     classifier: Any = None
 
 

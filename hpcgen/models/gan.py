@@ -9,7 +9,7 @@ from hpcgen.arrays import Array, uniform, zeros
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 from hpcgen.models.batch import Batch
-from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
+from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import (
     Layers,
     Perceptron,
@@ -31,12 +31,10 @@ from hpcgen.streams import normal
 
 
 @dataclass(frozen=True)
-class GANOptions:
+class GANOptions(ModelOptions):
     """The run file's [model] table for kind = "gan". `network` decides the types of the two networks'
     tables."""
 
-    kind: str = setting("gan", choices=("gan",))
-    network: str = "mlpgan"
     latent: int = setting(100, ge=1, le=1_000_000, help="numbers that a sample is made from")
     loss: str = setting("non-saturating", choices=LOSSES, help="the adversarial loss")
     label_smoothing: float = setting(

@@ -10,17 +10,15 @@ import numpy as np
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
-from hpcgen.models.model import Backward, Model, Statistics, Theta
+from hpcgen.models.model import Backward, Model, ModelOptions, Statistics, Theta
 from hpcgen.settings import setting
 from hpcgen.streams import normal
 
 
 @dataclass(frozen=True)
-class LatentOptions:
+class LatentOptions(ModelOptions):
     """Keys of the [model] table that all autoencoders have."""
 
-    kind: str
-    network: str
     latent: int = setting(20, ge=1, le=1_000_000, help="latent numbers of a sample")
     beta: float = setting(1.0, ge=0, help="weight of the Kullback-Leibler divergence")
     kl_warmup: int = setting(0, ge=0, help="steps over which the divergence's weight grows from 0 to beta")

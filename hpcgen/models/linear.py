@@ -9,7 +9,7 @@ import numpy as np
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
-from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
+from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistics, Theta
 from hpcgen.models.units import Standard, require_inputs
 from hpcgen.nn.layer import TRAIN, Layer
 from hpcgen.settings import setting
@@ -17,11 +17,9 @@ from hpcgen.streams import normal
 
 
 @dataclass(frozen=True)
-class LinearOptions:
+class LinearOptions(ModelOptions):
     """The run file's [model] table for kind = "linear"."""
 
-    kind: str = setting("linear", choices=("linear",))
-    network: str = "linear"
     intercept: bool = setting(False, help="add a constant to y")
 
 

@@ -21,13 +21,21 @@ Backward = Callable[[Vector], None]
 
 
 @dataclass(frozen=True)
+class ModelOptions:
+    """Keys of the [model] table that every kind of model has."""
+
+    kind: str = ""
+    network: str = ""
+
+
+@dataclass(frozen=True)
 class Preset:
     """A named network: the type of the [model] table, the types of its tables, and the values that are set.
 
     `tables` maps a table of the run file, such as [model.generator], to its dataclass.
     """
 
-    options: type
+    options: type[ModelOptions]
     tables: Mapping[str, type] = field(default_factory=dict)
     values: Mapping[str, Any] = field(default_factory=dict)
 

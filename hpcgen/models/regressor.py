@@ -7,20 +7,17 @@ from typing import Any, ClassVar
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
-from hpcgen.models.model import Backward, Model, Preset, Statistics, Theta
+from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistics, Theta
 from hpcgen.models.networks.architectures import Perceptron
 from hpcgen.models.networks.building import build
 from hpcgen.models.units import Standard, require_inputs
 from hpcgen.nn.layer import Train
-from hpcgen.settings import setting
 
 
 @dataclass(frozen=True)
-class RegressorOptions:
+class RegressorOptions(ModelOptions):
     """The run file's [model] table for kind = "regressor"."""
 
-    kind: str = setting("regressor", choices=("regressor",))
-    network: str = "regressor"
     regressor: Any = None
 
 

@@ -25,8 +25,6 @@ CELLS = {"gru": GRU, "lstm": LSTM}
 class RVAEOptions(LatentOptions):
     """The run file's [model] table for kind = "rvae"."""
 
-    kind: str = setting("rvae", choices=("rvae",))
-    network: str = "text"
     cell: str = setting("gru", choices=CELLS, help="the recurrent layer")
     hidden: int = setting(256, ge=1, le=65_536, help="numbers of the hidden states")
     word_dropout: float = setting(

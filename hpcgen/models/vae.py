@@ -25,8 +25,6 @@ class VAEOptions(LatentOptions):
     """The run file's [model] table for kind = "vae". `network` decides the types of the two networks'
     tables."""
 
-    kind: str = setting("vae", choices=("vae",))
-    network: str = "vae"
     likelihood: str = setting("bernoulli", choices=LIKELIHOODS, help="distribution of a sample's numbers")
     sigma: float = setting(
         1.0, gt=0, help="standard deviation of the gaussian likelihood (samples in -1 to 1)"
