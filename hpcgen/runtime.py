@@ -1,4 +1,4 @@
-"""The process: its settings before NumPy is loaded, its threads, and the software that it runs on.
+"""The process: settings made before NumPy is loaded, threads, and the software that it runs on.
 
 This module imports nothing that loads NumPy or MPI.
 """
@@ -32,8 +32,10 @@ def prepare_process() -> None:
 
 
 def _is_amd_with_avx512() -> bool:
-    """Return whether this is an AMD processor with AVX-512. OpenBLAS takes it for a Haswell: half the
-    speed."""
+    """Return whether this is an AMD processor with AVX-512.
+
+    OpenBLAS takes such a processor for a Haswell, and then runs at half the speed.
+    """
     try:
         with open("/proc/cpuinfo") as file:
             cpu = file.read(8192)
@@ -63,7 +65,7 @@ def _keep_large_blocks() -> str:
 
 
 def one_blas_thread() -> AbstractContextManager:
-    """Return a context in which BLAS uses one thread: several could divide a product so that its bits change.
+    """Return a context in which BLAS uses one thread. The bits of a product may depend on the threads.
 
     A run divides its lanes among the cores instead: by ranks, and within a rank by `lane_threads`.
     """

@@ -1,1 +1,1 @@
-"""Data files: made once from what people have, read by lanes."""
+"""Data files: `hpcgen prepare` makes them, lanes read them."""

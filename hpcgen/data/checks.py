@@ -1,4 +1,4 @@
-"""Checks of rows as they are read: what cannot be used is refused with its row."""
+"""Checks of rows as they are read. Rows that cannot be used are refused by their number."""
 
 from collections.abc import Callable
 
@@ -33,8 +33,8 @@ def _known_samples(name: str, rows: np.ndarray, first: int, schema: Schema) -> n
 
 
 def known_labels(name: str, labels: np.ndarray, first: int) -> np.ndarray:
-    """Return `labels` as int64; raise InputError that names the first row, counted from `first`, with one
-    that is no class."""
+    """Return `labels` as int64. Raise InputError that names the first row with a label that is no class,
+    counted from `first`."""
     for bad, why in (
         (labels < 0, "labels count from 0"),
         (labels >= MOST_CLASSES, f"{MOST_CLASSES:,} are the most"),
@@ -47,8 +47,7 @@ def known_labels(name: str, labels: np.ndarray, first: int) -> np.ndarray:
 
 
 def finite_rows(name: str, rows: np.ndarray, first: int, column: str = "samples") -> np.ndarray:
-    """Return `rows`; raise InputError that names the first row, counted from `first`, with NaN or
-    infinity."""
+    """Return `rows`. Raise InputError that names the first row with NaN or infinity, counted from `first`."""
     if rows.dtype.kind == "f":
         finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
         if not finite.all():

@@ -1,4 +1,4 @@
-"""Data files opened for reading: what a file itself says of its rows."""
+"""Open a data file, and read what it says about its rows."""
 
 import math
 import zlib
@@ -60,7 +60,7 @@ def _shown(dataset: h5py.Dataset) -> str:
 
 
 def schema_of(file: h5py.File) -> Schema:
-    """Return what the file itself says of its rows."""
+    """Return the Schema as far as the file itself states it."""
     samples, kind = file["samples"], str(file.attrs.get("kind", "array"))
     low, high = declared_range(file) or (None, None)
     vocabulary = _vocabulary(file) if kind == "text" else ""
@@ -106,7 +106,7 @@ def _vocabulary(file: h5py.File) -> str:
 def fingerprint(file: h5py.File) -> str:
     """Return what tells the rows of one file from those of another: shape, type, and a CRC-32.
 
-    The CRC-32 covers the checksums, or in a file that has none some of its rows.
+    The CRC-32 covers the checksums. In a file without checksums it covers some of the rows.
     """
     known = has_checksums(file)
 
@@ -127,8 +127,8 @@ def fingerprint(file: h5py.File) -> str:
 
 
 def declared_range(file: h5py.File) -> tuple[float, float] | None:
-    """Return the attributes (low, high), or None unless the file has both. Raises InputError if they are no
-    interval."""
+    """Return the attributes (low, high), or None unless the file has both. Raises InputError if they do not
+    form an interval."""
     given = [file.attrs[name] for name in ("low", "high") if name in file.attrs]
     if len(given) < 2:
         return None

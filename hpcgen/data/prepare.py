@@ -1,4 +1,4 @@
-"""Make a data file from a source: rows divided among ranks, shuffled once, written by all."""
+"""Make a data file from a source. The ranks divide the rows, shuffle them once, and write them together."""
 
 import logging
 from collections.abc import Callable
@@ -29,8 +29,8 @@ logger = logging.getLogger(__name__)
 class PrepareOptions:
     """How the rows are ordered and divided.
 
-    Rows are put in an order drawn from `seed`, so that every lane's shard is alike, unless `keep_order`. With
-    `hold_out` the last `share` of them go to this data file instead.
+    By default an order drawn from `seed` makes the shards of all lanes alike. `keep_order` keeps the order of
+    the source. With `hold_out` the last `share` of the rows go to this data file instead.
     """
 
     seed: int = 0
@@ -47,10 +47,10 @@ def prepare(
 ) -> tuple[int, tuple[int, ...]]:
     """Write the data file `path` from the source that `make_source()` returns.
 
-    Return its number of rows and the shape of a sample. The files are the same at any number of ranks. Each
-    rank holds 1/size of the rows; a compressed source is decompressed by each. Collective over `comm`.
+    Return the number of rows and the shape of a sample. The files are the same at any number of ranks. Each
+    rank holds 1/size of the rows. A compressed source is decompressed by each rank. Collective over `comm`.
 
-    Raises InputError for a source that cannot be read, or that holds NaN or infinity (naming the row).
+    Raises InputError for a source that cannot be read, or for a row with NaN or infinity, which it names.
     """
     path = Path(path)
     with agree(comm):

@@ -1,4 +1,4 @@
-"""Data files, one or several as one, read by rows."""
+"""Read the rows of one data file, or of several as one."""
 
 import math
 from collections.abc import Sequence
@@ -21,11 +21,11 @@ from hpcgen.parallel.partition import Partition
 
 
 class DataFiles:
-    """One data file, or several as one, open for reading: their rows follow each other.
+    """One data file, or several, open for reading. The rows of several follow each other.
 
-    Attributes: `schema`, without what only all rows together tell (classes, inputs, outputs; low and high are
-    None unless all files declare them), `rows`, the columns' `names`, and `fingerprint`, which tells data
-    from other data. Raises InputError.
+    Attributes: `schema`, `rows`, the `names` of the columns, and `fingerprint`, which differs for other data.
+    The schema lacks what only all rows together tell: classes, inputs and outputs, and low and high unless
+    all files declare them. Raises InputError.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
@@ -67,8 +67,8 @@ class DataFiles:
             )
 
     def constant(self, name: str) -> np.ndarray | None:
-        """Return the array of that name that stands beside the rows of every file, and is the same in all, or
-        None."""
+        """Return the array of this name that each file holds once, beside its rows, and that is the same in
+        all files. Return None if there is none."""
         arrays = [file[name][...] if name in file else None for file in self._files]
         first = arrays[0]
         same = first is not None and all(
@@ -91,9 +91,11 @@ class DataFiles:
         names: Sequence[str] = Rows._fields,
         region: tuple[slice, ...] = (),
     ) -> Rows:
-        """Return rows [start, stop) of the columns `names`, verified if the files have checksums, and finite.
+        """Return rows [start, stop) of the columns `names`. They are finite, and verified if the files have
+        checksums.
 
-        `region` has a slice for each of the first axes of a sample: then that part of the samples is read.
+        `region` has a slice for each of the first axes of a sample. Then only that part of the samples is
+        read.
         """
         wanted = [name for name in Rows._fields if name in self.names and name in names]
         # An empty selection is read too: it keeps the shape of a row.

@@ -8,8 +8,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Columns:
-    """Numbers that stand for themselves, not for a picture: of each its mean and standard deviation over all
-    rows."""
+    """The mean and the standard deviation of each column of numbers, over all rows."""
 
     mean: tuple
     deviation: tuple
@@ -20,12 +19,12 @@ class Columns:
 
 @dataclass(frozen=True)
 class Schema:
-    """What models, checkpoints and pictures know of the data: each row's sample, and what stands beside it.
+    """What models, checkpoints and plots know about the data.
 
     A sample has a shape, a type and a kind ("image", "array", "audio" or "text"), and lies in [low, high].
-    Audio has `rate` samples a second, text a `vocabulary`: token t is the character vocabulary[t], a byte if
-    `units` is "bytes". `inputs` and `outputs` describe the columns of /inputs and of /samples where a file
-    has both; labels run from 0 to classes - 1.
+    Audio has `rate` numbers a second. Text has a `vocabulary`: token t is the character vocabulary[t], or a
+    byte if `units` is "bytes". `inputs` and `outputs` describe the columns of /inputs and /samples if a file
+    has both. Labels run from 0 to classes - 1.
     """
 
     shape: tuple
@@ -43,11 +42,11 @@ class Schema:
 
     @property
     def code_points(self):
-        """The vocabulary as it lies in a file, uint32 (v,)."""
+        """The vocabulary as a file holds it, uint32 (v,)."""
         return np.array([ord(character) for character in self.vocabulary], np.uint32)
 
     def text(self, tokens):
-        """Return tokens (length,) as text; bytes that are not UTF-8 become replacement characters."""
+        """Return tokens (length,) as text. Bytes that are not UTF-8 become replacement characters."""
         characters = "".join(self.vocabulary[token] for token in tokens)
         return (
             characters.encode("latin-1").decode("utf-8", "replace") if self.units == "bytes" else characters

@@ -1,4 +1,4 @@
-"""The lanes' shards of the data, in memory or read in blocks ahead of their use, and the batch of a lane."""
+"""The shards of the data that a rank's lanes train on, in memory or read in blocks ahead of their use."""
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -18,15 +18,17 @@ MIB = 1 << 20
 
 
 class Shards:
-    """The rows of a rank's lanes. Lane l of L owns rows [l n / L, (l + 1) n / L), and reads them as an
-    endless stream of epochs, each in a new order, `lane_size` rows at a time: what a batch holds follows from
-    (seed, draw, lane) alone.
+    """The rows of a rank's lanes.
+
+    Lane l of L owns the rows [l n / L, (l + 1) n / L). It reads them as an endless stream of epochs, each in
+    a new order, `lane_size` rows at a time. A batch depends on (seed, draw, lane) alone.
 
     A shard of at most `block` MiB stays in memory and is shuffled as a whole. A larger one is read in blocks
-    of that size, in a new order each epoch, each shuffled within itself; a thread reads the next block while
-    one is used, so that a lane holds two. `lanes` is the Partition of lanes over ranks. Attributes: `schema`,
-    and `fingerprint`, which tells data apart. Collective over `comm`; raises InputError for data that cannot
-    be used.
+    of that size. Each epoch takes the blocks in a new order, and shuffles the rows within a block. A thread
+    reads the next block while one is used, so a lane holds two.
+
+    `lanes` is the Partition of lanes over ranks. Attributes: `schema`, and `fingerprint`, which differs for
+    other data. Collective over `comm`. Raises InputError for data that cannot be used.
     """
 
     def __init__(self, path, comm, lanes, lane_size, seed, block=64):
@@ -66,8 +68,7 @@ class Shards:
             )
 
     def batch(self, draw, lane):
-        """Return the `Rows` (lane_size of them) of the lane's batch number `draw`, as they lie in the
-        file."""
+        """Return the lane_size `Rows` of the lane's batch number `draw`, as they lie in the file."""
         return self._lanes[lane].batch(draw * self._lane_size, self._lane_size)
 
     def close(self):
@@ -89,8 +90,7 @@ class _Lane:
             self._loaded[0] = read(rows.start, rows.stop)
 
     def survey(self, files):
-        """Return what the shard tells of the whole data: (extremes, classes, moments of inputs, moments of
-        samples)."""
+        """Return (extremes, classes, moments of inputs, moments of samples) of the shard's rows."""
         columns = {"inputs", "samples"} if "inputs" in files.names else set()
         extremes = files.schema.low is None and files.schema.dtype != "uint8"
         columns |= ({"samples"} if extremes else set()) | ({"labels"} & set(files.names))
@@ -148,7 +148,7 @@ class _Lane:
         return self._loaded[block]
 
     def _move_on(self, epoch, k):
-        """Drop the blocks before the k-th of the epoch, and have the next one read."""
+        """Drop the blocks before the k-th of the epoch, and start to read the next one."""
         if self.in_memory:
             return
         sequence, _ = self._epoch(epoch)
@@ -163,7 +163,7 @@ class _Lane:
 
 
 class _Moments:
-    """Count, mean and sum of squared deviations of columns, in float64; the sum of two is by Chan et al.
+    """Count, mean and sum of squared deviations of columns, in float64. The sum of two follows Chan et al.
     1979."""
 
     def __init__(self, count=0, mean=0.0, squares=0.0):
@@ -182,13 +182,13 @@ class _Moments:
         return _Moments(count, self.mean + share * apart, squares)
 
     def columns(self):
-        """Return the `Columns`; one that never varies has deviation 1."""
+        """Return the `Columns`. A column that never varies gets deviation 1."""
         deviation = np.sqrt(self.squares / self.count)
         return Columns(tuple(self.mean.tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist()))
 
 
 def _completed(schema, lanes):
-    """Return the schema with what the surveys of all lanes, in their order, tell."""
+    """Return the schema, completed from the surveys of all lanes in their order."""
     extremes, classes, inputs, outputs = zip(*lanes, strict=True)
     if schema.low is None:
         low, high = (

@@ -25,9 +25,9 @@ def write_data(
     high: float,
     attributes: Mapping[str, str | int | float],
 ) -> None:
-    """Write a data file: `slabs` by dataset (samples, and what stands beside them), and further attributes.
+    """Write a data file: `slabs` by dataset (the samples, and what belongs to them), and further attributes.
 
-    The samples lie in [low, high]. `kind` is that of `Schema`, `source` says where the rows come from.
+    The samples lie in [low, high]. `kind` is that of `Schema`. `source` says where the rows come from.
     Collective over `comm`. Raises as `hpcgen.files.writing.write`.
     """
     known: dict[str, str | int | float] = {

@@ -16,10 +16,10 @@ DRAWS = 32
 
 
 class Bounds(Measure):
-    """Lower bounds of log p(x) in nats a sample: `elbo`, and the tighter `iwae` (`Autoencoder.bounds`).
+    """Lower bounds of log p(x) in nats per sample: `elbo`, and the tighter `iwae` (`Autoencoder.bounds`).
 
-    They are taken of generated samples and of real data. Where the model fits the data, both are alike. Text
-    also has the second bound in bits a character.
+    They are taken of generated samples and of real data. If the model fits the data, the two are alike. For
+    text the second bound is also given in bits per character.
     """
 
     columns = ("generated", "real data")

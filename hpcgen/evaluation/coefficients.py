@@ -12,8 +12,8 @@ from hpcgen.models.model import Model, Theta
 class Coefficients(Measure):
     """The largest errors of the coefficients, and of the noise's deviation, with respect to least squares.
 
-    They are in units of the columns' root mean squares. Where the data hold the true theta, its largest
-    error is given too, in the data's units.
+    They are in units of the columns' root mean squares. If the data hold the true theta, its largest error is
+    given too, in the data's units.
     """
 
     columns = ("model", "least squares")

@@ -37,8 +37,8 @@ Samples = Callable[[int, int], np.ndarray]
 
 @dataclass(frozen=True)
 class _Set:
-    """What is known of a set of n samples: features (n, d), their moments, the squared radii (n,) of their
-    neighbourhoods, and the mean power spectrum."""
+    """A set of n samples: features (n, d), their moments, the squared radii (n,) of their neighbourhoods, and
+    the mean power spectrum."""
 
     features: np.ndarray
     moments: Moments
@@ -127,9 +127,9 @@ class Distances(Measure):
 def _space(subject: Subject) -> tuple[Callable[[np.ndarray], np.ndarray], str, int]:
     """Return features(samples) -> (n, d), their description, and d.
 
-    A classifier's features are compared directly if they are few. Many features, and pixels, are replaced by
-    their coordinates along principal components of the reference, and their distance from these components'
-    span.
+    The features of a classifier are compared directly if they are few. Many features, and pixels, are
+    replaced by their coordinates along principal components of the reference, and their distance from the
+    span of these.
     """
     reference, features = subject.reference, subject.features
     numbers, name, width = _numbers(subject, features)

@@ -1,4 +1,4 @@
-"""Least squares fitted to the reference rows: the closed form that models of inputs are compared with."""
+"""Least squares, fitted to the reference rows: the closed form that models of inputs are compared with."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ BLOCKS_A_RUN = 64
 
 
 class LeastSquares(NamedTuple):
-    """y = x coefficients + constants, with the residuals' deviation, fitted to all rows; and their mean."""
+    """y = x coefficients + constants, fitted to all rows, with the residuals' deviation and the mean of y."""
 
     coefficients: np.ndarray
     constants: np.ndarray

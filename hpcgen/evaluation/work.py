@@ -1,4 +1,4 @@
-"""Work that ranks, and the threads of each rank, divide among them.
+"""Work that is divided among ranks and the threads of each rank.
 
 Work is cut into items before it is divided, and results are combined in the order of the items. A result is
 therefore the same bits at any number of ranks and threads.

@@ -1,4 +1,4 @@
-"""The fixed blocks of rows in which metrics are computed, and the numbers they are computed in."""
+"""The fixed blocks of rows in which metrics are computed, and the precision that they are computed in."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ BLOCK = 256
 
 
 def blocks(n):
-    """Return the blocks of n rows in order, as slices; the last may be shorter."""
+    """Return the blocks of n rows in order, as slices. The last may be shorter."""
     return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
 
 
 def finite(x):
-    """Return x as float64, contiguous so that its products have the same bits wherever it was cut from; no
-    copy if it is so.
+    """Return x as contiguous float64, without a copy if it is that already. Products of contiguous arrays
+    have the same bits wherever the array was cut from.
 
     Raises ValueError if x holds a NaN or an infinity.
     """

@@ -9,10 +9,10 @@ def distance(a, b):
     """Return d^2 = |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of two `Moments`, in squared units of
     the features.
 
-    Dowson & Landau 1982 (doi:10.1016/0047-259X(82)90077-X); of Inception's features, the FID of Heusel et al.
-    2017 (arXiv:1706.08500), eq. 6. Covariances may be singular. Few samples bias it upwards (Binkowski et al.
-    2018, arXiv:1801.01401, section 4): compare values of equal sample sizes. Raises ValueError for a set of
-    one sample.
+    Dowson & Landau 1982 (doi:10.1016/0047-259X(82)90077-X). With Inception's features it is the FID of Heusel
+    et al. 2017 (arXiv:1706.08500), eq. 6. Covariances may be singular. Small sets bias it upwards (Binkowski
+    et al. 2018, arXiv:1801.01401, section 4), so compare only values of sets of equal size. Raises ValueError
+    for a set of one sample.
     """
     shift, a, b = a.mean - b.mean, a.covariance, b.covariance
     # The square roots of the eigenvalues of F F^T G G^T are the singular values of F^T G. Taken so, there is

@@ -8,10 +8,11 @@ from hpcgen.metrics.blocks import BLOCK, blocks, finite
 
 
 def pairs(n, m):
-    """Return the pairs of equally numbered blocks of two sets, of n and m samples, as slices.
+    """Return pairs of blocks of two sets, of n and m samples, as slices: the first of each, the second of
+    each, and so on.
 
-    Blocks are whole, since a shorter one would give an estimate of less weight; a set without a whole one
-    makes one pair.
+    Only whole blocks are paired, because the estimate from a shorter one would have less weight. If a set has
+    no whole block, the two sets make one pair.
     """
     return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // BLOCK, 1)]
 

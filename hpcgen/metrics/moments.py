@@ -46,7 +46,7 @@ def _join(a, b):
 
 
 def centred(x):
-    """Return the mean (d,) of x (n, d), and x less its mean; exactly zero where all samples are equal."""
+    """Return the mean (d,) of x (n, d), and x minus its mean: exactly zero if all samples are equal."""
     x = finite(x)
     # Taken from the first sample: the mean of n equal numbers may be rounded, that of n zeros is not.
     rows = x - x[0]
@@ -56,10 +56,10 @@ def centred(x):
 
 
 def eigenpairs(matrix):
-    """Return the eigenvalues (r,), falling, and the eigenvectors (r, d) of a symmetric, non-negative (d, d)
-    matrix of rank r.
+    """Return the eigenvalues (r,), descending, and the eigenvectors (r, d) of a symmetric, non-negative (d,
+    d) matrix of rank r.
 
-    Eigenvalues up to d eps times the largest are rounding, and left out.
+    Eigenvalues up to d eps times the largest are rounding errors, and are left out.
     """
     values, vectors = np.linalg.eigh(matrix)
     above = values > len(values) * np.finfo(values.dtype).eps * values[-1]

@@ -1,13 +1,13 @@
 """Precision and recall by manifolds of nearest neighbours (Kynkaanniemi et al. 2019, arXiv:1904.06991).
 
-The manifold of a set is the union of spheres around its samples, each as large as the distance to the k-th
-nearest other. Precision is the share of generated samples in the manifold of the data, recall that of the
-data in the generated manifold:
+The manifold of a set is the union of spheres around its samples. The radius of a sphere is the distance to
+the k-th nearest other sample. Precision is the share of generated samples in the manifold of the data. Recall
+is the share of the data in the manifold of the generated samples:
 
     radii = np.concatenate([squared_radii(x[block], x, block.start) for block in blocks(len(x))])
     precision = share([covered(y[block], x, radii) for block in blocks(len(y))])
 
-A block is given with the whole other set, best as contiguous float64, which is not copied.
+Functions take a block, and the whole other set. The set is not copied if it is contiguous float64.
 """
 
 import numpy as np
@@ -43,7 +43,7 @@ def covered(x, whole, radii):
     """Return for each sample of the block x (n, d) whether it lies in the manifold of `whole` (m, d) (eq. 1),
     as bool (n,).
 
-    `radii` (m,) are the squared ones of all of `whole`; their spheres are closed.
+    `radii` (m,) are the squared radii of all of `whole`. A sphere includes its surface.
     """
     x, whole = finite(x), finite(whole)
     # |x - y|^2 <= r^2 for some y.
@@ -53,7 +53,7 @@ def covered(x, whole, radii):
 
 
 def share(parts):
-    """Return the share of samples that are covered, from those of all blocks in order."""
+    """Return the share of samples that are covered, from the results of all blocks in order."""
     return float(np.concatenate(parts).mean())
 
 

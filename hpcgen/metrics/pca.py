@@ -12,9 +12,9 @@ LARGEST = 1024
 
 
 class PrincipalComponents(NamedTuple):
-    """The mean (d,), orthonormal axes (k, d), and the variances (k,) along them, falling.
+    """The mean (d,), orthonormal axes (k, d), and the variances (k,) along them, descending.
 
-    Of each axis the coordinate that is largest in magnitude is positive.
+    The largest coordinate of each axis, in magnitude, is positive.
     """
 
     mean: np.ndarray
@@ -22,16 +22,16 @@ class PrincipalComponents(NamedTuple):
     variances: np.ndarray
 
     def project(self, x):
-        """Return the coordinates (n, k) of the block x (n, d) on the axes, in units of x (no whitening)."""
+        """Return the coordinates (n, k) of the block x (n, d) on the axes, in units of x, not whitened."""
         return (finite(x) - self.mean) @ self.axes.T
 
 
 def principal_components(x, k):
     """Return the k leading `PrincipalComponents` of x (n, d), or as many as the samples span.
 
-    With d <= 1024 these are `from_moments` of all samples. With larger d, whose covariances are too large,
-    they are those of the first 1024 samples (no others need be given), by the samples' Gram matrix (Turk &
-    Pentland 1991, doi:10.1162/jocn.1991.3.1.71). Raises ValueError if samples are all equal.
+    If d <= 1024 they come from the moments of all samples. If d is larger, covariances would take too much
+    memory. Then they come from the Gram matrix of the first 1024 samples (Turk & Pentland 1991,
+    doi:10.1162/jocn.1991.3.1.71), and no others need be given. Raises ValueError if all samples are equal.
     """
     if x.shape[1] <= LARGEST:
         return from_moments(merge(Moments.of(x[block]) for block in blocks(len(x))), k)
@@ -43,10 +43,10 @@ def principal_components(x, k):
 
 
 def from_moments(moments, k):
-    """Return the k leading `PrincipalComponents`, or as many as there are, of the samples whose `Moments`
-    these are.
+    """Return the k leading `PrincipalComponents`, or as many as there are, of the samples with these
+    `Moments`.
 
-    Raises ValueError if samples are all equal.
+    Raises ValueError if all samples are equal.
     """
     values, vectors = eigenpairs(moments.scatter)
     return _oriented(moments.mean, vectors[:k], values[:k] / (moments.count - 1))

@@ -6,8 +6,7 @@ from hpcgen.metrics.blocks import finite
 
 
 def directions(random, count, d):
-    """Return `count` unit vectors (count, d), uniform on the sphere, drawn from the `numpy.random.Generator`
-    random."""
+    """Return `count` unit vectors (count, d), uniform on the sphere, drawn from `random`."""
     normal = random.standard_normal((count, d))
     return normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
@@ -21,9 +20,9 @@ def distance(x, y):
     """Return the mean over directions of the Wasserstein-1 distance between two sets, in units of the
     features.
 
-    x (n, count) and y (m, count) are the coordinates of all samples. Along one direction it is the integral
-    over t from 0 to 1 of |F^-1(t) - G^-1(t)|, F^-1 and G^-1 being the quantile functions; exact for any n and
-    m. Rabin et al. 2011 (doi:10.1007/978-3-642-24785-9_37), Bonneel et al. 2015
+    x (n, count) and y (m, count) are the coordinates of all samples. Along one direction the distance is the
+    integral over t from 0 to 1 of |F^-1(t) - G^-1(t)|, where F^-1 and G^-1 are the quantile functions. It is
+    exact for any n and m. Rabin et al. 2011 (doi:10.1007/978-3-642-24785-9_37), Bonneel et al. 2015
     (doi:10.1007/s10851-014-0506-3).
     """
     n, m = len(x), len(y)

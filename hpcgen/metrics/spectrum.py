@@ -1,9 +1,9 @@
 """Radial power spectra of fields, and their distance.
 
-Wave numbers are cycles per longest side. Points lie equally far apart along all axes, so that a wave number
-is one wavelength whatever its direction, on sides of unequal sizes too. Bin b holds the power of wave numbers
-in [b - 1/2, b + 1/2), bin 0 that of the mean alone, which is not removed. The last bin is the highest wave
-number that every axis resolves (Nyquist); beyond it only some directions have waves.
+Wave numbers are cycles per longest side. Points have the same spacing along all axes. A wave number therefore
+means the same wavelength in every direction, also on sides of unequal sizes. Bin b holds the power of the
+wave numbers in [b - 1/2, b + 1/2). Bin 0 holds the power of the mean, which is not removed. The last bin is
+the highest wave number that every axis resolves (Nyquist). Beyond it only some directions have waves.
 """
 
 from math import sqrt
@@ -14,11 +14,11 @@ from hpcgen.metrics.blocks import finite
 
 
 def radial_power(x):
-    """Return the power (bins,) of the block of fields x (n, *sizes, channels), summed over samples, mean over
-    channels.
+    """Return the power (bins,) of the block of fields x (n, *sizes, channels), summed over samples and
+    averaged over channels.
 
-    It is |F|^2 of the orthonormal Fourier transform, added within a bin: without a last bin it would add up
-    to the sum of x^2 (Parseval). Raises ValueError unless sizes are 1 to 3 numbers of points, two or more.
+    Power is |F|^2 of the orthonormal Fourier transform, added up within a bin. With all bins it would add up
+    to the sum of x^2 (Parseval). Raises ValueError unless there are 1 to 3 sizes, of two points or more.
     """
     sizes = x.shape[1:-1]
     if not 1 <= len(sizes) <= 3 or min(sizes) < 2:
@@ -40,8 +40,9 @@ def mean(parts, n):
 def distance(p, q):
     """Return the log spectral distance of two spectra (bins,) in dB: the root mean square of 10 log10(p / q).
 
-    Gray & Markel 1976 (doi:10.1109/TASSP.1976.1162849). Bin 0, the mean, is left out. Power below eps of the
-    greater total is rounding, and counts as that much; two spectra without power are 0 dB apart.
+    Gray & Markel 1976 (doi:10.1109/TASSP.1976.1162849). Bin 0, the mean, is left out. Power below eps times
+    the greater total is rounding error, and is raised to that level. Two spectra without power are 0 dB
+    apart.
     """
     floor = np.finfo(np.float64).eps * max(p.sum(), q.sum())
     if not floor:

@@ -1,5 +1,5 @@
-"""Generative models, and the two that stand beside them: a regressor, and the classifier whose features
-`evaluate` uses."""
+"""Generative models, and two that stand beside them: a regressor, and a classifier whose features `evaluate`
+compares."""
 
 from hpcgen.models.classifier import Classifier
 from hpcgen.models.gan import GAN

@@ -20,14 +20,13 @@ from hpcgen.nn.likelihoods import Categorical
 
 @dataclass(frozen=True)
 class ClassifierOptions(ModelOptions):
-    """The run file's [model] table for kind = "classifier". `network` decides the type of the network's
-    table."""
+    """The [model] table for kind = "classifier". `network` chooses the type of `classifier`."""
 
     classifier: Any = None
 
 
 class Classifier(Model):
-    """A network whose numbers are the logits of the labels 0 to classes - 1: cross entropy."""
+    """A network whose outputs are the logits of the labels 0 to classes - 1, trained by cross entropy."""
 
     NETWORKS: ClassVar = {
         "perceptron": Preset(
@@ -59,8 +58,8 @@ class Classifier(Model):
         self.networks = {"classifier": self.network}
 
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
-        """Return the sums over the batch of -log softmax(logits)[label], and of the labels that were
-        guessed."""
+        """Return the sums over the batch of -log softmax(logits)[label], and of the labels that were guessed
+        right."""
         random = batch.random(0) if self.network.draws and batch.random else None
         logits, network_backward = self.network.forward(
             theta["classifier"], batch.samples, Train(random=random)
@@ -78,7 +77,7 @@ class Classifier(Model):
         return self.network.forward(theta["classifier"], batch.samples, None)[0]
 
     def features(self, theta: Theta, batch: Batch) -> Array:
-        """Return what the last layer takes, (size, features), of a batch's samples."""
+        """Return the input of the last layer, (size, features), for a batch's samples."""
         x = batch.samples
         for layer in self.network.layers[:-1]:
             x, _ = layer.forward(theta["classifier"], x, None)

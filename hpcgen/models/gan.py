@@ -32,8 +32,7 @@ from hpcgen.streams import normal
 
 @dataclass(frozen=True)
 class GANOptions(ModelOptions):
-    """The run file's [model] table for kind = "gan". `network` decides the types of the two networks'
-    tables."""
+    """The [model] table for kind = "gan". `network` chooses the types of `generator` and `discriminator`."""
 
     latent: int = setting(100, ge=1, le=1_000_000, help="numbers that a sample is made from")
     loss: str = setting("non-saturating", choices=LOSSES, help="the adversarial loss")
@@ -278,8 +277,7 @@ def _check(options: GANOptions, schema: Schema) -> None:
 
 
 def _require_bound(options: GANOptions, discriminator: Chain) -> None:
-    """Raise InputError unless something bounds the discriminator's slope, as the Wasserstein distance
-    demands."""
+    """Raise InputError unless the discriminator's slope is bounded, as the Wasserstein distance demands."""
     normalized = all(isinstance(layer, SpectralNorm) for layer in discriminator.layers if layer.parameters())
     if not (options.clip or options.gradient_penalty or (options.spectral_norm and normalized)):
         raise InputError(

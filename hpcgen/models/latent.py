@@ -22,19 +22,16 @@ class LatentOptions(ModelOptions):
     latent: int = setting(20, ge=1, le=1_000_000, help="latent numbers of a sample")
     beta: float = setting(1.0, ge=0, help="weight of the Kullback-Leibler divergence")
     kl_warmup: int = setting(0, ge=0, help="steps over which the divergence's weight grows from 0 to beta")
-    free_bits: float = setting(
-        0.0, ge=0, help="nats of each latent number that the divergence does not press on"
-    )
+    free_bits: float = setting(0.0, ge=0, help="nats of divergence per latent number that cost nothing")
 
 
 class Posterior:
-    """q(z | x), normal with the mean and log variance that an encoder gives, against the standard normal
-    p(z).
+    """q(z | x): a normal distribution, whose mean and log variance an encoder gives. p(z) is standard normal.
 
-    The Kullback-Leibler divergence weighs `beta` (Higgins et al. 2017), growing from 0 over the first
-    `kl_warmup` steps (Bowman et al. 2015, arXiv:1511.06349, section 3.1). A latent number whose mean
-    divergence over the lane is below `free_bits` nats counts as so many, and is not pressed further (Kingma
-    et al. 2016, arXiv:1606.04934, eq. 15).
+    The Kullback-Leibler divergence has the weight `beta` (Higgins et al. 2017), which grows from 0 over the
+    first `kl_warmup` steps (Bowman et al. 2015, arXiv:1511.06349, section 3.1). A latent number whose mean
+    divergence over the lane is below `free_bits` nats adds `free_bits` to the loss, and its divergence has no
+    gradient (Kingma et al. 2016, arXiv:1606.04934, eq. 15).
     """
 
     def __init__(self, options):
@@ -46,7 +43,7 @@ class Posterior:
         )
 
     def split(self, codes):
-        """Return mean and log variance, each (n, size), of an encoder's numbers (n, 2 size)."""
+        """Return the mean and the log variance, (n, size) each, from an encoder's output (n, 2 size)."""
         return codes[:, : self.size], codes[:, self.size :]
 
     @staticmethod
@@ -60,8 +57,8 @@ class Posterior:
         return self._beta * min(1.0, (step + 1) / self._warmup) if self._warmup else self._beta
 
     def draw(self, codes, noise, step):
-        """Return z = mean + exp(log variance / 2) noise, the divergence, its share of the loss, and the
-        closure backward(dz) -> dcodes of the loss. noise: (n, size)."""
+        """Return z = mean + exp(log variance / 2) noise, the divergence, the term that it adds to the loss,
+        and the closure backward(dz) -> dcodes of the loss. noise: (n, size)."""
         mean, log_variance = self.split(codes)
         spread = np.exp(0.5 * log_variance)
         z = spread * noise
@@ -81,7 +78,7 @@ class Autoencoder(Model):
     """A model with a `posterior`: an encoder, and a decoder with its likelihood.
 
     x (n, *sample_shape) are samples in the model's units. The loss is the negative evidence lower bound
-    (Kingma & Welling 2013, eq. 10), with one draw of the latent numbers a sample.
+    (Kingma & Welling 2013, eq. 10), with one draw of the latent numbers per sample.
     """
 
     @abstractmethod
@@ -128,11 +125,11 @@ class Autoencoder(Model):
         return self.posterior.split(self.encode(theta[self.players[0]], x, None)[0])
 
     def bounds(self, theta, x, draws):
-        """Return two lower bounds of log p(x), (n,) each, from the noise (n, latent) of each of `draws`.
+        """Return two lower bounds of log p(x), (n,) each. `draws` are arrays of noise (n, latent).
 
-        The evidence lower bound with its expectation over z as a mean over the draws, and the importance
-        weighted one, the logarithm of the mean of p(x, z) / q(z | x), which is tighter (Burda et al. 2015,
-        arXiv:1509.00519, eq. 8).
+        The first is the evidence lower bound, with the mean over the draws for the expectation over z. The
+        second is the importance-weighted bound, the logarithm of the mean of p(x, z) / q(z | x), which is
+        tighter (Burda et al. 2015, arXiv:1509.00519, eq. 8).
         """
         mean, log_variance = self.codes(theta, x)
         likelihoods, weights = [], []

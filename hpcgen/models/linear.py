@@ -18,7 +18,7 @@ from hpcgen.streams import normal
 
 @dataclass(frozen=True)
 class LinearOptions(ModelOptions):
-    """The run file's [model] table for kind = "linear"."""
+    """The [model] table for kind = "linear"."""
 
     intercept: bool = setting(False, help="add a constant to y")
 
@@ -55,9 +55,9 @@ class LinearMap(Layer):
 class LinearGenerator(Model):
     """Maximum likelihood of y (n, q) given x (n, p).
 
-    Each column is in units of its root mean square; with an intercept it is less its mean, in units of its
-    standard deviation. One learning rate then suits data in any units. The parameters are `theta` (p, q),
-    with an intercept `intercept` (q,), and `log_deviation` (q,) of the noise.
+    Each column is divided by its root mean square. With an intercept its mean is subtracted first, and it is
+    divided by its standard deviation. One learning rate then suits data in any units. The parameters are
+    `theta` (p, q), `log_deviation` (q,) of the noise, and with an intercept `intercept` (q,).
     """
 
     NETWORKS: ClassVar = {"linear": Preset(LinearOptions)}

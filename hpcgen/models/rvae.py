@@ -23,12 +23,12 @@ CELLS = {"gru": GRU, "lstm": LSTM}
 
 @dataclass(frozen=True)
 class RVAEOptions(LatentOptions):
-    """The run file's [model] table for kind = "rvae"."""
+    """The [model] table for kind = "rvae"."""
 
     cell: str = setting("gru", choices=CELLS, help="the recurrent layer")
     hidden: int = setting(256, ge=1, le=65_536, help="numbers of the hidden states")
     word_dropout: float = setting(
-        0.0, ge=0, le=1, help="probability that the decoder is not given an element"
+        0.0, ge=0, le=1, help="probability that an input of the decoder is blanked in training"
     )
 
 
@@ -45,13 +45,12 @@ class SequenceRVAE(RVAEOptions):
 class RVAE(Autoencoder):
     """A recurrent encoder, whose last hidden state gives the posterior, and a recurrent decoder.
 
-    The decoder's hidden state starts from the latent numbers, z; at each time step it is given z and the
-    element before. In training that is the sample's own (teacher forcing), blanked with the probability
-    `word_dropout` (section 3.2).
+    The decoder's first hidden state is computed from the latent numbers z. At each time step it takes z and
+    the previous element. In training this is the sample's own element (teacher forcing), blanked with
+    probability `word_dropout` (section 3.2).
     """
 
-    # The first is the default: text, of length 64 in the paper's spirit, any length will do; and sequences of
-    # numbers.
+    # The first is the default.
     NETWORKS: ClassVar = {
         "text": Preset(
             TextRVAE,
@@ -101,8 +100,8 @@ class RVAE(Autoencoder):
         return -self.likelihood.terms(a, self._elements.targets(x)).reshape(len(x), -1).sum(1)
 
     def _decoded(self, theta, z, x, random):
-        """Return the numbers (n, time, outputs) that the likelihood takes, with x for the elements before,
-        and backward(da, grad) -> dz."""
+        """Return the numbers (n, time, outputs) that the likelihood takes, and backward(da, grad) -> dz.
+        x holds the elements."""
         blank = uniform(random(0), x.shape[:2]) < self._dropout if random and self._dropout else None
         before, before_backward = self._elements.before(theta, x, blank)
         n, time, width = before.shape
@@ -120,9 +119,12 @@ class RVAE(Autoencoder):
         return a.reshape(n, time, -1), backward
 
     def sample(self, theta, batch):
-        """Return samples (size, *sample_shape) in `units`, element by element from the latent numbers (size,
-        latent), each drawn from the decoder's distribution, or the most likely one where the batch has no
-        stream."""
+        """Return samples (size, *sample_shape) in `units`, made element by element from the batch's noise
+        (size, latent).
+
+        Each element is drawn from the decoder's distribution. If the batch has no stream, it is the most
+        likely one.
+        """
         theta, z = theta["rvae"], batch.noise
         random = batch.random and batch.random(0)
         state = self._decoder.start(self._start.forward(theta, z)[0])
@@ -135,7 +137,8 @@ class RVAE(Autoencoder):
 
 
 class _Words:
-    """Tokens (n, time), embedded for the encoder and for the decoder, whose last token is the blank."""
+    """Tokens (n, time). Encoder and decoder have an embedding each. The decoder's has one token more, the
+    blank."""
 
     def __init__(self, options, schema):
         if schema.kind != "text":
@@ -172,7 +175,7 @@ class _Words:
 
 
 class _Numbers:
-    """Real numbers (n, time) or (n, time, features), given as they are; the blank is zeros."""
+    """Real numbers (n, time) or (n, time, features), used as they are. A blank is all zeros."""
 
     layers = ()
 
@@ -181,7 +184,7 @@ class _Numbers:
         self.units = Interval(schema, *self.likelihood.range)
         if len(schema.shape) > 2:
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, schema.shape))} are no sequences of numbers"
+                f"model.network: samples of {' x '.join(map(str, schema.shape))} are not sequences of numbers"
             )
         self._time, *features = schema.shape
         self.width = self.outputs = (*features, 1)[0]

@@ -22,8 +22,7 @@ LIKELIHOODS: dict[str, Callable[[Any], LikelihoodOfNumbers]] = {
 
 @dataclass(frozen=True)
 class VAEOptions(LatentOptions):
-    """The run file's [model] table for kind = "vae". `network` decides the types of the two networks'
-    tables."""
+    """The [model] table for kind = "vae". `network` chooses the types of `encoder` and `decoder`."""
 
     likelihood: str = setting("bernoulli", choices=LIKELIHOODS, help="distribution of a sample's numbers")
     sigma: float = setting(
@@ -42,7 +41,7 @@ NETWORKS = {
         {"encoder": Perceptron, "decoder": Perceptron},
         {"encoder": {"hidden": [256]}, "decoder": {"hidden": [256]}},
     ),
-    # Convolutions that halve the places, and their way back
+    # Convolutions that halve each axis, and transposed convolutions back
     "conv-vae": Preset(
         VAEOptions,
         {"encoder": Pyramid, "decoder": PyramidGenerator},
@@ -52,8 +51,8 @@ NETWORKS = {
 
 
 class VAE(Autoencoder):
-    """An encoder of samples into means and log variances of a latent normal distribution, and a decoder
-    back."""
+    """The encoder maps a sample to the mean and log variance of a normal distribution of latent numbers. The
+    decoder maps latent numbers to a sample."""
 
     NETWORKS = NETWORKS
     players = ("vae",)
@@ -81,7 +80,7 @@ class VAE(Autoencoder):
 
     @staticmethod
     def _forward(network, theta, x, random, index):
-        """Run a network in training, or where `random` is None as in use."""
+        """Run a network in training mode, or in evaluation mode if `random` is None."""
         train = Train(random=random(index) if network.draws else None) if random else None
         return network.forward(theta, x, train)
 
@@ -90,6 +89,6 @@ class VAE(Autoencoder):
         return -self.likelihood.terms(a, x).reshape(len(x), -1).sum(1)
 
     def sample(self, theta, batch):
-        """Return the means of samples (size, *sample_shape) in `units`, decoded from the batch's noise (size,
-        latent)."""
+        """Return the mean of each sample (size, *sample_shape) in `units`, decoded from the batch's noise
+        (size, latent)."""
         return self.likelihood.mean(self.decoder.forward(theta["vae"], batch.noise, train=None)[0])

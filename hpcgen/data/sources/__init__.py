@@ -1,4 +1,4 @@
-"""What `hpcgen prepare` reads, one format a file."""
+"""The formats that `hpcgen prepare` reads, one file each."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 
 class Source(ABC):
-    """Rows of a format, which the ranks divide among them. Raises InputError if its files are not what they
-    should be."""
+    """Rows of a format, which the ranks divide among them. Raises InputError if its files cannot be used."""
 
     # What the samples are: see `Schema`.
     kind: str
@@ -36,17 +35,17 @@ class Source(ABC):
     left_out: Sequence[str] = ()
 
     def survey(self, comm: "MPI.Comm") -> None:
-        """Find out what only reading all files tells: `rows`, a vocabulary. Each rank reads a part.
+        """Find what only reading all files tells, such as `rows` and a vocabulary. Each rank reads a part.
 
         Collective over `comm`.
         """
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Rows:
-        """Return the Rows [start, stop), or fewer where the user allowed to leave out bad ones."""
+        """Return the Rows [start, stop). They are fewer if the user allowed to leave out bad ones."""
 
 
 def names_of(paths: Sequence[Path | str]) -> str:
-    """Return the names of files as one. Of many, return the first three and how many more there are."""
+    """Return the names of files in one string. Of many, name the first three and count the others."""
     names = [Path(path).name for path in paths]
     return ", ".join(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])

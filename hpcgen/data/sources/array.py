@@ -1,4 +1,4 @@
-"""An array of samples from a .npy or .npz file, or any HDF5 dataset: the first axis counts the samples."""
+"""Samples from a .npy or .npz file, or from any HDF5 dataset. The first axis counts the samples."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from hpcgen.files.reading import open_file
 
 
 class Array(Source):
-    """uint8 stays, every other real type becomes float32; (n, height, width, 1 or 3) of uint8 is taken for
-    images.
+    """An array of samples. uint8 stays as it is. Every other real type becomes float32. An array (n, height,
+    width, 1 or 3) of uint8 holds images.
 
-    `inputs` and `labels` name arrays of the same file that become /inputs and /labels: numbers, and integers
-    from 0.
+    `inputs` and `labels` name arrays of the same file. They become /inputs, which are numbers, and /labels,
+    which are integers from 0.
     """
 
     def __init__(self, path, name=None, inputs=None, labels=None):

@@ -1,4 +1,4 @@
-"""Recordings in WAV files (PCM): frames of samples of one channel."""
+"""Recordings in WAV files (PCM), cut into frames of one channel."""
 
 import wave
 from contextlib import contextmanager
@@ -20,11 +20,11 @@ FILTER_PERIODS = 10
 
 
 class Audio(Source):
-    """Frames of `length` samples, one every `hop` (default: length) samples of each file; the tail that fills
-    none is dropped.
+    """Frames of `length` numbers. One begins every `hop` numbers of each file (default: `length`). The end of
+    a file that does not fill a frame is dropped.
 
-    All files have the rate of the first, or are resampled to `rate`, in samples a second. A rank reads the
-    headers of its share of the files, then what holds its rows.
+    All files have the rate of the first, or are resampled to `rate`, in numbers a second. A rank reads the
+    headers of its share of the files, and then what its rows need.
     """
 
     kind, dtype, range = "audio", np.float32, (-1.0, 1.0)
@@ -71,8 +71,7 @@ def _common_rate(recordings):
 
 
 class Recording:
-    """A WAV file of `count` samples, `rate` a second, of 8, 16, 24 or 32 bits. Ranks tell each other of
-    it."""
+    """A WAV file of `count` numbers, `rate` a second, of 8, 16, 24 or 32 bits. Ranks send it to others."""
 
     def __init__(self, path):
         self.path = path
@@ -87,7 +86,7 @@ class Recording:
                 )
 
     def read(self, start, stop):
-        """Return the samples [start, stop), in -1 to 1, as the mean of the channels: (n,) float64."""
+        """Return the numbers [start, stop), in -1 to 1, as the mean of the channels: (n,) float64."""
         with self._open() as file:
             file.setpos(start)
             width, channels = file.getsampwidth(), file.getnchannels()
@@ -114,9 +113,10 @@ class Recording:
 
 
 class Resampled:
-    """A recording at `rate`, which may be its own: `count` samples.
+    """A recording at `rate`, which may be its own rate: `count` numbers.
 
-    They are made in blocks whose places no rank moves: their bits do not depend on who asks for which.
+    It is computed in blocks whose places do not depend on the ranks. Its bits are therefore the same whoever
+    asks for which part.
     """
 
     def __init__(self, recording, rate):
@@ -128,7 +128,7 @@ class Resampled:
         self._blocks = Partition([block] * -(-self.count // block))
 
     def read(self, start, stop):
-        """Return the samples [start, stop), in -1 to 1: (n,) float32."""
+        """Return the numbers [start, stop), in -1 to 1: (n,) float32."""
         samples = np.empty(stop - start, np.float32)
         for block, inside, target in self._blocks.pieces(start, stop):
             samples[target] = self._block(block)[inside]

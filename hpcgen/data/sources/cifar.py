@@ -1,5 +1,5 @@
-"""CIFAR-10 binary batches (Krizhevsky 2009): records of one label byte and 3 x 32 x 32 bytes, red, green,
-blue planes."""
+"""CIFAR-10 binary batches (Krizhevsky 2009). A record is a label byte and 3 x 32 x 32 bytes: a red, a green
+and a blue plane."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ RECORD_BYTES = 1 + 3 * 32 * 32
 
 
 class CIFAR(Source):
-    """The images of several batches in the order given, as (32, 32, 3)."""
+    """The images of several batches in the given order, (32, 32, 3) each."""
 
     kind, columns, shape = "image", ("samples", "labels"), (32, 32, 3)
 

@@ -8,8 +8,8 @@ from hpcgen.errors import InputError
 
 
 class Diabetes(Source):
-    """Age, sex, body mass index, blood pressure and six serums, as measured; the disease's progression after
-    one year."""
+    """Inputs: age, sex, body mass index, blood pressure and six serums, as measured. Sample: the progression
+    of the disease after one year."""
 
     kind, dtype, columns, name, shape = (
         "array",

@@ -1,5 +1,5 @@
-"""MNIST's IDX format (LeCun & Cortes), gzip or not: two zero bytes, type code, number of axes, their lengths,
-the data."""
+"""The IDX format of MNIST (LeCun & Cortes), gzip or not: two zero bytes, the type code, the number of axes,
+their lengths, the data."""
 
 import gzip
 from math import prod
@@ -15,8 +15,7 @@ UBYTE = 0x08
 
 
 class IDX(Source):
-    """Images (n, height, width) of unsigned bytes, and their labels (n,) from a second file if one is
-    named."""
+    """Images (n, height, width) of unsigned bytes. A second file may hold their labels (n,)."""
 
     kind = "image"
 
@@ -37,7 +36,7 @@ class IDX(Source):
 
 
 class IDXFile:
-    """One array of unsigned bytes with a given number of axes; its length is compared with its header."""
+    """One array of unsigned bytes with a given number of axes. Its length must agree with its header."""
 
     def __init__(self, path, axes):
         self.path, self._open = path, _opener(path)
@@ -83,7 +82,7 @@ def _opener(path):
 
 
 def _remaining(file):
-    """Return the number of bytes from here to the end, for a compressed file as well."""
+    """Return the number of bytes from here to the end, also in a compressed file."""
     total = 0
     while chunk := len(file.read(1 << 22)):
         total += chunk

@@ -1,5 +1,5 @@
-"""A folder of pictures in any format that Pillow reads: cropped to the central square, resized, white where
-transparent."""
+"""A folder of pictures in any format that Pillow reads. Each is cropped to its central square and resized.
+Transparent pixels become white."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ MODES = {1: "L", 3: "RGB"}
 
 
 class Images(Source):
-    """The pictures below `folder` in the order of their paths, as (size, size, channels).
+    """The pictures below `folder` in the order of their paths, (size, size, channels) each.
 
     A picture that cannot be read is refused. With `skip_bad` it is left out, and `left_out` says why.
     """
@@ -61,15 +61,15 @@ class Images(Source):
 
 
 def _endings():
-    """Return the endings of files that Pillow reads; HDF5's are among those that it knows but leaves to
-    others."""
+    """Return the file endings that Pillow reads. It also lists HDF5 endings, but cannot read them."""
     endings = Image.registered_extensions()
     foreign = {reader.format for reader in ImageFile.StubImageFile.__subclasses__()}
     return {ending for ending, format in endings.items() if format not in foreign}
 
 
 def _eight_bits(image):
-    """Return a picture of 16 bits a pixel with 8: Pillow's own conversion would cut off all above 255."""
+    """Return a picture of 16 bits a pixel with 8 bits. Pillow's own conversion would cut off all values above
+    255."""
     if image.mode == "F":
         raise InputError("floating-point numbers, which are for 'hpcgen prepare array'")
     if image.mode.startswith("I"):

@@ -1,4 +1,4 @@
-"""Rows drawn from a linear model whose theta is known, for checks."""
+"""Rows drawn from a linear model whose theta is known. They serve to check a fit."""
 
 import numpy as np
 
@@ -15,8 +15,8 @@ NUMBERS_A_BLOCK = 1 << 18
 class LinearModel(Source):
     """y = x theta + noise epsilon: /inputs x (n, inputs), /samples y (n, outputs), /theta (inputs, outputs).
 
-    x, theta and epsilon are standard normal. Rows are made in whole blocks of one shape, the product in
-    float64: their bits do not depend on who asks for which.
+    x, theta and epsilon are standard normal. Rows are made in whole blocks of one shape, with the product in
+    float64. Their bits are therefore the same whoever asks for which rows.
     """
 
     kind, dtype, columns, name = "array", np.float32, ("inputs", "samples"), "linear"
@@ -37,8 +37,8 @@ class LinearModel(Source):
         return Rows(samples, inputs=inputs)
 
     def _block(self, block):
-        """Return a block's x (rows, inputs) and y (rows, outputs), which is of x and theta as they are in the
-        file: float32."""
+        """Return x (rows, inputs) and y (rows, outputs) of a block. y follows from x and theta rounded to
+        float32, as the file holds them."""
         random, rows = stream(self._seed, Purpose.LINEAR, block), self._blocks.counts[block]
         x, epsilon = (random.standard_normal((rows, width)) for width in self._theta.shape)
         x = x.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Text as tokens: files, one after the other, cut into windows of characters or bytes."""
+"""Text as tokens. The files follow each other, and are cut into windows of characters or bytes."""
 
 import os
 from typing import NamedTuple
@@ -21,9 +21,9 @@ MOST_TOKENS = 1 << 16
 
 
 class Unit(NamedTuple):
-    """What a token stands for: a code point of `encoding`, none of which begins with a byte of `inner`.
+    """What a token stands for: a code point of `encoding`. No code point begins with a byte of `inner`.
 
-    The codes below `certain` are in the vocabulary whether they occur or not.
+    The codes below `certain` are always in the vocabulary.
     """
 
     encoding: str
@@ -38,9 +38,9 @@ UNITS = {
 
 
 class Text(Source):
-    """Windows of `length` tokens, without overlap; what remains at the end is dropped.
+    """Windows of `length` tokens, without overlap. What remains at the end is dropped.
 
-    A rank reads the files in chunks of `chunk` bytes and holds, besides its own rows, one of them.
+    A rank reads the files in chunks of `chunk` bytes. It holds its own rows, and one chunk.
     """
 
     kind = "text"
@@ -109,7 +109,8 @@ class Text(Source):
 
 
 def _beginning(file, position, inner):
-    """Return where the first character from `position` on begins: in UTF-8 at most three bytes further."""
+    """Return where the first character at or after `position` begins. In UTF-8 it is at most three bytes
+    further."""
     file.seek(position)
     ahead = file.read(3) if position else b""
     return position + len(ahead) - len(ahead.lstrip(inner))

@@ -49,8 +49,7 @@ class PerceptronGenerator(Perceptron):
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Convolutions that divide the places of a sample by `stride` on each axis, again and
-    again.
+    """Stages of convolutions. Each divides every axis of places by `stride`.
 
     Samples have `axes` axes of places (1 for waveforms, 2 for images, 3 for volumes), and an axis of channels
     if there are several channels. With `normalization`, batch norm follows every convolution except the one
@@ -118,8 +117,8 @@ class Pyramid:
 class PyramidGenerator(Pyramid):
     """The way back: fully connected layers, then transposed convolutions up to a sample.
 
-    `hidden_activation` is not a ReLU by default: numbers that are all positive move all samples together, and
-    the generator soon makes only one sample.
+    `hidden_activation` is not a ReLU by default. If all hidden numbers are positive, they move all samples
+    together, and the generator soon makes only one sample.
     """
 
     activation: str = setting("relu", choices=ACTIVATIONS, help="what follows each transposed convolution")
