@@ -13,7 +13,6 @@ from hpcgen.errors import InputError
 from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
 from hpcgen.evaluation.evaluation import Evaluation
 from hpcgen.sampling.generation import model_of
-from hpcgen.training.run import train
 
 
 def measure(path, data, comm, count=None, out=None, features=None):
@@ -111,29 +110,6 @@ def test_features_that_serve_nothing(comm, trained):
         measure(path, data, comm, features=classifier)
 
 
-def test_measures_during_training(comm, folder, trained):
-    path, data = trained("vae")
-    settings = ["train.steps=7", "metrics.every=4", "evaluate.every=3", "evaluate.count=100"]
-    again = folder / "run"
-    train(path.with_suffix(".toml"), again, comm, settings, progress="off")
-    comm.Barrier()
-    header, *rows = [line.split(",") for line in (again / "metrics.csv").read_text().splitlines()]
-    by_step = {int(row[0]): dict(zip(header, row)) for row in rows}
-    assert {
-        step: (row["vae/loss"] != "", row["evaluate/elbo/generated"] != "") for step, row in by_step.items()
-    } == {
-        3: (False, True),
-        4: (True, False),
-        6: (False, True),
-        7: (False, True),
-    }
-    measures = measure(again, data, comm, 100)
-    last = by_step[7]
-    assert {name: float(last[f"evaluate/{name}/real_data"]) for name in measures} == pytest.approx(
-        {name: pair[1] for name, pair in measures.items()}, rel=1e-12
-    )
-
-
 def test_samples_for_labels_as_frequent_as_in_the_data(comm, folder, trained):
     """A generator that knows its classes is not blamed for how often they come."""
     path, data = trained("conditional")
@@ -200,23 +176,3 @@ def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trai
     assert np.isfinite(measures["r2"]).all() and "NaN" not in (folder / "flat.json").read_text()
     with pytest.raises(InputError, match="the data to evaluate on have no rows"):
         measure(path, folder / "none.h5", comm)
-
-
-def test_measures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, trained):
-    path, _ = trained("vae")
-    settings, again = (
-        ["train.steps=4", "metrics.every=1", "evaluate.every=4", "evaluate.count=20"],
-        folder / "run",
-    )
-    options = {"progress": "off"}
-    train(path.with_suffix(".toml"), again, comm, settings, **options)
-    comm.Barrier()
-    whole = (again / "metrics.csv").read_text()
-    comm.Barrier()
-    if comm.rank == 0:
-        (again / "metrics.csv").write_text("".join(whole.splitlines(keepends=True)[:-1]))
-    comm.Barrier()
-    train(path.with_suffix(".toml"), again, comm, settings, **options)
-    comm.Barrier()
-    last, made = (text.splitlines()[-1].split(",") for text in (whole, (again / "metrics.csv").read_text()))
-    assert made[0] == last[0] == "4" and made[-3:] == last[-3:] and made[1] == ""

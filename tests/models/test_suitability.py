@@ -29,7 +29,7 @@ COLUMNS = Schema(
             "no labels of two classes or more, which model.conditional",
         ),
         ("kind = 'rvae'", IMAGES, 'model.network = "text" needs text'),
-        ("kind = 'rvae'\nnetwork = 'sequence'", IMAGES, "samples of 8 x 8 x 1 are no sequences"),
+        ("kind = 'rvae'\nnetwork = 'sequence'", IMAGES, "samples of 8 x 8 x 1 are not sequences"),
         ("kind = 'rvae'\nnetwork = 'sequence'", TEXT, "the samples are text"),
         ("kind = 'linear'", LABELLED, "the data have no /inputs"),
         ("kind = 'regressor'", TEXT, "the data have no /inputs"),
