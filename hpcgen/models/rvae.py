@@ -62,7 +62,7 @@ class RVAE(Autoencoder):
 
     def __init__(self, options, schema):
         super().__init__(options, schema)
-        self._elements: Any = ELEMENTS[options.network](options, schema)
+        self._elements: Any = ELEMENTS[type(options)](options, schema)
         elements = self._elements
         self.units, self.likelihood = elements.units, elements.likelihood
         self._shape, self._dropout = tuple(schema.shape), options.word_dropout
@@ -209,4 +209,4 @@ class _Numbers:
         return values
 
 
-ELEMENTS: dict[str, type[_Words] | type[_Numbers]] = {"text": _Words, "sequence": _Numbers}
+ELEMENTS: dict[type, type[_Words] | type[_Numbers]] = {TextRVAE: _Words, SequenceRVAE: _Numbers}
