@@ -120,7 +120,7 @@ def test_rvae(random, cell, kind):
         x = random.integers(0, 20, (N, time))
     else:
         options, schema, x = (
-            SequenceRVAE(network="sequence", sigma=0.5, **keys),
+            SequenceRVAE(sigma=0.5, **keys),
             floats(time, 3),
             normal(random, N, time, 3),
         )
