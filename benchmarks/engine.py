@@ -168,11 +168,10 @@ def flops(model, shape, batch):
     it is due."""
     import numpy as np
 
+    from hpcgen.nn.vector import Layout, Vector
+
     def products(chain, start):
-        theta = {
-            name: np.zeros(shape, np.float32)
-            for name, shape in {**chain.parameters(), **chain.buffers()}.items()
-        }
+        theta = Vector(Layout(chain.parameters(), chain.buffers()))
         x, found = np.zeros((1, *start), np.float32), []
         for layer in chain.layers:
             y, _ = layer.forward(theta, x, None)
