@@ -9,6 +9,10 @@ class AccessError(InputError):
     """The system does not give access to a file: it is missing, or its permissions forbid it."""
 
 
+class DeniedError(AccessError):
+    """The permissions of a file forbid to read it. On some file servers this passes by itself."""
+
+
 class DamagedError(InputError):
     """The content of a file is not what was written."""
 

@@ -8,10 +8,9 @@ import h5py
 import numpy as np
 
 from hpcgen.checkpoints.folder import candidates
-from hpcgen.checkpoints.opening import open_checkpoint, verify
-from hpcgen.errors import DamagedError, InputError
-from hpcgen.files import checksums
-from hpcgen.files.reading import content, open_file
+from hpcgen.checkpoints.newest import newest
+from hpcgen.checkpoints.opening import verify
+from hpcgen.files.reading import attempt, content, open_file, reread
 from hpcgen.files.slabs import partition
 from hpcgen.parallel.agreement import agree, from_root
 
@@ -33,7 +32,7 @@ def compare(a: Path, b: Path, comm: "MPI.Comm") -> int:
 
     a, b = _whole(a, comm), _whole(b, comm)
     with agree(comm):
-        mine, largest = _differences(a, b, comm)
+        mine, largest = reread([a, b], lambda: attempt(f"{a} or {b}", "it", lambda: _differences(a, b, comm)))
     lines = comm.reduce(mine, op=_largest_by_name)
     largest = comm.allreduce(largest, op=MPI.MAX)
     for name, difference in sorted((lines or {}).items()):
@@ -48,18 +47,14 @@ def compare(a: Path, b: Path, comm: "MPI.Comm") -> int:
 
 def _whole(path: Path, comm: "MPI.Comm") -> Path:
     """Return the checkpoint `path`, or the newest whole one of the run folder `path`, verified."""
+
+    def verified(checkpoint: Path) -> Path:
+        verify(checkpoint, comm)
+        return checkpoint
+
     if not from_root(comm, Path(path).is_dir):
-        with agree(comm), open_checkpoint(path):
-            pass
-        checksums.verify(path, comm)
-        return path
-    for candidate in from_root(comm, candidates, path):
-        try:
-            verify(candidate, comm)
-            return candidate
-        except DamagedError as error:
-            logger.warning("skipped: %s", error)
-    raise InputError(f"{path}: holds no whole checkpoint")
+        return verified(path)
+    return newest(path, from_root(comm, candidates, path), verified)
 
 
 def _differences(a: Path, b: Path, comm: "MPI.Comm") -> tuple[dict[str, str | float], float]:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from hpcgen.checkpoints.opening import verify
 from hpcgen.data import inspection as data
 from hpcgen.errors import DamagedError, InputError, UnreadableError
 from hpcgen.files import checksums
-from hpcgen.files.reading import attempt, open_file
+from hpcgen.files.reading import attempt, open_file, reread
 from hpcgen.parallel.agreement import agree, from_root
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def inspect(path: Path, comm: "MPI.Comm") -> int:
     try:
         if from_root(comm, Path(path).is_dir):
             return _describe_run(path, comm)
-        KINDS[from_root(comm, _kind, path)](path, comm)
+        KINDS[from_root(comm, reread, path, partial(_kind, path))](path, comm)
     except DamagedError as error:
         logger.info("DAMAGED  %s", error)
         return 1
@@ -39,7 +40,9 @@ def inspect(path: Path, comm: "MPI.Comm") -> int:
 
 def _kind(path: Path) -> str:
     with open_file(path) as file:
-        declared = str(attempt(path, "its attributes", lambda: file.attrs.get("format")))
+        # Attributes.get would hide a failure of the system.
+        declares = attempt(path, "its attributes", lambda: "format" in file.attrs)
+        declared = str(attempt(path, "its attributes", lambda: file.attrs["format"])) if declares else ""
         if declared in KINDS:
             return declared
         return "samples" if attempt(path, "its groups", lambda: "samples" in file) else "unknown"
@@ -83,7 +86,7 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
         try:
             verify(each, comm)
             logger.info("  %s  whole", each.name)
-        except (DamagedError, UnreadableError) as error:
+        except (InputError, UnreadableError) as error:
             state = "DAMAGED" if isinstance(error, DamagedError) else "UNREADABLE"
             logger.info("  %s  %s  %s", each.name, state, error)
             status = 1

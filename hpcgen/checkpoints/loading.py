@@ -1,7 +1,5 @@
 """A checkpoint in memory, whole: what `hpcgen.load` returns."""
 
-import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,20 +8,18 @@ import numpy as np
 
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.format import layout_shapes, schema_of
-from hpcgen.checkpoints.opening import config_of, open_checkpoint, part_of_run
+from hpcgen.checkpoints.newest import newest
+from hpcgen.checkpoints.opening import config_of, open_checkpoint
 from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
-from hpcgen.errors import InputError, UnreadableError
 from hpcgen.files import checksums
-from hpcgen.files.reading import attempt
+from hpcgen.files.reading import attempt, reread
 from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.agreement import agree, from_root
 
 if TYPE_CHECKING:
     from mpi4py import MPI
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass
@@ -60,8 +56,8 @@ def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_dir():
-        return _load(path, optimizer)
-    return _newest(path, candidates(path), lambda candidate: _load(candidate, optimizer))
+        return _whole(path, optimizer)
+    return newest(path, candidates(path), lambda candidate: _whole(candidate, optimizer))
 
 
 def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:
@@ -71,38 +67,32 @@ def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -
 
     def load_one(file: Path) -> Checkpoint:
         with agree(comm):
-            found = _load(file, optimizer)
+            found = _whole(file, optimizer)
         return found
 
     if not from_root(comm, path.is_dir):
         return load_one(path)
-    return _newest(path, from_root(comm, candidates, path), load_one)
+    return newest(path, from_root(comm, candidates, path), load_one)
 
 
-def _newest(run: Path, paths: list[Path], load_one: Callable[[Path], Checkpoint]) -> Checkpoint:
-    """Return the first of a run's checkpoints, newest first, that can be loaded."""
-    unreadable = None
-    for path in paths:
-        try:
-            with part_of_run(path):
-                return load_one(path)
-        except (InputError, UnreadableError) as error:
-            logger.warning("skipped: %s", error)
-            unreadable = error if isinstance(error, UnreadableError) else unreadable
-    raise unreadable or InputError(f"{run}: holds no whole checkpoint")
+def _whole(path: Path, optimizer: bool) -> Checkpoint:
+    return reread(path, lambda: _load(path, optimizer))
 
 
 def _load(path: Path, optimizer: bool) -> Checkpoint:
     with open_checkpoint(path) as (file, attributes):
         names = attempt(
-            path, "its players", lambda: {name: list(group) for name, group in file["players"].items()}
+            path, "its players", lambda: {name: list(file[f"players/{name}"]) for name in file["players"]}
         )
         slots = attempt(
             path,
             "its optimizers",
-            lambda: {name: list(file[f"players/{name}"].get("optimizer", ())) for name in names},
+            lambda: {
+                name: list(file[f"players/{name}/optimizer"]) if "optimizer" in parts else []
+                for name, parts in names.items()
+            },
         )
-        arrays = attempt(path, "its schema", lambda: list(file.get("schema", ())))
+        arrays = attempt(path, "its schema", lambda: list(file["schema"]) if "schema" in file else [])
         players: dict[str, Vector] = {}
         averages: dict[str, Vector] = {}
         states: dict[str, dict[str, Vector]] = {}

@@ -16,7 +16,7 @@ from hpcgen.config.reading import parse_config
 from hpcgen.config.sections import Config
 from hpcgen.errors import AccessError, DamagedError, InputError
 from hpcgen.files import checksums
-from hpcgen.files.reading import attempt, has_checksums, open_file
+from hpcgen.files.reading import attempt, has_checksums, open_file, reread
 from hpcgen.parallel.agreement import agree
 
 if TYPE_CHECKING:
@@ -127,6 +127,11 @@ def verify(path: Path, comm: "MPI.Comm") -> None:
     The ranks divide the reading. Collective over `comm`. Raises ForeignError, AccessError and UnreadableError
     too.
     """
-    with agree(comm), part_of_run(path), open_checkpoint(path):
-        pass
+    with agree(comm), part_of_run(path):
+        reread(path, lambda: _require_checkpoint(path))
     checksums.verify(path, comm)
+
+
+def _require_checkpoint(path: Path) -> None:
+    with open_checkpoint(path):
+        pass

@@ -14,6 +14,7 @@ from hpcgen.checkpoints.state import PlayerState
 from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
 from hpcgen.files import checksums, writing
+from hpcgen.files.reading import reread
 from hpcgen.files.slabs import Slab
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.exchange.exchange import complete
@@ -96,7 +97,16 @@ def restore(
     is of another configuration, or of data with another `fingerprint`. Raises DamagedError on all ranks if
     any finds damage: `players` may then be half filled.
     """
-    with agree(comm), part_of_run(path), open_checkpoint(path) as (file, attributes):
+    with agree(comm), part_of_run(path):
+        attributes = reread(path, lambda: _fill(path, config, fingerprint, players))
+    for state in players.values():
+        complete(comm, state.theta.data, state.written)
+    return attributes
+
+
+def _fill(path: Path, config: Config, fingerprint: str, players: Mapping[str, PlayerState]) -> dict[str, Any]:
+    """Read what this rank owns, and return the checkpoint's attributes."""
+    with open_checkpoint(path) as (file, attributes):
         require_same_run(path, attributes, config, fingerprint)
         for player, state in players.items():
             layout, theta, group = state.theta.layout, state.theta.data, f"players/{player}"
@@ -106,10 +116,7 @@ def restore(
                 )
             for part, values in state.parts.items():
                 for piece in state.ownership.mine:
-                    packed = slice(piece.packed, piece.packed + piece.stop - piece.start)
-                    values[packed] = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)
+                    values[piece.inside] = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)
             if layout.buffers.stop > layout.buffers.start:
                 theta[layout.buffers] = checksums.read(file, f"{group}/buffers")
-    for state in players.values():
-        complete(comm, state.theta.data, state.written)
     return attributes

@@ -2,12 +2,12 @@
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hpcgen.data.opening import open_data
 from hpcgen.data.reading import DataFiles
 from hpcgen.files import checksums
-from hpcgen.files.reading import attempt, content, has_checksums
+from hpcgen.files.reading import attempt, content, has_checksums, reread
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
@@ -25,15 +25,12 @@ def describe(path: Path, comm: "MPI.Comm") -> None:
 
     Collective over `comm`. Raises DamagedError, or InputError for rows that cannot be used.
     """
-    with agree(comm), open_data(path) as file, DataFiles([path]) as data:
-        samples = file["samples"]
-        attributes = attempt(path, "its attributes", lambda: dict(file.attrs))
-        others = [f"/{name} {file[name].shape}" for name in content(file) if name != "samples"]
-        checked = has_checksums(file)
-        title = f"{len(samples):,} samples of {' x '.join(map(str, samples.shape[1:]))} {samples.dtype}"
-        mine = Partition.even(data.rows, comm.size).slice(comm.rank)
-        for start in range(mine.start, mine.stop, ROWS_AT_A_TIME):
-            data.read(start, min(start + ROWS_AT_A_TIME, mine.stop))
+    with agree(comm):
+        title, attributes, others, checked = reread(path, lambda: _facts(path))
+        with DataFiles([path]) as data:
+            mine = Partition.even(data.rows, comm.size).slice(comm.rank)
+            for start in range(mine.start, mine.stop, ROWS_AT_A_TIME):
+                data.read(start, min(start + ROWS_AT_A_TIME, mine.stop))
     if checked:
         checksums.verify(path, comm)
     logger.info("%s: data file, %s", path, title)
@@ -47,3 +44,13 @@ def describe(path: Path, comm: "MPI.Comm") -> None:
         logger.info("  whole: every checksum holds, every number is finite")
     else:
         logger.info("  no checksums (not made by hpcgen); every number is finite")
+
+
+def _facts(path: Path) -> tuple[str, dict[str, Any], list[str], bool]:
+    """Return a title, the attributes, the other datasets, and whether the file has checksums."""
+    with open_data(path) as file:
+        samples = file["samples"]
+        attributes = attempt(path, "its attributes", lambda: dict(file.attrs))
+        others = [f"/{name} {file[name].shape}" for name in content(file) if name != "samples"]
+        title = f"{len(samples):,} samples of {' x '.join(map(str, samples.shape[1:]))} {samples.dtype}"
+        return title, attributes, others, has_checksums(file)

@@ -5,6 +5,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -34,18 +35,25 @@ def _require_samples(path: Path | str, file: h5py.File) -> None:
             f"{path}: data file of version {version}; this hpcgen reads up to {VERSION}: update hpcgen, "
             "or prepare it again"
         )
-    if not isinstance(file.get("samples"), h5py.Dataset):
+    if not isinstance(_item(file, "samples"), h5py.Dataset):
         raise InputError(f"{path}: no dataset /samples; make a data file with 'hpcgen prepare'")
     samples, text = file["samples"], file.attrs.get("kind") == "text"
     types = (np.uint8, np.uint16) if text else (np.uint8, np.float32)
     if samples.dtype not in types or samples.ndim < 2 or 0 in samples.shape[1:]:
         _refuse(path, samples)
     rows = len(samples)
-    inputs, labels = file.get("inputs"), file.get("labels")
+    inputs, labels = _item(file, "inputs"), _item(file, "labels")
     if inputs is not None and (inputs.dtype != np.float32 or inputs.ndim != 2 or len(inputs) != rows):
         raise InputError(f"{path}: /inputs is {_shown(inputs)}, not float32 ({rows}, p)")
     if labels is not None and (labels.dtype.kind not in "iu" or labels.shape != (rows,)):
         raise InputError(f"{path}: /labels is {_shown(labels)}, not integers ({rows},)")
+
+
+def _item(file: h5py.File, name: str) -> Any:
+    """Return what has this name, or None. Group.get would hide a failure of the system."""
+    if name not in file:
+        return None
+    return file[name]
 
 
 def _refuse(path: Path | str, samples: h5py.Dataset) -> None:

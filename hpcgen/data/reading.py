@@ -1,11 +1,13 @@
 """Read the rows of one data file, or of several as one."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from threading import Lock
+from typing import TypeVar
 
 import h5py
 import numpy as np
@@ -16,8 +18,10 @@ from hpcgen.data.rows import Rows
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 from hpcgen.files import checksums
-from hpcgen.files.reading import attempt, has_checksums
+from hpcgen.files.reading import attempt, has_checksums, reread
 from hpcgen.parallel.partition import Partition
+
+Result = TypeVar("Result")
 
 
 class DataFiles:
@@ -29,24 +33,46 @@ class DataFiles:
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
-        with ExitStack() as stack:
-            self._files = [stack.enter_context(open_data(path)) for path in paths]
-            self.names = [name for name in Rows._fields if name in self._files[0]]
-            schemas = [
-                attempt(file.filename, "its attributes", partial(schema_of, file)) for file in self._files
-            ]
-            for path, file, schema in zip(paths, self._files, schemas, strict=True):
-                self._require_same(paths[0], path, file, schemas[0], schema)
-            ranges = [(schema.low, schema.high) for schema in schemas]
-            known = all(low is not None for low, _ in ranges)
-            low, high = (
-                (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
-            )
-            self.schema = replace(schemas[0], low=low, high=high)
-            self._parts = Partition(len(file["samples"]) for file in self._files)
-            self.rows = self._parts.total
-            self.fingerprint = "; ".join(map(fingerprint, self._files))
-            self._stack = stack.pop_all()
+        self._paths = list(paths)
+        self._files: list[h5py.File] = []
+        self._stack, self._closed = ExitStack(), False
+        # A thread reads blocks of rows ahead of their use.
+        self._lock = Lock()
+        try:
+            self._reread(self._survey)
+        except BaseException:
+            self.close()
+            raise
+
+    def _reread(self, function: Callable[[], Result]) -> Result:
+        """Return function(), with the files open. After a failure of the system they are opened anew."""
+
+        def read() -> Result:
+            if not self._files:
+                self._files = [self._stack.enter_context(open_data(path)) for path in self._paths]
+            return attempt(", ".join(map(str, self._paths)), "its rows", function)
+
+        if self._closed:
+            raise ValueError("the data files are closed")
+        with self._lock:
+            return reread(self._paths, read, renew=self._release)
+
+    def _survey(self) -> None:
+        """Find out what the files say about their rows."""
+        paths, files = self._paths, self._files
+        self.names = [name for name in Rows._fields if name in files[0]]
+        schemas = [attempt(file.filename, "its attributes", partial(schema_of, file)) for file in files]
+        for path, file, schema in zip(paths, files, schemas, strict=True):
+            self._require_same(paths[0], path, file, schemas[0], schema)
+        ranges = [(schema.low, schema.high) for schema in schemas]
+        known = all(low is not None for low, _ in ranges)
+        low, high = (
+            (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
+        )
+        self.schema = replace(schemas[0], low=low, high=high)
+        self._parts = Partition(len(file["samples"]) for file in files)
+        self.rows = self._parts.total
+        self.fingerprint = "; ".join(map(fingerprint, files))
 
     def __enter__(self) -> "DataFiles":
         return self
@@ -55,6 +81,11 @@ class DataFiles:
         self.close()
 
     def close(self) -> None:
+        self._closed = True
+        self._release()
+
+    def _release(self) -> None:
+        self._files = []
         self._stack.close()
 
     def _require_same(self, first_path, path, file, first, schema):
@@ -69,7 +100,7 @@ class DataFiles:
     def constant(self, name: str) -> np.ndarray | None:
         """Return the array of this name that each file holds once, beside its rows, and that is the same in
         all files. Return None if there is none."""
-        arrays = [file[name][...] if name in file else None for file in self._files]
+        arrays = self._reread(lambda: [_whole(file, name) for file in self._files])
         first = arrays[0]
         same = first is not None and all(
             array is not None and np.array_equal(array, first) for array in arrays
@@ -98,17 +129,18 @@ class DataFiles:
         read.
         """
         wanted = [name for name in Rows._fields if name in self.names and name in names]
+        regions = {name: region * (name == "samples") for name in wanted}
         # An empty selection is read too: it keeps the shape of a row.
         pieces = list(self._parts.pieces(start, stop)) or [(0, slice(0, 0), slice(0, 0))]
-        return Rows.joined(
-            [
-                self._rows(self._files[part], inside, {name: region * (name == "samples") for name in wanted})
-                for part, inside, _ in pieces
-            ]
+        return self._reread(
+            lambda: Rows.joined([self._rows(part, inside, regions) for part, inside, _ in pieces])
         )
 
-    def _rows(self, file: h5py.File, rows: slice, wanted: dict[str, tuple[slice, ...]]) -> Rows:
-        columns = {name: _column(file, name, rows, region, self.schema) for name, region in wanted.items()}
+    def _rows(self, part: int, rows: slice, regions: dict[str, tuple[slice, ...]]) -> Rows:
+        columns = {
+            name: _column(self._files[part], name, rows, region, self.schema)
+            for name, region in regions.items()
+        }
         return Rows(**{name: columns.get(name) for name in Rows._fields})
 
 
@@ -131,6 +163,10 @@ def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: 
 def paths_of(path: str | list[str]) -> list[str]:
     """Return the list of paths that data.path stands for."""
     return [path] if isinstance(path, str) else list(path)
+
+
+def _whole(file: h5py.File, name: str) -> np.ndarray | None:
+    return attempt(file.filename, f"/{name}", lambda: file[name][...] if name in file else None)
 
 
 def _column(file: h5py.File, name: str, rows: slice, region: tuple[slice, ...], schema: Schema) -> np.ndarray:

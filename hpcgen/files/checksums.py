@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from hpcgen.errors import DamagedError
-from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file
+from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file, reread
 from hpcgen.files.slabs import BLOCK_BYTES, block_rows, partition
 from hpcgen.parallel.agreement import agree
 
@@ -114,11 +114,17 @@ def read(
 
 def verify(path: Path | str, comm: "MPI.Comm") -> None:
     """Raise DamagedError unless every byte of every dataset is what was written. Collective over `comm`."""
-    with agree(comm), open_file(path) as file:
+    with agree(comm):
+        reread(path, lambda: _verify_share(path, comm.size, comm.rank))
+
+
+def _verify_share(path: Path | str, ranks: int, rank: int) -> None:
+    """Read and compare the rows that `rank` of so many ranks verifies."""
+    with open_file(path) as file:
         for name in content(file):
             dataset = attempt(path, f"/{name}", partial(file.__getitem__, name))
             shape, dtype = dataset.shape, dataset.dtype
-            mine, block = partition(shape, dtype, comm.size).slice(comm.rank), block_rows(shape, dtype)
+            mine, block = partition(shape, dtype, ranks).slice(rank), block_rows(shape, dtype)
             step = block * max(1, VERIFIED_BYTES // max(1, block * prod(shape[1:]) * dtype.itemsize))
             for start in range(mine.start, mine.stop, step):
                 read(file, name, start, min(start + step, mine.stop))

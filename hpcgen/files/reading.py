@@ -4,15 +4,16 @@ fails."""
 import errno
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from time import sleep
 from typing import TypeVar
 
 import h5py
 
-from hpcgen.errors import AccessError, DamagedError, InputError, UnreadableError
+from hpcgen.errors import AccessError, DamagedError, DeniedError, InputError, UnreadableError
 from hpcgen.files import seal
 
 CHECKSUMS = "checksums"
@@ -21,6 +22,10 @@ RETRY_PAUSES = (0.1, 0.4, 1.0)
 # Further attempts cannot mend these.
 NO_ACCESS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 DENIED = (errno.EACCES, errno.EPERM)
+# What h5py raises for what it cannot read: on a damaged structure errors of many types.
+UNREADABLE = (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError, ArithmeticError)
+# Bytes that are read at a time.
+CHUNK_BYTES = 1 << 22
 
 Result = TypeVar("Result")
 
@@ -34,40 +39,79 @@ def system_error(error: BaseException) -> int | None:
 
 
 def attempt(path: Path | str, what: str, function: Callable[[], Result], remedy: str = "") -> Result:
-    """Return function(), which reads `what` of the file `path` through h5py and does nothing else.
+    """Return function(), which reads `what` of the file `path` and does nothing else.
 
-    A system call that fails is tried again, since it says nothing about the file's content. Raises
-    AccessError without access, UnreadableError if the system fails again and again, DamagedError if h5py
-    cannot make sense of the file's structure.
+    Raises AccessError without access, UnreadableError if the system fails to read, DamagedError if h5py
+    cannot make sense of the file's structure. The file must then be closed: after a failed read HDF5 may take
+    bytes that it never got for the file's content. `reread` opens it anew.
     """
+    try:
+        return function()
+    except (InputError, UnreadableError):
+        raise
+    except MemoryError as error:
+        raise UnreadableError(f"{path}: not enough memory to read {what}") from error
+    except UNREADABLE as error:
+        number = system_error(error)
+        if number is None and "memory allocation failed" not in str(error):
+            raise DamagedError(f"{path}: damaged: cannot read {what} ({_in_one_line(error)})") from error
+        if number == errno.ENOENT:
+            raise AccessError(f"{path}: no such file{remedy and '; ' + remedy}") from None
+        said = os.strerror(number) if number else "not enough memory"
+        if number in NO_ACCESS:
+            raise AccessError(f"{path}: {said}") from None
+        if number in DENIED:
+            raise DeniedError(f"{path}: {said}") from None
+        raise UnreadableError(
+            f"{path}: the system cannot read it: {said}; it may be whole: try again later"
+        ) from error
+
+
+def reread(
+    paths: Path | str | Sequence[Path | str],
+    function: Callable[[], Result],
+    renew: Callable[[], object] = lambda: None,
+) -> Result:
+    """Return function(), which opens the files `paths`, reads them and closes them.
+
+    A failure of the system says nothing about a file's content: function() is called again, a few times.
+    Files that stay open from one call to the next are opened anew by `renew()`. Damage counts only if two
+    calls in a row find it, and if the system can read every byte of the files. Raises what the last call
+    raises.
+    """
+    found: Exception | None = None
     for pause in (*RETRY_PAUSES, None):
         try:
             return function()
-        except (InputError, UnreadableError):
-            raise
-        # On a damaged structure h5py raises errors of many types.
-        except Exception as error:
-            number = system_error(error)
-            if number is None:
-                raise DamagedError(f"{path}: damaged: cannot read {what} ({_in_one_line(error)})") from error
-            if number == errno.ENOENT:
-                raise AccessError(f"{path}: no such file{remedy and '; ' + remedy}") from None
-            if number in NO_ACCESS or (pause is None and number in DENIED):
-                raise AccessError(f"{path}: {os.strerror(number)}") from None
+        except DamagedError as error:
+            if isinstance(found, DamagedError):
+                for path in [paths] if isinstance(paths, (str, Path)) else paths:
+                    attempt(path, "its bytes", partial(_read_all, path))
+                raise
             if pause is None:
-                raise UnreadableError(
-                    f"{path}: the system cannot read it: {os.strerror(number)}; it may be whole: try "
-                    "again later"
-                ) from error
-            sleep(pause)
-    raise AssertionError("the last attempt returns or raises")
+                raise found or error from error
+            found = error
+        except (UnreadableError, DeniedError) as error:
+            if pause is None:
+                raise
+            found = error
+        sleep(pause)
+        renew()
+    raise AssertionError("the last call returns or raises")
+
+
+def _read_all(path: Path | str) -> None:
+    with open(path, "rb", buffering=0) as file:
+        while file.read(CHUNK_BYTES):
+            pass
 
 
 @contextmanager
 def open_file(path: Path | str, remedy: str = "check the name") -> Iterator[h5py.File]:
     """Open an HDF5 file for reading, after a check of its seal if it has one.
 
-    Raises InputError for a file that is not HDF5, with the remedy, and whatever `attempt` raises.
+    Raises InputError for a file that is not HDF5, with the remedy, and whatever `attempt` raises. Use it
+    within `reread`.
     """
     if Path(path).is_dir():
         raise InputError(f"{path}: is a folder; {remedy}")

@@ -19,7 +19,7 @@ import numpy as np
 
 from hpcgen.errors import DamagedError, InputError, WriteError
 from hpcgen.files import checksums, seal
-from hpcgen.files.reading import CHECKSUMS, attempt, open_file
+from hpcgen.files.reading import CHECKSUMS, attempt, open_file, reread
 from hpcgen.files.replacing import refusals, replacing
 from hpcgen.files.slabs import Slab, block_rows
 from hpcgen.parallel.agreement import agree
@@ -74,10 +74,10 @@ def write(
             faulthandler.cancel_dump_traceback_later()
         with agree(comm), _kept(path), refusals(path):
             if comm.rank == 0:
-                _require_structure(temporary, attributes, everything)
+                reread(temporary, lambda: _require_structure(temporary, attributes, everything))
                 seal.write(temporary, list(slabs))
         with agree(comm), _kept(path):
-            _read_back(temporary, slabs)
+            reread(temporary, lambda: _read_back(temporary, slabs))
 
 
 def parallel() -> bool:

@@ -24,6 +24,11 @@ class Piece:
     owner: int
     packed: int
 
+    @property
+    def inside(self) -> slice:
+        """Where the numbers lie among those that the owner keeps."""
+        return slice(self.packed, self.packed + self.stop - self.start)
+
 
 class Ownership:
     """The ranges of a vector that each rank owns: `ranges[rank]` are slices. Together they cover each number
@@ -78,7 +83,7 @@ class Ownership:
     def put(self, vector: Array, values: Array) -> None:
         """Write this rank's numbers, packed, into a whole vector."""
         for piece in self.mine:
-            vector[piece.start : piece.stop] = values[piece.packed : piece.packed + piece.stop - piece.start]
+            vector[piece.start : piece.stop] = values[piece.inside]
 
     def runs(self, section: slice) -> list[slice]:
         """Return where this rank's packed numbers lie in a section of the vector."""

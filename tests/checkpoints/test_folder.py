@@ -1,7 +1,11 @@
+import errno
+import os
+
 import pytest
 
 from hpcgen.checkpoints.folder import candidates, checkpoint_name, set_aside
-from hpcgen.errors import RunError
+from hpcgen.errors import AccessError, RunError, UnreadableError
+from hpcgen.files import reading
 
 
 def test_candidates_are_the_checkpoints_newest_first(comm, folder):
@@ -20,7 +24,30 @@ def test_a_damaged_checkpoint_is_set_aside(tmp_path):
     (tmp_path / checkpoint_name(1)).write_text("damaged")
     assert set_aside(tmp_path / checkpoint_name(1)) == tmp_path / "step-00000001.damaged"
     assert (tmp_path / "step-00000001.damaged").read_text() == "damaged"
-    with pytest.raises(
-        RunError, match=r"cannot be renamed to step-00000001.damaged: No such file or directory"
-    ):
+    (tmp_path / checkpoint_name(1)).write_text("damaged again")
+    assert set_aside(tmp_path / checkpoint_name(1)) == tmp_path / "step-00000001.2.damaged"
+    assert (tmp_path / "step-00000001.damaged").read_text() == "damaged"
+    with pytest.raises(RunError, match=r"cannot be renamed to step-00000001.3.damaged: No such file"):
         set_aside(tmp_path / checkpoint_name(1))
+
+
+@pytest.mark.parametrize("error", [PermissionError(errno.EACCES, "no"), OSError(errno.EIO, "no")])
+@pytest.mark.parametrize("times", [1, 9])
+def test_a_listing_that_fails_is_no_empty_folder(tmp_path, monkeypatch, error, times):
+    """A run that found no checkpoint would start again from step 0."""
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints" / checkpoint_name(1)).touch()
+    failures, scandir = [error] * times, os.scandir
+
+    def failing(path):
+        if failures:
+            raise failures.pop()
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    monkeypatch.setattr(reading, "RETRY_PAUSES", (0.0, 0.0))
+    if times == 1:
+        assert [path.name for path in candidates(tmp_path)] == [checkpoint_name(1)]
+    else:
+        with pytest.raises((AccessError, UnreadableError)):
+            candidates(tmp_path)

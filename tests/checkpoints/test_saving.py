@@ -1,6 +1,8 @@
 """What a run resumes from, and what it must not rename."""
 
+import errno
 import os
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -91,14 +93,18 @@ def test_a_checkpoint_of_another_configuration_ends_the_run(comm, run_folder, re
     assert names(run_folder) == ALL
 
 
-def test_damage_that_cannot_be_renamed_ends_the_run_in_one_line(comm, run_folder, resume):
+def test_damage_that_cannot_be_renamed_ends_the_run_in_one_line(comm, run_folder, resume, monkeypatch):
     newest, *_ = candidates(run_folder)
     if comm.rank == 0:
         newest.write_bytes(b"")
-        newest.with_suffix(".damaged").mkdir()
     comm.Barrier()
+
+    def refuse(*paths):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(
-        RunError, match=r"damaged, and cannot be renamed to step-00000003.damaged: Is a directory"
+        RunError, match=r"damaged, and cannot be renamed to step-00000003.damaged: Read-only file system"
     ):
         resume()
 

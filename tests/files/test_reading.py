@@ -1,7 +1,7 @@
 import errno
 import os
 import resource
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import h5py
 import numpy as np
@@ -11,7 +11,7 @@ from stored import flip
 from hpcgen.errors import AccessError, DamagedError, InputError, UnreadableError
 from hpcgen.files import reading
 from hpcgen.files.checksums import read, verify
-from hpcgen.files.reading import attempt, content, open_file
+from hpcgen.files.reading import attempt, content, open_file, reread
 
 
 @pytest.mark.parametrize("name", ["vector", "group/images", "large/rows"])
@@ -86,6 +86,11 @@ def failing(file):
         os.close(whole)
 
 
+def opened(path):
+    with open_file(path):
+        pass
+
+
 @pytest.fixture
 def pauses(monkeypatch):
     """The pauses between attempts, which take no time."""
@@ -113,13 +118,47 @@ def test_a_read_that_the_system_refuses_is_no_damage(comm, written, pauses, read
         read(file)
 
 
-def test_a_read_that_the_system_refuses_once_succeeds(comm, written, monkeypatch):
+def test_a_read_that_the_system_refuses_once_succeeds(comm, written, pauses):
     path, arrays = written
-    with open_file(path) as file, failing(file) as _:
-        descriptor, whole = file.id.get_vfd_handle(), os.open(path, os.O_RDONLY)
-        monkeypatch.setattr(reading, "sleep", lambda pause: os.dup2(whole, descriptor))
-        assert read(file, "vector").tobytes() == arrays["vector"].tobytes()
-        os.close(whole)
+    failures = [True]
+
+    def read_vector():
+        with open_file(path) as file, failing(file) if failures else nullcontext():
+            failures.clear()
+            return read(file, "vector")
+
+    assert reread(path, read_vector).tobytes() == arrays["vector"].tobytes()
+    assert pauses == [reading.RETRY_PAUSES[0]]
+
+
+def test_damage_that_a_second_look_does_not_find_is_none(pauses):
+    found = iter([DamagedError("x"), UnreadableError("x"), DamagedError("x")])
+
+    def look():
+        for error in found:
+            raise error
+        return "whole"
+
+    assert reread((), look) == "whole"
+
+
+def test_damage_counts_only_if_the_system_can_read_the_file(tmp_path, pauses):
+    def look():
+        raise DamagedError("x")
+
+    (tmp_path / "file").write_bytes(b"x")
+    with pytest.raises(DamagedError):
+        reread(tmp_path / "file", look)
+    with pytest.raises(UnreadableError, match="Input/output error"):
+        reread("/proc/self/mem", look)
+
+
+def test_a_lack_of_memory_is_no_damage(tmp_path):
+    def look():
+        raise MemoryError
+
+    with pytest.raises(UnreadableError, match="not enough memory to read its rows"):
+        attempt(tmp_path, "its rows", look)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM])
@@ -134,8 +173,7 @@ def test_a_file_that_the_system_refuses_to_open_is_no_damage(
 
     with monkeypatch.context() as patch, pytest.raises(UnreadableError, match=os.strerror(number)):
         patch.setattr(*((h5py, "File") if where == "h5py" else (reading.seal, "check")), refuse)
-        with open_file(path):
-            pass
+        reread(path, lambda: opened(path))
     assert pauses == list(reading.RETRY_PAUSES)
     with open_file(path):
         pass

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
-from hpcgen.files.reading import open_file
+from hpcgen.files.reading import attempt, content, open_file, reread
 
 
 class Array(Source):
@@ -95,17 +94,25 @@ def _member(path, arrays, name):
 
 
 def _hdf5(path, name):
-    with open_file(path, ".npy, .npz and HDF5 files can be read") as file:
-        names = []
-        file.visititems(lambda key, item: names.append(key) if isinstance(item, h5py.Dataset) else None)
-        chosen = _chosen(path, name and name.strip("/"), names)
+    def names():
+        with open_file(path, ".npy, .npz and HDF5 files can be read") as file:
+            return content(file)
+
+    chosen = _chosen(path, name and name.strip("/"), reread(path, names))
 
     def rows(selection):
-        with open_file(path) as file:
-            dataset = file[chosen]
-            return (dataset.shape, dataset.dtype) if selection is None else dataset[selection]
+        return reread(path, lambda: _selected(path, chosen, selection))
 
     return rows
+
+
+def _selected(path, name, selection):
+    with open_file(path) as file:
+        return attempt(
+            path,
+            f"/{name}",
+            lambda: (file[name].shape, file[name].dtype) if selection is None else file[name][selection],
+        )
 
 
 READERS = {".npy": _numpy, ".npz": _numpy}
