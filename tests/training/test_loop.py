@@ -15,6 +15,7 @@ from hpcgen.config.reading import parse_config
 from hpcgen.data.prepare import PrepareOptions, prepare
 from hpcgen.data.sources.digits import Digits
 from hpcgen.errors import DamagedError, InputError, RunError
+from hpcgen.files import reading
 from hpcgen.sampling.generation import generate
 from hpcgen.sampling.options import SampleOptions
 from hpcgen.sampling.origins import Prior
@@ -167,8 +168,9 @@ def test_a_run_without_a_whole_checkpoint_does_not_start_over_unasked(comm, fold
         train(run_file, folder / "run", comm)
 
 
-def test_any_flipped_byte_of_a_checkpoint_is_found(comm, folder, run_file):
+def test_any_flipped_byte_of_a_checkpoint_is_found(comm, folder, run_file, monkeypatch):
     """HDF5 itself crashes on some: it must not get to see them."""
+    monkeypatch.setattr(reading, "RETRY_PAUSES", (0.0,))
     training = train(run_file, folder / "run", comm, "model.network=seedgan")
     if comm.rank == 0:
         content, flipped = training.saved.read_bytes(), folder / "flipped.h5"
