@@ -4,10 +4,13 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Chain(Layer):
-    """A layer that runs layers one after the other; its backward runs their closures in reverse."""
+    """A layer that runs layers one after the other; its backward runs their closures in reverse.
 
-    def __init__(self, layers):
-        self.layers = list(layers)
+    `shapes`, if given, has the shape of a sample before the first layer and after each layer.
+    """
+
+    def __init__(self, layers, shapes=()):
+        self.layers, self.shapes = list(layers), list(shapes)
         self.draws = any(layer.draws for layer in self.layers)
         # No layer before the first with parameters needs a derivative, unless x does.
         self._first = next((i for i, layer in enumerate(self.layers) if layer.parameters()), len(self.layers))

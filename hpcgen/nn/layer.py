@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcgen.arrays import Array, Shape
 from hpcgen.nn.buffers import Buffer
-from hpcgen.nn.vector import Vector
+from hpcgen.nn.vector import Layout, Vector
 
 # A layer reads its parameters by name: from a Vector, or from any mapping of names to arrays.
 Parameters = Vector | Mapping[str, Array]
@@ -78,6 +78,10 @@ class Layer:
 
     def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         """Fill the parameters and buffers in `theta` with their starting values."""
+
+    def gradient(self, layout: Layout, dtype: np.typing.DTypeLike) -> Any:
+        """Return zeros that take the gradient of a lane: what `backward` writes to."""
+        return Vector(layout, dtype=dtype)
 
     def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         """Return y and the closure `backward`."""

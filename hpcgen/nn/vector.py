@@ -95,6 +95,20 @@ class Vector:
     def __getitem__(self, name: str) -> Array:
         return self._views[name]
 
+    @property
+    def leaves(self) -> "list[Vector]":
+        """The Vectors of the cells: samples that are not divided have one cell."""
+        return [self]
+
+    @property
+    def whole(self) -> "Vector":
+        """The Vector that takes what counts once."""
+        return self
+
+    def add(self, other: "Vector") -> None:
+        """Add the parameters of another Vector of this layout, in place."""
+        self.data[self.layout.parameters] += other.data[self.layout.parameters]
+
     def keys(self) -> KeysView[str]:
         """Return the names of the parts in their order. A Vector reads like a mapping."""
         return self._views.keys()

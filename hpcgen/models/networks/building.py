@@ -28,6 +28,7 @@ def build(
     layers: list[Layer] = []
     counts: dict[str, int] = {}
     shape, specs = tuple(start), list(specs)
+    shapes = [shape]
     for i, spec in enumerate(specs):
         if i and isinstance(spec, Rectifier) and specs[i - 1].absorbs:
             continue
@@ -45,7 +46,8 @@ def build(
                 "leave it out"
             )
         layers.append(SpectralNorm(layer) if spectral and isinstance(layer, Affine) else layer)
-        shape = made
+        shape = tuple(made)
+        shapes.append(shape)
     if shape != tuple(end):
         raise InputError(f"{where}: lead to samples of {shown(shape)}, but must lead to {shown(end)}")
-    return Chain(layers)
+    return Chain(layers, shapes)

@@ -1,7 +1,7 @@
-"""Convolutions with kernel 4, stride 2 and padding 1, by Winograd's minimal filtering.
+"""Convolutions with kernel 4, stride 2 and padding 0 or 1, by Winograd's minimal filtering.
 
 Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth):
-the cell i holds the places 2 i - 1 and 2 i. On each axis F(t, 2) makes t outputs with t + 1 products where 2
+the cell i holds the places 2 i - p and 2 i - p + 1. On each axis F(t, 2) makes t outputs with t + 1 products where 2
 t would be due (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4); with t = 2
 
     y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1,
@@ -24,7 +24,7 @@ WEIGHT_BYTES = 16 << 20
 
 class Winograd:
     """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride
-    2, padding 1."""
+    2, padding 0 or 1."""
 
     def __init__(self, geometry, channels, outputs, tile):
         self.geometry, self.channels, self.outputs, self.tile = geometry, channels, outputs, tile
@@ -36,8 +36,8 @@ class Winograd:
     def forms(cls, geometry, channels, outputs):
         """Return the forms that may be the fastest for these channels; measured in benchmarks/layers.py."""
         spatial = len(geometry.kernel)
-        fits = geometry == Geometry((4,) * spatial, (2,) * spatial, (1,) * spatial)
-        if not fits or spatial == 1 or channels << spatial < 64 or outputs < 32:
+        fits = geometry == Geometry((4,) * spatial, (2,) * spatial, geometry.padding)
+        if not fits or max(geometry.padding) > 1 or spatial == 1 or channels << spatial < 64 or outputs < 32:
             return []
         two, four = (cls(geometry, channels, outputs, tile) for tile in (2, 4))
         # In three dimensions its error grows to 2e-5; weights that do not fit into the cache cost more than
@@ -63,11 +63,17 @@ class Winograd:
 
     def data(self, x):
         out = np.empty_like(x, shape=self._data_shape(x.shape))
-        kernels(x).winograd_data(x, out)
+        kernels(x).winograd_data(x, out, self.geometry.padding)
         return out.reshape(self.products, -1, self.inner)
 
     def data_adjoint(self, v, out):
-        kernels(v).winograd_data_adjoint(v.reshape(self._data_shape(out.shape)), out)
+        v, positions = v.reshape(self._data_shape(out.shape)), self.geometry.positions(out.shape[1:-1])
+        places = (2 * (self.tile * tiles + 1) for tiles in self._tiles(positions))
+        reached = zip(places, self.geometry.padding, out.shape[1:-1], strict=True)
+        if any(place - padding < size for place, padding, size in reached):
+            # No window reaches the last places.
+            out[...] = 0
+        kernels(v).winograd_data_adjoint(v, out, self.geometry.padding)
 
     def output(self, dy):
         out = np.empty_like(dy, shape=(*self._grid, len(dy), *self._tiles(dy.shape[1:-1]), self.outputs))

@@ -82,22 +82,24 @@ def fold(patches: Array, out: Array, stride: Sequence[int], padding: Sequence[in
     _loops.fold(patches, out, *out.shape[:3], *patches.shape[1:], *stride, *padding)
 
 
-def winograd_data(x: Array, out: Array) -> None:
+def winograd_data(x: Array, out: Array, padding: Sequence[int]) -> None:
     if x.ndim != 4:
-        return plain.winograd_data(x, out)
+        return plain.winograd_data(x, out, padding)
     n, height, width, channels = x.shape
     products, (down, across) = len(out), out.shape[3:5]
     tile = products - 1
     padded = np.empty((2 * (tile * down + 1), 2 * (tile * across + 1), channels), x.dtype)
     work = np.empty((products, products, 2, channels), x.dtype)
-    _loops.winograd_data(x, out, padded, work, tile, n, height, width, down, across, channels)
+    _loops.winograd_data(x, out, padded, work, tile, n, height, width, down, across, channels, *padding)
 
 
-def winograd_data_adjoint(v: Array, out: Array) -> None:
+def winograd_data_adjoint(v: Array, out: Array, padding: Sequence[int]) -> None:
     if out.ndim != 4:
-        return plain.winograd_data_adjoint(v, out)
+        return plain.winograd_data_adjoint(v, out, padding)
     cells = np.empty((len(v), *v.shape[4:]), v.dtype)
-    _loops.winograd_data_adjoint(v, out, cells, len(v) - 1, *out.shape[:3], *v.shape[3:5], out.shape[3])
+    _loops.winograd_data_adjoint(
+        v, out, cells, len(v) - 1, *out.shape[:3], *v.shape[3:5], out.shape[3], *padding
+    )
 
 
 def winograd_output(dy: Array, out: Array) -> None:

@@ -89,7 +89,7 @@ static PyObject *call(PyObject *const *arguments, Py_ssize_t count, loop32 run32
 #define KERNELS(EACH) \
     EACH(outer, 3, 2, 0) EACH(rectify, 2, 2, 1) EACH(rectify_gradient, 2, 1, 1) EACH(scale_rectify, 4, 2, 1) \
     EACH(column_sums, 3, 3, 0) EACH(column_squares, 4, 3, 0) EACH(column_products, 7, 3, 0) EACH(combine, 5, 2, 0) \
-    EACH(unfold, 2, 12, 0) EACH(fold, 2, 12, 0) EACH(winograd_data, 4, 7, 0) EACH(winograd_data_adjoint, 3, 7, 0) \
+    EACH(unfold, 2, 12, 0) EACH(fold, 2, 12, 0) EACH(winograd_data, 4, 9, 0) EACH(winograd_data_adjoint, 3, 9, 0) \
     EACH(winograd_output, 4, 7, 0) EACH(winograd_output_adjoint, 4, 7, 0) EACH(winograd_weight, 3, 3, 0) \
     EACH(winograd_weight_adjoint, 3, 3, 0) EACH(descend, 2, 1, 1) EACH(momentum, 3, 1, 5) EACH(adam, 4, 1, 9) \
     EACH(adam_direction, 4, 1, 9) EACH(rmsprop, 3, 1, 5) EACH(approach, 2, 1, 1)

@@ -301,24 +301,28 @@ CELL(cell_4) {
 #undef EACH_NUMBER
 #undef WRITE
 
-/* The maps on two axes. n: tile, samples, height, width, tiles down and across, channels. */
+/* The maps on two axes. n: tile, samples, height, width, tiles down and across, channels, and for the data the
+   padding above and on the left. */
 
 #define TILES \
     size_t tile = n[0], products = tile + 1, samples = n[1], height = n[2], width = n[3], down = n[4], across = n[5], m = n[6];
+#define PADDING size_t above = n[7], left = n[8];
 #define APPLY(map, ...) (tile == 2 ? NAME(map##_2)(__VA_ARGS__) : NAME(map##_4)(__VA_ARGS__))
 
 KERNEL(winograd_data) {
     /* a: x (samples, height, width, m), out (p, p, samples, down, across, 2, 2, m), the padded image
        (2 (tile down + 1), 2 (tile across + 1), m), work (p, p, 2, m) */
     TILES
+    PADDING
     REAL *padded = a[2], *work = a[3];
     size_t line = 2 * (tile * across + 1) * m, plane = samples * down * across * 4 * m, pair = 2 * m;
-    size_t rows = height < 2 * tile * down + 1 ? height : 2 * tile * down + 1;
-    size_t columns = width < 2 * tile * across + 1 ? width : 2 * tile * across + 1;
+    size_t rows = 2 * (tile * down + 1) - above, columns = 2 * (tile * across + 1) - left;
+    if (height < rows) rows = height;
+    if (width < columns) columns = width;
     memset(padded, 0, 2 * (tile * down + 1) * line * sizeof(REAL));
     for (size_t i = 0; i < samples; i++) {
         for (size_t r = 0; r < rows; r++)
-            memcpy(padded + (r + 1) * line + m, a[0] + (i * height + r) * width * m, columns * m * sizeof(REAL));
+            memcpy(padded + (r + above) * line + left * m, a[0] + (i * height + r) * width * m, columns * m * sizeof(REAL));
         for (size_t t = 0; t < down; t++)
             for (size_t s = 0; s < across; s++)
                 for (size_t phase = 0; phase < 2; phase++) {
@@ -334,6 +338,7 @@ KERNEL(winograd_data) {
 KERNEL(winograd_data_adjoint) {
     /* a: v (p, p, samples, down, across, 2, 2, m), out (samples, height, width, m), a row of cells (p, across, 2, 2, m) */
     TILES
+    PADDING
     REAL *cells = a[2];
     size_t four = 4 * m, line = across * four, plane = samples * down * line;
     for (size_t i = 0; i < samples; i++)
@@ -343,9 +348,9 @@ KERNEL(winograd_data_adjoint) {
             for (size_t column = 0; column <= tile * across; column++)
                 for (size_t phase = 0; phase < 4; phase++) {
                     size_t place = 2 * row + phase / 2, where = 2 * column + phase % 2;
-                    if (place >= 1 && place <= height && where >= 1 && where <= width)
+                    if (place >= above && place < height + above && where >= left && where < width + left)
                         APPLY(cell, column, across, cells + column / tile * four + phase * m, line, four,
-                              a[1] + ((i * height + place - 1) * width + where - 1) * m, m);
+                              a[1] + ((i * height + place - above) * width + where - left) * m, m);
                 }
         }
 }

@@ -38,13 +38,14 @@ def cases(random: np.random.Generator, dtype: type) -> Iterator[tuple[str, tuple
         images, cells = (2, 14, 11, channels), (*grid, 2, *tiles, 2, 2, channels)
         positions, products = (2, 7, 5, channels), (*grid, 2, *tiles, channels)
         weights, filters = (4, 4, 9, channels), (*grid, 2, 2, 9, channels)
-        for kernel, shape, other in (
-            ("data", images, cells),
+        for kernel, shape, other, *padding in (
+            ("data", images, cells, (1, 1)),
+            ("data", (2, 16, 13, channels), cells, (0, 1)),
             ("output", positions, products),
             ("weight", weights, filters),
         ):
-            yield f"winograd_{kernel}", (numbers(*shape), numbers(*other))
-            yield f"winograd_{kernel}_adjoint", (numbers(*other), numbers(*shape))
+            yield f"winograd_{kernel}", (numbers(*shape), numbers(*other), *padding)
+            yield f"winograd_{kernel}_adjoint", (numbers(*other), numbers(*shape), *padding)
     shares = [0.3, 0.5, 0.999, 1.1, 1e-8, 0.01, 0.9]
     yield "descend", (*numbers(2, many), 0.01)
     yield "momentum", (*numbers(3, many), *shares[:5])

@@ -18,7 +18,7 @@ class Affine(Layer):
     # W's axis of y's channels.
     axis = -1
 
-    def _rectify_gradient(self, d, y):
+    def rectify_gradient(self, d, y):
         """Overwrite d with f' d: f' follows from y's sign, and f'' is 0 almost everywhere."""
         if self.slope != 1:
             kernels(d).rectify_gradient(d, y, self.slope)
@@ -29,11 +29,11 @@ class Affine(Layer):
         linear.bias, linear.slope = None, 1.0
         y, y_backward = self.forward(theta, x, train)
         ty, ty_backward = linear.forward(theta, t, train)
-        self._rectify_gradient(ty, y)
+        self.rectify_gradient(ty, y)
 
         def backward(dy, dty, grad=None, need_dx=True):
             dty = contiguous(dty)
-            self._rectify_gradient(dty, y)
+            self.rectify_gradient(dty, y)
             dt = ty_backward(dty, grad, need_dx)
             if dy is None:
                 if grad is not None and self.bias:

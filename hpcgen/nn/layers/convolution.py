@@ -13,10 +13,13 @@ both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, ch
 `padding` and `output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
 """
 
+from copy import copy
 from typing import Any
 
 import numpy as np
 
+from hpcgen.nn.convolution.geometry import Geometry
+from hpcgen.nn.convolution.samples import Whole
 from hpcgen.nn.convolution.windows import Windows
 from hpcgen.nn.convolution.winograd import Winograd
 from hpcgen.nn.initial import fill
@@ -28,7 +31,7 @@ from hpcgen.nn.layers.affine import Affine
 CHUNK_BYTES = 2 << 20
 
 
-class _Convolution(Affine):
+class Convolution(Affine):
     """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the
     cache.
 
@@ -54,7 +57,15 @@ class _Convolution(Affine):
         self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
         self.geometry, self.slope, self.deviation = geometry, slope, deviation
         self.channels, self.outputs = channels, outputs
-        self.forms = [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
+        self.forms = _forms(geometry, channels, outputs)
+
+    def without_padding(self, axes):
+        """Return the layer without padding along the axes that `axes` marks. The parameters are the same."""
+        g, made = self.geometry, copy(self)
+        padding = tuple(0 if marked else p for marked, p in zip(axes, g.padding, strict=True))
+        made.geometry = Geometry(g.kernel, g.stride, padding)
+        made.forms = _forms(made.geometry, self.channels, self.outputs)
+        return made
 
     def parameters(self):
         shapes = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
@@ -81,57 +92,91 @@ class _Convolution(Affine):
         count = -(-n // many)
         return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
 
-    def _finish(self, y, theta):
+    def sizes(self, sizes):
+        """Return the sizes of y for x of these sizes."""
+        return self._extents(sizes)[1]
+
+    def weights(self, theta):
+        """Return a function that gives the weights of a form as they lead from data to output, and back."""
+
+        def of(form):
+            weight = form.weight(theta[self.weight])
+            return weight, weight.swapaxes(1, 2)
+
+        return of
+
+    def multiply(self, weights, n, sizes, x, y):
+        """Write W x to y, both `Samples`, n of them, where x has these sizes: no bias, no activation."""
+        positions, _ = self._extents(sizes)
+        form = self.form(positions)
+        here, there_adjoint = self._sides(form.data, form.output)[0], self._sides(
+            form.data_adjoint, form.output_adjoint
+        )[1]
+        weight, _ = self._sides(*weights(form))
+        for chunk in self._chunks(form, n, positions):
+            there_adjoint(here(x.read(chunk)) @ weight, y.open(chunk))
+            y.close(chunk)
+
+    def multiply_adjoint(self, weights, n, sizes, x, dy, dx=None, dw=None):
+        """Write W^T dy to dx, and the derivative in W of <dy, W x> to the array dw, unless they are None.
+
+        x, dy and dx are `Samples`.
+        """
+        positions, _ = self._extents(sizes)
+        form = self.form(positions)
+        here, there = self._sides(form.data, form.output)
+        here_adjoint, _ = self._sides(form.data_adjoint, form.output_adjoint)
+        weight = self._sides(*weights(form))[1] if dx is not None else None
+        total: Any = None
+        for chunk in self._chunks(form, n, positions):
+            d = there(dy.read(chunk))
+            if dx is not None:
+                here_adjoint(d @ weight, dx.open(chunk))
+                dx.close(chunk)
+            if dw is not None:
+                data, output = self._sides(here(x.read(chunk)), d)
+                total = _add(total, data.swapaxes(1, 2) @ output)
+        if dw is not None:
+            form.weight_adjoint(total, dw)
+
+    def finish(self, y, theta):
+        """Add the bias to W x, and apply the activation."""
         if self.bias or self.slope != 1:
             bias = theta[self.bias] if self.bias else None
             kernels(y).rectify(y.reshape(-1, y.shape[-1]), bias, self.slope)
 
-    def _begin(self, dy, y, grad):
+    def begin(self, dy, y, grad):
         """Take dy back through the activation; write the bias' derivative."""
-        self._rectify_gradient(dy, y)
+        self.rectify_gradient(dy, y)
         if self.bias and grad is not None:
             grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
 
     def forward(self, theta, x, train=TRAIN):
         x = contiguous(x)
-        positions, sizes = self._extents(x.shape[1:-1])
-        form, y = self.form(positions), np.empty_like(x, shape=(len(x), *sizes, self.leads_to))
-        chunks = self._chunks(form, len(x), positions)
-        maps = (form.data, form.data_adjoint), (form.output, form.output_adjoint)
-        (here, here_adjoint), (there, there_adjoint) = self._sides(*maps)
-        weight, _ = self._sides(*self._weights(form, theta[self.weight]))
-        for chunk in chunks:
-            there_adjoint(here(x[chunk]) @ weight, y[chunk])
-            self._finish(y[chunk], theta)
+        n, sizes, weights = len(x), x.shape[1:-1], self.weights(theta)
+        y = np.empty_like(x, shape=(n, *self.sizes(sizes), self.leads_to))
+        self.multiply(weights, n, sizes, Whole(x), Whole(y, lambda chunk: self.finish(y[chunk], theta)))
 
         def backward(dy, grad=None, need_dx=True):
             dy = contiguous(dy)
-            # Made again: to keep them would cost more memory than time.
-            _, weight = self._sides(*self._weights(form, theta[self.weight])) if need_dx else (None, None)
-            self._begin(dy, y, grad)
-            dx: Any = np.empty_like(x) if need_dx else None
-            total: Any = None
-            for chunk in chunks:
-                d = there(dy[chunk])
-                if need_dx:
-                    here_adjoint(d @ weight, dx[chunk])
-                if grad is not None:
-                    data, output = self._sides(here(x[chunk]), d)
-                    total = _add(total, data.swapaxes(1, 2) @ output)
-            if grad is not None:
-                form.weight_adjoint(total, grad[self.weight])
+            self.begin(dy, y, grad)
+            dx = np.empty_like(x) if need_dx else None
+            # The weights are made again: to keep them would cost more memory than time.
+            self.multiply_adjoint(
+                weights,
+                n,
+                sizes,
+                Whole(x),
+                Whole(dy),
+                Whole(dx) if need_dx else None,
+                grad[self.weight] if grad is not None else None,
+            )
             return dx
 
         return y, backward
 
-    @staticmethod
-    def _weights(form, theta_weight):
-        """Return the weights as they lead from data to output, and back."""
-        weight = form.weight(theta_weight)
-        return weight, weight.swapaxes(1, 2)
 
-
-class Conv(_Convolution):
+class Conv(Convolution):
     """y[n, i] = b + sum over k, c of x[n, i s + k - p, c] w[k, c]: PyTorch's Conv{1,2,3}d.
 
     `slope`: what follows in the same pass, y where y > 0 and else slope y (1 none, 0 ReLU, 0.2 LeakyReLU).
@@ -150,7 +195,7 @@ class Conv(_Convolution):
         return data, output
 
 
-class ConvTranspose(_Convolution):
+class ConvTranspose(Convolution):
     """The adjoint of `Conv` in x, with a bias after it: PyTorch's ConvTranspose{1,2,3}d.
 
     `channels` are the outputs here, `outputs` the inputs: the names are those of the Conv that it is the
@@ -163,6 +208,13 @@ class ConvTranspose(_Convolution):
         super().__init__(name, geometry, outputs, inputs, bias, slope, deviation)
         self.output_padding = output_padding
 
+    def without_padding(self, axes):
+        made = super().without_padding(axes)
+        made.output_padding = tuple(
+            0 if marked else e for marked, e in zip(axes, self.output_padding, strict=True)
+        )
+        return made
+
     @property
     def leads_to(self):
         return self.channels
@@ -173,6 +225,10 @@ class ConvTranspose(_Convolution):
     @staticmethod
     def _sides(data, output):
         return output, data
+
+
+def _forms(geometry, channels, outputs):
+    return [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
 
 
 def _add(total, array):

@@ -35,7 +35,7 @@ class Dense(Affine):
 
         def backward(dy, grad=None, need_dx=True):
             dy = contiguous(dy)
-            self._rectify_gradient(dy, y)
+            self.rectify_gradient(dy, y)
             if grad is not None:
                 np.matmul(x.T, dy, out=grad[self.weight])
                 if self.bias:

@@ -20,13 +20,21 @@ class Dropout(Layer):
     def forward(self, theta, x, train=TRAIN):
         if train is None or self.rate == 0:
             return x, lambda dy, grad=None, need_dx=True: dy if need_dx else None
-        kept = train.random.random(x.shape, dtype=np.float32) >= np.float32(self.rate)
-        factors = np.empty_like(x)
-        np.multiply(kept, 1 / (1 - self.rate), out=factors, casting="same_kind")
+        factors = self.factors(x, train.random)
         return (
             x * factors,
             lambda dy, grad=None, need_dx=True: np.multiply(dy, factors, out=dy) if need_dx else None,
         )
+
+    def factors(self, x, random):
+        """Draw what each number of x is multiplied with."""
+        kept, factors = self.kept(random, x.shape), np.empty_like(x)
+        np.multiply(kept, 1 / (1 - self.rate), out=factors, casting="same_kind")
+        return factors
+
+    def kept(self, random, shape):
+        """Draw which numbers stay."""
+        return random.random(shape, dtype=np.float32) >= np.float32(self.rate)
 
     def tangent(self, theta, x, t, train=TRAIN):
         """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and

@@ -40,35 +40,53 @@ class BatchNorm(Layer):
         x = contiguous(x)
         if train is None:
             return self._infer(theta, x)
-        y = np.empty_like(x)
-        parts = [
-            self._part(theta, *pair)
-            for pair in zip(
-                _split(x, train.parts, self.channels), _split(y, train.parts, self.channels), strict=True
-            )
-        ]
+        ys, cells_backward = self.normalize(theta, [x], len(x), train.parts)
 
         def backward(dy, grad=None, need_dx=True):
-            dy = contiguous(dy)
-            if self.slope != 1:
-                kernels(dy).rectify_gradient(dy, y, self.slope)
-            derivatives = [
-                part(d, need_dx)
-                for part, d in zip(parts, _split(dy, train.parts, self.channels), strict=True)
-            ]
-            if grad is not None:
-                weight = len(x) / train.parts**2
-                for name, values, factor in zip(
-                    (*self.parameters(), *self.buffers()),
-                    zip(*derivatives, strict=True),
-                    (1, 1, weight, weight),
-                    strict=False,
-                ):
-                    grad[name][...] = sum(values)
-                    grad[name][...] *= factor
-            return dy if need_dx else None
+            (dx,) = cells_backward([contiguous(dy)], grad, need_dx)
+            return dx if need_dx else None
 
-        return y, backward
+        return ys[0], backward
+
+    def normalize(self, theta, xs, n, batches):
+        """Normalise the cells xs of n samples in training, each of the equal `batches` by itself.
+
+        Return the cells of y, and backward(dys, grad, need_dx), which overwrites dys with the cells of dx.
+        """
+        ys = [np.empty_like(x) for x in xs]
+        split = [[_split(x, batches, self.channels) for x in each] for each in (xs, ys)]
+        parts = [self._part(theta, *pair) for pair in zip(*(zip(*each, strict=True) for each in split), strict=True)]
+
+        def backward(dys, grad=None, need_dx=True):
+            if self.slope != 1:
+                for dy, y in zip(dys, ys, strict=True):
+                    kernels(dy).rectify_gradient(dy, y, self.slope)
+            rows = zip(*(_split(dy, batches, self.channels) for dy in dys), strict=True)
+            derivatives = [part(each, need_dx) for part, each in zip(parts, rows, strict=True)]
+            if grad is not None:
+                self._write(grad, derivatives, n / batches**2)
+            return dys
+
+        return ys, backward
+
+    def _write(self, grad, derivatives, weight):
+        """Write what the batches, of this weight, leave of each cell and of the lane."""
+        cells, means, variances = zip(*derivatives, strict=True)
+        for leaf, *each in zip(grad.leaves, *cells, strict=True):
+            gamma, beta = zip(*each, strict=True)
+            leaf[self.gamma][...], leaf[self.beta][...] = sum(gamma), sum(beta)
+        if grad.whole is not None:
+            for name, values in ((self.mean, means), (self.variance, variances)):
+                grad.whole[name][...] = sum(values)
+                grad.whole[name][...] *= weight
+
+    def total(self, parts):
+        """Return the sum over the cells of a lane, from the numbers of those that are here."""
+        return parts[0]
+
+    def count(self, xs):
+        """Return the rows that the cells of a lane have, from the rows (m, channels) of those that are here."""
+        return len(xs[0])
 
     def _infer(self, theta, x):
         loops, mean, inverse = kernels(x), theta[self.mean], 1 / np.sqrt(theta[self.variance] + EPSILON)
@@ -88,24 +106,28 @@ class BatchNorm(Layer):
 
         return y, backward
 
-    def _part(self, theta, x, y):
-        """Normalise the rows x (m, channels) into y; return the derivative of that, which overwrites dy with
-        dx."""
-        loops, m = kernels(x), len(x)
-        mean = loops.column_sums(x) / m
-        variance = loops.column_squares(x, mean) / m
+    def _part(self, theta, xs, ys):
+        """Normalise the rows xs (m, channels) of the cells into ys. Return the derivative of that, which
+        overwrites dys with dxs."""
+        loops, m = kernels(xs[0]), self.count(xs)
+        mean = self.total([loops.column_sums(x) for x in xs]) / m
+        variance = self.total([loops.column_squares(x, mean) for x in xs]) / m
         inverse = 1 / np.sqrt(variance + EPSILON)
         scale = theta[self.gamma] * inverse
-        loops.scale_rectify(x, scale, theta[self.beta] - mean * scale, self.slope, y)
+        shift = theta[self.beta] - mean * scale
+        for x, y in zip(xs, ys, strict=True):
+            loops.scale_rectify(x, scale, shift, self.slope, y)
 
-        def back(dy, need_dx):
-            beta, gamma = loops.column_products(dy, x, mean)
-            gamma *= inverse
+        def back(dys, need_dx):
+            sums = [loops.column_products(dy, x, mean) for dy, x in zip(dys, xs, strict=True)]
+            cells = [(products * inverse, beta) for beta, products in sums]
             if need_dx:
+                gamma, beta = self.total([np.stack(cell) for cell in cells])
                 # dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)) as a dy + (b x + c)
                 b = scale * inverse * gamma / -m
-                loops.combine(dy, x, scale, b, scale * beta / -m - b * mean)
-            return gamma, beta, mean, variance * (m / max(m - 1, 1))
+                for x, dy in zip(xs, dys, strict=True):
+                    loops.combine(dy, x, scale, b, scale * beta / -m - b * mean)
+            return cells, mean, variance * (m / max(m - 1, 1))
 
         return back
 
@@ -134,7 +156,7 @@ class LayerNorm(Layer):
 
         def backward(dy, grad=None, need_dx=True):
             self._write(grad, dy, normal)
-            return jacobian(dy * theta[self.gamma]) if need_dx else None
+            return jacobian(dy * self._own(theta[self.gamma])) if need_dx else None
 
         return self._scale(theta, normal), backward
 
@@ -153,20 +175,18 @@ class LayerNorm(Layer):
         tn = jacobian(t.copy())
 
         def backward(dy, dty, grad=None, need_dx=True):
-            dy = np.zeros_like(dty) if dy is None else dy
-            self._write(grad, dy, normal)
-            if grad is not None:
-                grad[self.gamma][...] += np.sum(dty * tn, axis=self._rows(dty))
+            dy = 0 * dty if dy is None else dy
+            self._write(grad, dy, normal, dty, tn)
             if not need_dx:
                 return None, None
-            a = dty * theta[self.gamma]
-            dt, dx = jacobian(a.copy()), jacobian(dy * theta[self.gamma])
+            a, gamma = dty * self._own(theta[self.gamma]), self._own(theta[self.gamma])
+            dt, dx = jacobian(a.copy()), jacobian(dy * gamma)
             dx -= inverse * (
                 normal * self._mean(a * tn) + tn * self._mean(normal * a) + dt * self._mean(normal * t)
             )
             return dx, dt
 
-        return self._scale(theta, normal), tn * theta[self.gamma], backward
+        return self._scale(theta, normal), tn * self._own(theta[self.gamma]), backward
 
     def _normalize(self, x):
         """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns
@@ -183,14 +203,21 @@ class LayerNorm(Layer):
         return normal, inverse, jacobian
 
     def _scale(self, theta, normal):
-        y = normal * theta[self.gamma]
-        y += theta[self.beta]
+        y = normal * self._own(theta[self.gamma])
+        y += self._own(theta[self.beta])
         return y
 
-    def _write(self, grad, dy, normal):
+    def _write(self, grad, dy, normal, dty=None, tn=None):
+        """Write the derivatives of the parameters, with those of the tangent if there is one."""
         if grad is not None:
             np.sum(dy, axis=self._rows(dy), out=grad[self.beta])
             np.sum(dy * normal, axis=self._rows(dy), out=grad[self.gamma])
+            if dty is not None:
+                grad[self.gamma][...] += np.sum(dty * tn, axis=self._rows(dty))
+
+    def _own(self, parameter):
+        """Return what multiplies the numbers that are here of a parameter (*shape)."""
+        return parameter
 
     def _mean(self, a):
         return a.mean(tuple(range(-len(self.shape), 0)), keepdims=True)

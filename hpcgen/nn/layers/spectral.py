@@ -46,9 +46,9 @@ class SpectralNorm(Layer):
         def backward(dy, grad=None, need_dx=True):
             dx = layer_backward(dy, grad, need_dx)
             through_sigma(grad)
-            if grad is not None and train is not None:
+            if grad is not None and grad.whole is not None and train is not None:
                 # All lanes have the same u: the mean over samples, which replaces the buffer, is u.
-                np.multiply(u, len(x) / train.parts, out=grad[self.vector])
+                np.multiply(u, len(x) / train.parts, out=grad.whole[self.vector])
             return dx
 
         return y, backward
@@ -77,8 +77,8 @@ class SpectralNorm(Layer):
         normalized = weight / sigma
 
         def through_sigma(grad):
-            if grad is not None:
-                derivative = grad[self.layer.weight]
+            for leaf in grad.leaves if grad is not None else ():
+                derivative = leaf[self.layer.weight]
                 inner = np.vdot(derivative, normalized)
                 derivative = np.moveaxis(derivative, self.layer.axis, -1)
                 derivative -= np.outer(inner * v, u).reshape(derivative.shape)

@@ -122,10 +122,17 @@ class Drawn:
         return (tile + 1,) * len(positions), [-(-count // tile) for count in positions]
 
     def winograd_data(self):
-        sizes = self._sizes(smallest=2)
-        spatial, n, channels = len(sizes), self.draw(SAMPLES), self.draw(CHANNELS)
-        grid, tiles = self._grid(Geometry((4,) * spatial, (2,) * spatial, (1,) * spatial).positions(sizes))
-        return self.numbers(n, *sizes, channels), self.numbers(*grid, n, *tiles, *(2,) * spatial, channels)
+        positions = self._sizes(smallest=1)
+        spatial, n, channels = len(positions), self.draw(SAMPLES), self.draw(CHANNELS)
+        padding = [self.draw(st.integers(0, 1)) for _ in positions]
+        # With padding a place may be left over after the last window.
+        sizes = [
+            2 * count + 2 - 2 * p + p * self.draw(st.integers(0, 1))
+            for count, p in zip(positions, padding, strict=True)
+        ]
+        grid, tiles = self._grid(positions)
+        x, cells = self.numbers(n, *sizes, channels), (*grid, n, *tiles, *(2,) * spatial, channels)
+        return x, self.numbers(*cells), padding
 
     def winograd_output(self):
         positions, n, outputs = self._sizes(smallest=1), self.draw(SAMPLES), self.draw(CHANNELS)
@@ -139,7 +146,8 @@ class Drawn:
         )
 
     def winograd_data_adjoint(self):
-        return self.winograd_data()[::-1]
+        x, cells, padding = self.winograd_data()
+        return cells, x, padding
 
     def winograd_output_adjoint(self):
         return self.winograd_output()[::-1]

@@ -25,8 +25,8 @@ FEW = st.integers(1, 3)
 TOLERANCE = {np.float32: 1e-5, np.float64: 1e-12}
 
 
-def halving(spatial):
-    return Geometry((4,) * spatial, (2,) * spatial, (1,) * spatial)
+def halving(spatial, padding=1):
+    return Geometry((4,) * spatial, (2,) * spatial, (padding,) * spatial)
 
 
 def made(kind, geometry, sizes, channels, outputs, **options):
@@ -189,7 +189,9 @@ def test_forms_give_the_same(filled, kind, dtype, spatial, data, random: np.rand
         forms = [FORMS["windows"], FORMS["F(2, 2)"]]
     else:
         forms = FORMS.values()
-    geometry, sizes = halving(spatial), data.draw(st.tuples(*[st.integers(2, 9)] * spatial))
+    padding = data.draw(st.integers(0, 1))
+    geometry = halving(spatial, padding)
+    sizes = data.draw(st.tuples(*[st.integers(4 - 2 * padding, 9)] * spatial))
     n, channels, outputs = data.draw(st.tuples(FEW, st.integers(1, 20), st.integers(1, 20)))
     layer, shape = made(kind, geometry, sizes, channels, outputs, slope=1.0)
     theta, x = filled(layer, random, dtype), random.standard_normal((n, *shape)).astype(dtype)
@@ -230,7 +232,8 @@ def test_chunks_change_only_the_rounding(random, filled, monkeypatch, kind, form
         (halving(2), 4, 1, 64, None),
         (halving(3), 4, 64, 1, None),
         (halving(1), 4, 64, 64, None),
-        (Geometry((4, 4), (2, 2), (0, 0)), 4, 64, 64, None),
+        (Geometry((4, 4), (2, 2), (0, 1)), 4, 64, 64, 4),
+        (Geometry((4, 4), (2, 2), (2, 1)), 4, 64, 64, None),
         (Geometry((4, 4), (1, 1), (1, 1)), 4, 64, 64, None),
         (Geometry((4, 3), (2, 2), (1, 1)), 4, 64, 64, None),
         (Geometry((5, 5), (2, 2), (2, 2)), 4, 64, 64, None),

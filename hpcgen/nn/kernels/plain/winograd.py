@@ -16,13 +16,16 @@ from hpcgen.nn.kernels.plain.filters import FILTERS
 from hpcgen.nn.kernels.plain.windows import overlap
 
 
-def winograd_data(x: Array, out: Array) -> None:
-    """Write the factors of the data x (n, *sizes, c) to out (*t + 1, n, *tiles, *2, c)."""
+def winograd_data(x: Array, out: Array, padding: Sequence[int]) -> None:
+    """Write the factors of the data x (n, *sizes, c) to out (*t + 1, n, *tiles, *2, c).
+
+    x has `padding` zeros, 0 or 1, before its first place on each axis.
+    """
     tiles, filters = _tiles(out, x.ndim - 2), FILTERS[len(out) - 1]
     v = np.zeros_like(
         x, shape=(len(x), *(filters.tile * t + 1 for t in tiles), *(2,) * len(tiles), x.shape[-1])
     )
-    for inside, source, phase in _cells(x.shape[1:-1], tiles, filters.tile):
+    for inside, source, phase in _cells(x.shape[1:-1], tiles, filters.tile, padding):
         v[(slice(None), *inside, *phase)] = x[(slice(None), *source)]
     for axis in _axes(tiles, 1 + len(tiles)):
         count = v.shape[axis]
@@ -33,7 +36,7 @@ def winograd_data(x: Array, out: Array) -> None:
     out[...] = v
 
 
-def winograd_data_adjoint(v: Array, out: Array) -> None:
+def winograd_data_adjoint(v: Array, out: Array, padding: Sequence[int]) -> None:
     """The adjoint of `winograd_data`: out (n, *sizes, c) from v (*t + 1, n, *tiles, *2, c)."""
     tiles, filters = _tiles(v, out.ndim - 2), FILTERS[len(v) - 1]
     for axis in reversed(_axes(tiles, 1 + len(tiles))):
@@ -47,7 +50,7 @@ def winograd_data_adjoint(v: Array, out: Array) -> None:
         _along(v, axis, slice(0, -1, filters.tile))[...] = first
         _along(v, axis, slice(filters.tile, -1, filters.tile))[...] += _along(last, axis, slice(0, -1))
         _along(v, axis, slice(-1, None))[...] = _along(last, axis, slice(-1, None))
-    for inside, source, phase in _cells(out.shape[1:-1], tiles, filters.tile):
+    for inside, source, phase in _cells(out.shape[1:-1], tiles, filters.tile, padding):
         out[(slice(None), *source)] = v[(slice(None), *inside, *phase)]
 
 
@@ -101,15 +104,14 @@ def _tiles(v: Array, spatial: int) -> Sequence[int]:
 
 
 def _cells(
-    sizes: Sequence[int], tiles: Sequence[int], tile: int
+    sizes: Sequence[int], tiles: Sequence[int], tile: int, padding: Sequence[int]
 ) -> Iterator[tuple[list[Any], list[Any], tuple[Any, ...]]]:
     """Yield where each phase lies among the cells, where it lies in the samples, and the phase.
 
-    Cell i holds the places 2 i - 1 (phase 0) and 2 i (phase 1) of an axis.
+    Cell i holds the places 2 i - padding (phase 0) and 2 i - padding + 1 (phase 1) of an axis.
     """
     for phase in product((0, 1), repeat=len(tiles)):
-        two, one = (2,) * len(tiles), (1,) * len(tiles)
-        inside, source = overlap(sizes, [tile * t + 1 for t in tiles], phase, two, one)
+        inside, source = overlap(sizes, [tile * t + 1 for t in tiles], phase, (2,) * len(tiles), padding)
         yield inside, source, phase
 
 

@@ -1,0 +1,38 @@
+"""Where a convolution reads the samples of a chunk, and where it writes them."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from hpcgen.arrays import Array
+
+
+class Samples(Protocol):
+    """Samples that are read, or written, a chunk at a time."""
+
+    def read(self, chunk: slice) -> Array:
+        """Return the samples of a chunk."""
+
+    def open(self, chunk: slice) -> Array:
+        """Return an array that takes the samples of a chunk."""
+
+    def close(self, chunk: slice) -> None:
+        """Take the samples of a chunk: its array is written."""
+
+    def release(self) -> None:
+        """Let go of what is made anew when it is read again."""
+
+
+class Whole(Samples):
+    """The samples of one array. `done(chunk)` is called once a chunk is written."""
+
+    def __init__(self, array: Array, done: Callable[[slice], object] = lambda chunk: None) -> None:
+        self.array, self._done = array, done
+
+    def read(self, chunk: slice) -> Array:
+        return self.array[chunk]
+
+    def open(self, chunk: slice) -> Array:
+        return self.array[chunk]
+
+    def close(self, chunk: slice) -> None:
+        self._done(chunk)

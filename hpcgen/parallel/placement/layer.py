@@ -1,0 +1,147 @@
+"""What the layers of a placed network share."""
+
+import numpy as np
+
+from hpcgen.arrays import Array, Shape
+from hpcgen.nn.buffers import Buffer
+from hpcgen.nn.divided import Divided
+from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.vector import Vector
+from hpcgen.parallel.operators.gather import Gather
+
+
+class Placed(Layer):
+    """A layer as it works on the cells that are here. Its parameters are those of `layer`.
+
+    In `backward(dy, grad)` the gradient is a `Leaves`, or None.
+    """
+
+    def __init__(self, layer: Layer) -> None:
+        self.layer, self.draws = layer, layer.draws
+
+    def parameters(self) -> dict[str, Shape]:
+        return self.layer.parameters()
+
+    def buffers(self) -> dict[str, Buffer]:
+        return self.layer.buffers()
+
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
+        self.layer.initialize(theta, random)
+
+    @property
+    def without_tangent(self) -> list[str]:
+        return self.layer.without_tangent
+
+
+class Replicated(Placed):
+    """A layer of whole samples: all ranks of the team compute it alike, and its derivatives count once."""
+
+    def forward(self, theta, x, train=TRAIN):
+        y, layer_backward = self.layer.forward(theta, x, train)
+
+        def backward(dy, grad=None, need_dx=True):
+            return layer_backward(dy, None if grad is None else grad.whole, need_dx)
+
+        return y, backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        y, ty, layer_backward = self.layer.tangent(theta, x, t, train)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            return layer_backward(dy, dty, None if grad is None else grad.whole, need_dx)
+
+        return y, ty, backward
+
+
+class Cellwise(Placed):
+    """A layer that treats each place by itself: `layers` has one for each cell that is here."""
+
+    def __init__(self, layer: Layer, layers: list[Layer]) -> None:
+        super().__init__(layer)
+        self._layers = layers
+
+    def forward(self, theta, x, train=TRAIN):
+        pairs = [
+            layer.forward(theta, cell, train) for layer, cell in zip(self._layers, x.cells, strict=True)
+        ]
+        ys, backwards = zip(*pairs, strict=True)
+
+        def backward(dy, grad=None, need_dx=True):
+            dxs = [
+                back(cell, leaf, need_dx)
+                for back, cell, leaf in zip(backwards, dy.cells, _leaves(grad, x), strict=True)
+            ]
+            return Divided(dxs, x.team) if need_dx else None
+
+        return Divided(ys, x.team), backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        made = [
+            layer.tangent(theta, *cell, train)
+            for layer, *cell in zip(self._layers, x.cells, t.cells, strict=True)
+        ]
+        ys, tys, backwards = zip(*made, strict=True)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            dys = [None] * len(x.cells) if dy is None else dy.cells
+            pairs = [
+                back(*cell, leaf, need_dx)
+                for back, *cell, leaf in zip(backwards, dys, dty.cells, _leaves(grad, x), strict=True)
+            ]
+            if not need_dx:
+                return None, None
+            dxs, dts = zip(*pairs, strict=True)
+            return None if dxs[0] is None else Divided(dxs, x.team), Divided(dts, x.team)
+
+        return Divided(ys, x.team), Divided(tys, x.team), backward
+
+
+def _leaves(grad, x):
+    return [None] * len(x.cells) if grad is None else grad.leaves
+
+
+class Gathering(Layer):
+    """From divided samples to whole ones: the operator Gather."""
+
+    def __init__(self, gather: Gather) -> None:
+        self._gather = gather
+
+    def forward(self, theta, x, train=TRAIN):
+        def backward(dy, grad=None, need_dx=True):
+            return self._gather.parts(dy) if need_dx else None
+
+        return self._gather.whole(x), backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        def backward(dy, dty, grad=None, need_dx=True):
+            if not need_dx:
+                return None, None
+            return None if dy is None else self._gather.parts(dy), self._gather.parts(dty)
+
+        return self._gather.whole(x), self._gather.whole(t), backward
+
+
+class Scattering(Layer):
+    """From whole samples to divided ones: the adjoint of Gather."""
+
+    def __init__(self, gather: Gather) -> None:
+        self._gather = gather
+
+    def forward(self, theta, x, train=TRAIN):
+        def backward(dy, grad=None, need_dx=True):
+            return self._gather.whole(dy) if need_dx else None
+
+        return self._gather.parts(x), backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        def backward(dy, dty, grad=None, need_dx=True):
+            if not need_dx:
+                return None, None
+            return None if dy is None else self._gather.whole(dy), self._gather.whole(dty)
+
+        return self._gather.parts(x), self._gather.parts(t), backward
+
+
+def cell_of(array: Array, region: tuple[slice, ...], before: int) -> Array:
+    """Return a cell of an array whose places lie after `before` axes."""
+    return array[(*[slice(None)] * before, *region)]

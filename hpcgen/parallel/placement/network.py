@@ -1,0 +1,146 @@
+"""A network on divided samples."""
+
+from collections.abc import Callable, Sequence
+from math import prod
+from typing import Any
+
+from hpcgen.arrays import Shape
+from hpcgen.nn.chain import Chain
+from hpcgen.nn.divided import Leaves
+from hpcgen.nn.layer import Layer
+from hpcgen.nn.layers.activations import Elementwise
+from hpcgen.nn.layers.convolution import Conv, ConvTranspose
+from hpcgen.nn.layers.dropout import Dropout
+from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
+from hpcgen.nn.layers.shaping import Reshape, Upsample
+from hpcgen.nn.layers.spectral import SpectralNorm
+from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.cells import Grid
+from hpcgen.parallel.operators.gather import Gather
+from hpcgen.parallel.placement.convolution import PlacedConvolution
+from hpcgen.parallel.placement.layer import Cellwise, Gathering, Replicated, Scattering
+from hpcgen.parallel.placement.normalization import PlacedBatchNorm, PlacedLayerNorm
+from hpcgen.parallel.placement.shaping import PlacedDropout, PlacedUpsample
+from hpcgen.parallel.team import Team
+
+# Layers of windows: the last axis of x and y has the channels, all others are places.
+WINDOWS = (Conv, ConvTranspose, Upsample)
+# Layers whose y has the shape of x, and its places.
+KEEPING = (Elementwise, BatchNorm, LayerNorm, Dropout)
+
+
+class PlacedChain(Chain):
+    """The layers of a chain, each on cells or on whole samples, with Gather and its adjoint between them."""
+
+    def __init__(self, chain: Chain, layers: Sequence[Layer], team: Team) -> None:
+        super().__init__(layers, chain.shapes)
+        self._team = team
+
+    def gradient(self, layout: Layout, dtype: Any) -> Leaves:
+        return Leaves([Vector(layout, dtype=dtype) for _ in self._team.mine], self._team.first)
+
+
+def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
+    """Return the chain for the cells of a team. It `takes` or `makes` divided samples, or whole ones.
+
+    A layer works on cells if its x and its y have places, at least one in each cell, and if it can. Shapes
+    alone decide that.
+    """
+    axes, shapes = axes_of_places(chain, takes, makes), chain.shapes
+    divided = [
+        count >= len(team.grid.shape) and team.grid.divides(shape[:count])
+        for count, shape in zip(axes, shapes, strict=True)
+    ]
+    layers: list[Layer] = []
+    here = takes
+    for i, layer in enumerate(chain.layers):
+        placed = _placed(layer, team, shapes[i], shapes[i + 1], axes[i]) if divided[i] and divided[i + 1] else None
+        if (placed is not None) != here:
+            layers.append(_crossing(team, shapes[i], here))
+            here = not here
+        layers.append(placed or Replicated(layer))
+    if here != makes:
+        layers.append(_crossing(team, shapes[-1], here))
+    return PlacedChain(chain, layers, team)
+
+
+def _crossing(team: Team, shape: Shape, divided: bool) -> Layer:
+    """Return what leads from divided samples to whole ones, or back."""
+    gather = Gather(team, shape[: len(team.grid.shape)])
+    return Gathering(gather) if divided else Scattering(gather)
+
+
+def axes_of_places(chain: Chain, takes: bool, makes: bool) -> list[int]:
+    """Return how many of the first axes are places, before the first layer and after each: 0 if none are known.
+
+    Layers of windows know it. Layers that keep the places hand it on, in both directions. Samples, which the
+    chain `takes` or `makes`, have places only if layers say so.
+    """
+    shapes, layers = chain.shapes, chain.layers
+    axes = [0] * len(shapes)
+    for i, layer in enumerate(layers):
+        if isinstance(_inner(layer), WINDOWS):
+            axes[i], axes[i + 1] = len(shapes[i]) - 1, len(shapes[i + 1]) - 1
+    for order in (range(len(layers)), reversed(range(len(layers)))):
+        for i in order:
+            known = axes[i] or axes[i + 1]
+            if known and _keeps(layers[i], shapes[i], shapes[i + 1], known):
+                axes[i] = axes[i + 1] = known
+    return axes
+
+
+def _keeps(layer: Layer, before: Shape, after: Shape, axes: int) -> bool:
+    """Return whether y has the places of x, on so many axes."""
+    if isinstance(layer, KEEPING):
+        return True
+    return (
+        isinstance(layer, Reshape)
+        and before[:axes] == after[:axes]
+        and prod(before[axes:]) == prod(after[axes:])
+    )
+
+
+def _inner(layer: Layer) -> Layer:
+    return layer.layer if isinstance(layer, SpectralNorm) else layer
+
+
+def _placed(layer: Layer, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
+    """Return the layer on cells, or None if it cannot work on them."""
+    for kind, make in PLACEMENTS.items():
+        if isinstance(layer, kind):
+            return make(layer, team, before, after, axes)
+    return None
+
+
+def _spectral(layer: Any, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
+    inner = _placed(layer.layer, team, before, after, axes)
+    return None if inner is None else SpectralNorm(inner)
+
+
+def _layer_norm(layer: Any, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
+    first = len(before) - len(layer.shape)
+    if first >= len(team.grid.shape):
+        return Cellwise(layer, [layer] * len(team.mine))
+    return PlacedLayerNorm(layer, team) if first == 0 else None
+
+
+def _reshape(layer: Any, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
+    if not _keeps(layer, before, after, axes):
+        return None
+    sizes = [team.grid.sizes(cell, before[:axes]) for cell in team.mine]
+    return Cellwise(layer, [Reshape((*size, *after[axes:])) for size in sizes])
+
+
+Placement = Callable[[Any, Team, Shape, Shape, int], Layer | None]
+PLACEMENTS: dict[Any, Placement] = {
+    SpectralNorm: _spectral,
+    (Conv, ConvTranspose): lambda layer, team, before, after, axes: PlacedConvolution(
+        layer, team, before[:-1], after[:-1]
+    ),
+    BatchNorm: lambda layer, team, before, after, axes: PlacedBatchNorm(layer, team, before[:-1]),
+    LayerNorm: _layer_norm,
+    Dropout: lambda layer, team, before, after, axes: PlacedDropout(layer, team, before),
+    Upsample: lambda layer, team, before, after, axes: PlacedUpsample(layer, team, before[:-1], after[:-1]),
+    Reshape: _reshape,
+    Elementwise: lambda layer, team, before, after, axes: Cellwise(layer, [layer] * len(team.mine)),
+}

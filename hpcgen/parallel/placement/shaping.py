@@ -1,0 +1,93 @@
+"""Upsampling and dropout on cells."""
+
+import numpy as np
+
+from hpcgen.arrays import Shape
+from hpcgen.nn.divided import Divided
+from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layers.dropout import Dropout
+from hpcgen.nn.layers.shaping import Upsample
+from hpcgen.parallel.operators.halo import Halo
+from hpcgen.parallel.placement.layer import Placed
+from hpcgen.parallel.team import Team
+
+
+class PlacedUpsample(Placed):
+    """Nearest neighbour between activations whose places have these sizes. x and y: distributed.
+
+    A cell of y repeats the places of a region of x. What is repeated beyond the cell is cut off.
+    """
+
+    layer: Upsample
+
+    def __init__(self, layer: Upsample, team: Team, sizes: Shape, made: Shape) -> None:
+        super().__init__(layer)
+        cells = [
+            [axis.slice(i) for axis, i in zip(team.grid.partitions(made), team.grid.indices(c, len(made)), strict=True)]
+            for c in range(len(team.grid))
+        ]
+        regions = [
+            tuple((part.start // f, -(-part.stop // f)) for part, f in zip(cell, layer.factor, strict=True))
+            for cell in cells
+        ]
+        self._halo = Halo(team, sizes, regions)
+        # Where the cell lies in what the region becomes.
+        self._inside = [
+            tuple(
+                slice(part.start - start * f, part.stop - start * f)
+                for part, (start, _), f in zip(cells[cell], regions[cell], layer.factor, strict=True)
+            )
+            for cell in team.mine
+        ]
+
+    def forward(self, theta, x, train=TRAIN):
+        n, rest = len(x), x.cells[0].shape[-1:]
+        everything = slice(0, n)
+        made = [self.layer.forward(theta, region.read(everything), train) for region in self._halo.gather(x)]
+        ys = [
+            np.ascontiguousarray(y[(slice(None), *inside)])
+            for (y, _), inside in zip(made, self._inside, strict=True)
+        ]
+        shapes, backwards = [y.shape for y, _ in made], [back for _, back in made]
+
+        def backward(dy, grad=None, need_dx=True):
+            if not need_dx:
+                return None
+            spreads = self._halo.spread(n, rest, dy.dtype)
+            for cell, spread in enumerate(spreads):
+                whole = np.zeros(shapes[cell], dy.dtype)
+                whole[(slice(None), *self._inside[cell])] = dy.cells[cell]
+                spread.open(everything)[...] = backwards[cell](whole)
+                spread.close(everything)
+            return self._halo.add(spreads)
+
+        return Divided(ys, x.team), backward
+
+    def tangent(self, theta, x, t, train=TRAIN):
+        (y, y_backward), (ty, ty_backward) = self.forward(theta, x, train), self.forward(theta, t, train)
+
+        def backward(dy, dty, grad=None, need_dx=True):
+            return None if dy is None else y_backward(dy, grad, need_dx), ty_backward(dty, grad, need_dx)
+
+        return y, ty, backward
+
+
+class PlacedDropout(Dropout):
+    """Dropout of divided activations: drawn for the whole lane, cut for the cells."""
+
+    def __init__(self, layer: Dropout, team: Team, shape: Shape) -> None:
+        super().__init__(layer.rate)
+        self._team, self._shape = team, shape
+        self._regions = [team.grid.region(cell, shape[: len(team.grid.shape)]) for cell in team.mine]
+
+    def factors(self, x, random):
+        kept = [np.empty(cell.shape, bool) for cell in x.cells]
+        # A plane at a time: a rank never holds the whole activation.
+        for sample in range(len(x)):
+            for place in range(self._shape[0]):
+                plane = self.kept(random, self._shape[1:])
+                for (first, *others), cell in zip(self._regions, kept, strict=True):
+                    if first.start <= place < first.stop:
+                        cell[sample, place - first.start] = plane[tuple(others)]
+        scale = np.asarray(1 / (1 - self.rate), x.dtype)
+        return self._team.divided([np.multiply(cell, scale) for cell in kept])

@@ -1,0 +1,65 @@
+"""The ranks that share a lane, and the cells that each of them has."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hpcgen.nn.divided import Divided
+from hpcgen.parallel.cells import Grid
+from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.tree import tree_sum
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+
+class Team:
+    """The ranks of `comm`, each with a run of the cells of `grid`, as `deal` says.
+
+    `mine` are the numbers of the cells that are here. All ranks of a team must use its operators in the same
+    order: one lane at a time.
+    """
+
+    def __init__(self, comm: "MPI.Comm", grid: Grid, deal: Partition) -> None:
+        self.comm, self.grid, self.deal = comm, grid, deal
+        mine = deal.slice(comm.rank)
+        self.mine = range(mine.start, mine.stop)
+        # The rank that has a cell.
+        self.owners = [rank for rank, count in enumerate(deal.counts) for _ in range(count)]
+
+    @property
+    def first(self) -> bool:
+        """Whether this rank has the first cell: it counts what all ranks of the team compute alike."""
+        return self.mine.start == 0
+
+    def here(self, cell: int) -> int:
+        """Return the position of a cell among those that are here."""
+        return cell - self.mine.start
+
+    def divided(self, cells: Sequence[Any]) -> Divided:
+        """Return the Divided of the cells that are here."""
+        return Divided(cells, self)
+
+    def total(self, parts: Sequence[Any]) -> Any:
+        """Return the sum over all cells in the tree over the cells, from the numbers of those that are here.
+
+        `parts`: distributed, an array or a number a cell, all of one shape. The sum: the same on all ranks.
+        Collective over `comm`.
+        """
+        return tree_sum(self.gathered(np.stack([np.asarray(part) for part in parts])))
+
+    def gathered(self, parts: np.ndarray) -> np.ndarray:
+        """Return parts (cells here, ...) of all ranks, (cells, ...), the same on all ranks. Collective."""
+        if self.comm.size == 1:
+            return parts
+        from mpi4py import MPI
+
+        whole = np.empty((len(self.grid), *parts.shape[1:]), parts.dtype)
+        unit = parts[0].nbytes
+        counts = [count * unit for count in self.deal.counts]
+        starts = [start * unit for start in self.deal.starts]
+        self.comm.Allgatherv(
+            [np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE]
+        )
+        return whole
