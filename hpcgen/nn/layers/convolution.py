@@ -13,19 +13,26 @@ both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, ch
 `padding` and `output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from hpcgen.arrays import Array, Shape
+from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.convolution.windows import Windows
 from hpcgen.nn.convolution.winograd import Winograd
 from hpcgen.nn.initial import fill
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layer import TRAIN, Backward, Parameters, Train
 from hpcgen.nn.layers.affine import Affine
+from hpcgen.nn.vector import Vector
 
 # What a chunk of samples may take while it is multiplied: a share of the last cache.
 CHUNK_BYTES = 2 << 20
+
+# The forms in which a convolution is computed.
+Form = Windows | Winograd
 
 
 class _Convolution(Affine):
@@ -41,7 +48,7 @@ class _Convolution(Affine):
         """The channels of y."""
         raise AssertionError("a subclass has it")
 
-    def _extents(self, sizes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
         """Return the positions of windows, and the sizes of y, for x of these sizes."""
         raise AssertionError("a subclass has it")
 
@@ -50,29 +57,41 @@ class _Convolution(Affine):
         """Return the side of x, and the side of y."""
         raise AssertionError("a subclass has it")
 
-    def __init__(self, name, geometry, channels, outputs, bias=True, slope=1.0, deviation=None):
+    def __init__(
+        self,
+        name: str,
+        geometry: Geometry,
+        channels: int,
+        outputs: int,
+        bias: bool = True,
+        slope: float = 1.0,
+        deviation: float | None = None,
+    ) -> None:
         self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
         self.geometry, self.slope, self.deviation = geometry, slope, deviation
         self.channels, self.outputs = channels, outputs
-        self.forms = [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
+        self.forms: list[Form] = [
+            Windows(geometry, channels, outputs),
+            *Winograd.forms(geometry, channels, outputs),
+        ]
 
-    def parameters(self):
-        shapes = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
+    def parameters(self) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
         return {**shapes, self.bias: (self.leads_to,)} if self.bias else shapes
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         weight = theta[self.weight]
         fill(weight, random, weight[..., 0].size, self.deviation)
         if self.bias:
             fill(theta[self.bias], random, weight[..., 0].size, 0.0 if self.deviation else None)
 
-    def form(self, positions):
+    def form(self, positions: Sequence[int]) -> Form:
         """Return the form with the fewest multiplications: a function of shapes alone, as bits depend on
         it."""
         return min(self.forms, key=lambda form: form.products * form.rows(positions) * form.inner)
 
     @staticmethod
-    def _chunks(form, n, positions):
+    def _chunks(form: Form, n: int, positions: Sequence[int]) -> list[slice]:
         """Return the slices of n samples that are multiplied at a time: of shapes alone, too."""
         size = form.products * form.rows(positions) * (form.inner + form.outputs) * 4
         # The weights pass through the cache once a chunk: at least as much data shall come with them.
@@ -81,18 +100,18 @@ class _Convolution(Affine):
         count = -(-n // many)
         return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
 
-    def _finish(self, y, theta):
+    def _finish(self, y: Array, theta: Parameters) -> None:
         if self.bias or self.slope != 1:
             bias = theta[self.bias] if self.bias else None
             kernels(y).rectify(y.reshape(-1, y.shape[-1]), bias, self.slope)
 
-    def _begin(self, dy, y, grad):
+    def _begin(self, dy: Array, y: Array, grad: Vector | None) -> None:
         """Take dy back through the activation; write the bias' derivative."""
         self._rectify_gradient(dy, y)
         if self.bias and grad is not None:
             grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         x = contiguous(x)
         positions, sizes = self._extents(x.shape[1:-1])
         form, y = self.form(positions), np.empty_like(x, shape=(len(x), *sizes, self.leads_to))
@@ -104,7 +123,7 @@ class _Convolution(Affine):
             there_adjoint(here(x[chunk]) @ weight, y[chunk])
             self._finish(y[chunk], theta)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             dy = contiguous(dy)
             # Made again: to keep them would cost more memory than time.
             _, weight = self._sides(*self._weights(form, theta[self.weight])) if need_dx else (None, None)
@@ -125,7 +144,7 @@ class _Convolution(Affine):
         return y, backward
 
     @staticmethod
-    def _weights(form, theta_weight):
+    def _weights(form: Form, theta_weight: Array) -> tuple[Array, Array]:
         """Return the weights as they lead from data to output, and back."""
         weight = form.weight(theta_weight)
         return weight, weight.swapaxes(1, 2)
@@ -138,15 +157,15 @@ class Conv(_Convolution):
     """
 
     @property
-    def leads_to(self):
+    def leads_to(self) -> int:
         return self.outputs
 
-    def _extents(self, sizes):
+    def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
         positions = self.geometry.positions(sizes)
         return positions, positions
 
     @staticmethod
-    def _sides(data, output):
+    def _sides(data: Any, output: Any) -> tuple[Any, Any]:
         return data, output
 
 
@@ -159,23 +178,33 @@ class ConvTranspose(_Convolution):
 
     axis = -2
 
-    def __init__(self, name, geometry, inputs, outputs, output_padding, bias=True, slope=1.0, deviation=None):
+    def __init__(
+        self,
+        name: str,
+        geometry: Geometry,
+        inputs: int,
+        outputs: int,
+        output_padding: Sequence[int],
+        bias: bool = True,
+        slope: float = 1.0,
+        deviation: float | None = None,
+    ) -> None:
         super().__init__(name, geometry, outputs, inputs, bias, slope, deviation)
         self.output_padding = output_padding
 
     @property
-    def leads_to(self):
+    def leads_to(self) -> int:
         return self.channels
 
-    def _extents(self, positions):
+    def _extents(self, positions: Shape) -> tuple[Shape, Shape]:
         return positions, self.geometry.sizes(positions, self.output_padding)
 
     @staticmethod
-    def _sides(data, output):
+    def _sides(data: Any, output: Any) -> tuple[Any, Any]:
         return output, data
 
 
-def _add(total, array):
+def _add(total: Array | None, array: Array) -> Array:
     if total is None:
         return array
     total += array

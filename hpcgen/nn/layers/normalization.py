@@ -1,10 +1,14 @@
 """Batch normalisation and layer normalisation."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.vector import Vector
 
 EPSILON = 1e-5
 
@@ -19,24 +23,24 @@ class BatchNorm(Layer):
     BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
     """
 
-    def __init__(self, name, channels, slope=1.0):
+    def __init__(self, name: str, channels: int, slope: float = 1.0) -> None:
         self.gamma, self.beta, self.mean, self.variance = (
             f"{name}/{part}" for part in ("gamma", "beta", "mean", "variance")
         )
         self.channels, self.slope = channels, slope
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return {self.gamma: (self.channels,), self.beta: (self.channels,)}
 
-    def buffers(self):
+    def buffers(self) -> dict[str, Buffer]:
         running = Buffer((self.channels,))
         return {self.mean: running, self.variance: running}
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         for name, value in ((self.gamma, 1), (self.beta, 0), (self.mean, 0), (self.variance, 1)):
             theta[name][...] = value
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         x = contiguous(x)
         if train is None:
             return self._infer(theta, x)
@@ -48,7 +52,7 @@ class BatchNorm(Layer):
             )
         ]
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             dy = contiguous(dy)
             if self.slope != 1:
                 kernels(dy).rectify_gradient(dy, y, self.slope)
@@ -70,13 +74,13 @@ class BatchNorm(Layer):
 
         return y, backward
 
-    def _infer(self, theta, x):
+    def _infer(self, theta: Parameters, x: Array) -> tuple[Array, Backward]:
         loops, mean, inverse = kernels(x), theta[self.mean], 1 / np.sqrt(theta[self.variance] + EPSILON)
         scale, y = theta[self.gamma] * inverse, np.empty_like(x)
         rows = x.reshape(-1, self.channels)
         loops.scale_rectify(rows, scale, theta[self.beta] - mean * scale, self.slope, y.reshape(rows.shape))
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             """Running statistics are constants here: they get no derivative, and are not handed on."""
             dy = contiguous(dy)
             if self.slope != 1:
@@ -88,7 +92,9 @@ class BatchNorm(Layer):
 
         return y, backward
 
-    def _part(self, theta, x, y):
+    def _part(
+        self, theta: Parameters, x: Array, y: Array
+    ) -> Callable[[Array, bool], tuple[Array, Array, Array, Array]]:
         """Normalise the rows x (m, channels) into y; return the derivative of that, which overwrites dy with
         dx."""
         loops, m = kernels(x), len(x)
@@ -98,7 +104,7 @@ class BatchNorm(Layer):
         scale = theta[self.gamma] * inverse
         loops.scale_rectify(x, scale, theta[self.beta] - mean * scale, self.slope, y)
 
-        def back(dy, need_dx):
+        def back(dy: Array, need_dx: bool) -> tuple[Array, Array, Array, Array]:
             beta, gamma = loops.column_products(dy, x, mean)
             gamma *= inverse
             if need_dx:
@@ -110,7 +116,7 @@ class BatchNorm(Layer):
         return back
 
 
-def _split(x, parts, channels):
+def _split(x: Array, parts: int, channels: int) -> Array:
     """Return views (rows, channels) of the equal parts of a batch x (n, ..., channels)."""
     return x.reshape(parts, -1, channels)
 
@@ -120,25 +126,27 @@ class LayerNorm(Layer):
     `shape`, or each place over its channels where shape is (channels,) (Ba et al. 2016, arXiv:1607.06450).
     PyTorch's LayerNorm(shape)."""
 
-    def __init__(self, name, shape):
+    def __init__(self, name: str, shape: Sequence[int]) -> None:
         self.gamma, self.beta, self.shape = f"{name}/gamma", f"{name}/beta", tuple(shape)
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return {self.gamma: self.shape, self.beta: self.shape}
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         theta[self.gamma][...], theta[self.beta][...] = 1, 0
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         normal, _, jacobian = self._normalize(x)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             self._write(grad, dy, normal)
             return jacobian(dy * theta[self.gamma]) if need_dx else None
 
         return self._scale(theta, normal), backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         """With n = (x - mean) / sigma, sigma^2 = variance + 1e-5, over the m numbers of a sample, dn/dx is
         the symmetric J:
 
@@ -152,7 +160,9 @@ class LayerNorm(Layer):
         normal, inverse, jacobian = self._normalize(x)
         tn = jacobian(t.copy())
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             dy = np.zeros_like(dty) if dy is None else dy
             self._write(grad, dy, normal)
             if grad is not None:
@@ -168,32 +178,32 @@ class LayerNorm(Layer):
 
         return self._scale(theta, normal), tn * theta[self.gamma], backward
 
-    def _normalize(self, x):
+    def _normalize(self, x: Array) -> tuple[Array, Array, Callable[[Array], Array]]:
         """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns
         it."""
         normal = x - self._mean(x)
         inverse = 1 / np.sqrt(self._mean(normal * normal) + EPSILON)
         normal *= inverse
 
-        def jacobian(d):
+        def jacobian(d: Array) -> Array:
             d -= self._mean(d) + normal * self._mean(d * normal)
             d *= inverse
             return d
 
         return normal, inverse, jacobian
 
-    def _scale(self, theta, normal):
+    def _scale(self, theta: Parameters, normal: Array) -> Array:
         y = normal * theta[self.gamma]
         y += theta[self.beta]
         return y
 
-    def _write(self, grad, dy, normal):
+    def _write(self, grad: Vector | None, dy: Array, normal: Array) -> None:
         if grad is not None:
             np.sum(dy, axis=self._rows(dy), out=grad[self.beta])
             np.sum(dy * normal, axis=self._rows(dy), out=grad[self.gamma])
 
-    def _mean(self, a):
+    def _mean(self, a: Array) -> Array:
         return a.mean(tuple(range(-len(self.shape), 0)), keepdims=True)
 
-    def _rows(self, a):
+    def _rows(self, a: Array) -> tuple[int, ...]:
         return tuple(range(a.ndim - len(self.shape)))
