@@ -16,6 +16,7 @@ from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical
+from hpcgen.nn.vector import Vector
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Classifier(Model):
         )
         loss, slope = Categorical.loss(logits, batch.labels)
 
-        def backward(grad):
+        def backward(grad: Vector) -> None:
             network_backward(slope, grad, need_dx=False)
 
         guessed = np.count_nonzero(logits.argmax(1) == batch.labels)

@@ -21,6 +21,7 @@ from hpcgen.models.networks.building import build
 from hpcgen.models.networks.specs import Sigmoid
 from hpcgen.models.units import Interval
 from hpcgen.nn.chain import Chain
+from hpcgen.nn.layer import Backward as LayerBackward
 from hpcgen.nn.layer import Train
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.losses import LOSSES
@@ -186,11 +187,15 @@ class GAN(Model):
         chosen[np.arange(len(labels)), labels] = 1
         return chosen
 
-    def _forward(self, player, theta, x, random, index, parts=1):
+    def _forward(
+        self, player: str, theta: Theta, x: Array, random: Any, index: int, parts: int = 1
+    ) -> tuple[Array, LayerBackward]:
         network = self.networks[player]
         return network.forward(theta[player], x, Train(parts, random(index) if network.draws else None))
 
-    def _logits(self, theta, x, labels, random, index, parts=1):
+    def _logits(
+        self, theta: Theta, x: Array, labels: Any, random: Any, index: int, parts: int = 1
+    ) -> tuple[Array, LayerBackward]:
         """Return the discriminator's logits (n, 1) of samples with these labels, and its backward."""
         logits, backward = self._forward("discriminator", theta, x, random, index, parts)
         if not self.classes:
@@ -201,7 +206,9 @@ class GAN(Model):
             lambda dy, *rest, **options: backward(dy * chosen, *rest, **options),
         )
 
-    def _discriminator_objective(self, theta, batch, fake):
+    def _discriminator_objective(
+        self, theta: Theta, batch: Batch, fake: Array
+    ) -> tuple[Statistics, Backward]:
         """Real and generated samples pass in one batch. Batch norm normalises each half by itself."""
         n, both = batch.size, np.concatenate([batch.samples, fake])
         labels = np.concatenate([batch.labels] * 2) if self.classes else None
@@ -215,7 +222,7 @@ class GAN(Model):
             "count": n,
         }
 
-        def backward(grad):
+        def backward(grad: Vector) -> None:
             logits_backward(np.concatenate([real_slope, fake_slope]), grad, need_dx=False)
 
         if not self._penalty:
@@ -223,17 +230,20 @@ class GAN(Model):
         penalty, statistics["slope"], second = self._gradient_penalty(theta, batch, fake)
         statistics["loss"] += penalty
 
-        def backward_with_penalty(grad):
+        def backward_with_penalty(grad: Vector) -> None:
             backward(grad)
             parameters = second.layout.parameters
             grad.data[parameters] += second.data[parameters]
 
         return statistics, backward_with_penalty
 
-    def _gradient_penalty(self, theta, batch, fake):
+    def _gradient_penalty(
+        self, theta: Theta, batch: Batch, fake: Array
+    ) -> tuple[np.floating, np.floating, Vector]:
         """Return the penalty at a random point between each real and generated sample, the sum of the slopes,
         and a Vector of the penalty's derivatives, which are exact (`hpcgen.nn.penalty`)."""
         network, random = self.networks["discriminator"], batch.random
+        assert random is not None, "a penalty draws"
         shape = (batch.size, *[1] * len(self.sample_shape))
         share = uniform(random(3), shape).astype(fake.dtype)
         between = fake + share * (batch.samples - fake)
@@ -249,11 +259,13 @@ class GAN(Model):
         )
         return penalty, slopes, second
 
-    def _generator_objective(self, theta, batch, fake, generator_backward):
+    def _generator_objective(
+        self, theta: Theta, batch: Batch, fake: Array, generator_backward: LayerBackward
+    ) -> tuple[Statistics, Backward]:
         logits, discriminator_backward = self._logits(theta, fake, batch.labels, batch.random, 2)
         loss, slope = self.loss.generator(logits)
 
-        def backward(grad):
+        def backward(grad: Vector) -> None:
             generator_backward(discriminator_backward(slope), grad, need_dx=False)
 
         return {"loss": loss, "count": batch.size}, backward

@@ -10,7 +10,7 @@ import numpy as np
 
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
-from hpcgen.models.batch import Batch, no_stream
+from hpcgen.models.batch import Batch, Streams, no_stream
 from hpcgen.models.units import Units
 from hpcgen.nn.layer import Layer
 from hpcgen.nn.vector import Layout, Vector
@@ -98,7 +98,7 @@ class Model(ABC):
         inputs: np.ndarray | None = None,
         labels: np.ndarray | None = None,
         noise: Array | None = None,
-        random: Callable[[int], np.random.Generator] | None = no_stream,
+        random: Streams | None = no_stream,
         step: int = 0,
     ) -> Batch:
         """Return the Batch of rows as they lie in a data file: samples and inputs are encoded."""
