@@ -93,12 +93,11 @@ def work(path, block):
     from mpi4py import MPI
 
     from hpcgen.config.reading import parse_config
-    from hpcgen.parallel.mesh import Mesh
-    from hpcgen.training.loop import Training
+        from hpcgen.training.loop import Training
 
     text = f'data = {{ path = "{path}", block = {block} }}\nmodel.network = "mlpgan"\n'
     text += "train = { lanes = 8, lane_size = 16, steps = 3 }"
-    training = Training(parse_config(text), Mesh.of(MPI.COMM_SELF))
+    training = Training(parse_config(text), MPI.COMM_SELF)
     training.run([])
 
     def run(count):

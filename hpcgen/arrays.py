@@ -4,12 +4,18 @@ Today the arrays are NumPy's. Any other operation returns the kind of array that
 another library can therefore pass through layers, losses and exchanges once these functions make them.
 """
 
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 
 Array: TypeAlias = np.ndarray
 Shape: TypeAlias = tuple[int, ...]
+
+
+def shown(shape: Iterable[int]) -> str:
+    """Return a shape as messages show it: 28 x 28 x 1."""
+    return " x ".join(map(str, shape))
 
 
 def zeros(shape: Shape | int, dtype: np.typing.DTypeLike = np.float32) -> Array:

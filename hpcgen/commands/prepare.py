@@ -2,7 +2,7 @@
 
 import argparse
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     return 0
 
 
-def _paths(values):
+def _paths(values: Iterable[Any]) -> list[Path]:
     """Return the paths among the values of options, and in their lists."""
     flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return [item for item in flat if isinstance(item, Path)]

@@ -32,12 +32,23 @@ class Train:
     """The steps, and the micro-batches of a step."""
 
     steps: int = setting(5000, ge=1, help="steps of the whole run")
-    lanes: int = setting(8, ge=1, help="micro-batches in a step; the most ranks that the run can use")
+    lanes: int = setting(8, ge=1, help="micro-batches in a step; without cells the most ranks that the run can use")
     lane_size: int = setting(16, ge=1, help="samples in a lane: a step takes lanes x lane_size samples")
+    cells: int | list[int] = setting(
+        list,
+        ge=1,
+        help="parts into which each sample is divided along its first axes of places, such as [2, 2]; none: whole",
+    )
     recompute: bool = setting(
         False,
         help="compute a GAN's samples again for the generator's turn: less memory, more time, the same bits",
     )
+
+
+    @property
+    def grid(self) -> list[int]:
+        """The parts of each axis; empty if samples are not divided."""
+        return [self.cells] if isinstance(self.cells, int) else self.cells
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,10 @@ class Parallel:
         help="how gradients are summed: exact (the same bits on any ranks), or allreduce (up to rounding)",
     )
     weights: list[float] = setting(
-        list, gt=0, help="relative speeds of the ranks, by which lanes are dealt out; empty: evenly"
+        list, gt=0, help="relative speeds of the ranks, by which lanes and cells are dealt out; empty: evenly"
+    )
+    space: int = setting(
+        0, ge=0, help="ranks that share a lane, each with some of its cells; 0: as few as there must be"
     )
 
 

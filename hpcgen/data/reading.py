@@ -88,7 +88,9 @@ class DataFiles:
         self._files = []
         self._stack.close()
 
-    def _require_same(self, first_path, path, file, first, schema):
+    def _require_same(
+        self, first_path: Path | str, path: Path | str, file: h5py.File, first: Schema, schema: Schema
+    ) -> None:
         names = [name for name in Rows._fields if name in file]
         mine, theirs = replace(schema, low=None, high=None), replace(first, low=None, high=None)
         shapes = [{name: f[name].shape[1:] for name in names if name in f} for f in (file, self._files[0])]

@@ -10,10 +10,10 @@ import numpy as np
 class Columns:
     """The mean and the standard deviation of each column of numbers, over all rows."""
 
-    mean: tuple
-    deviation: tuple
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.mean)
 
 
@@ -27,7 +27,7 @@ class Schema:
     has both. Labels run from 0 to classes - 1.
     """
 
-    shape: tuple
+    shape: tuple[int, ...]
     dtype: str
     kind: str
     # None in the schema of files that do not declare them.
@@ -41,11 +41,11 @@ class Schema:
     outputs: Columns | None = None
 
     @property
-    def code_points(self):
+    def code_points(self) -> np.ndarray:
         """The vocabulary as a file holds it, uint32 (v,)."""
         return np.array([ord(character) for character in self.vocabulary], np.uint32)
 
-    def text(self, tokens):
+    def text(self, tokens: np.ndarray) -> str:
         """Return tokens (length,) as text. Bytes that are not UTF-8 become replacement characters."""
         characters = "".join(self.vocabulary[token] for token in tokens)
         return (

@@ -1,18 +1,28 @@
 """The shards of the data that a rank's lanes train on, in memory or read in blocks ahead of their use."""
 
-from concurrent.futures import ThreadPoolExecutor
+import math
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcgen.arrays import Shape, shown
 from hpcgen.data.reading import DataFiles, paths_of
 from hpcgen.data.rows import Rows
-from hpcgen.data.schema import Columns
+from hpcgen.data.schema import Columns, Schema
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.team import Team
 from hpcgen.streams import Purpose, stream
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 MIB = 1 << 20
 
@@ -27,25 +37,37 @@ class Shards:
     of that size. Each epoch takes the blocks in a new order, and shuffles the rows within a block. A thread
     reads the next block while one is used, so a lane holds two.
 
-    `lanes` is the Partition of lanes over ranks. Attributes: `schema`, and `fingerprint`, which differs for
+    `deal` says which lanes a rank has. With a `team` a rank reads only its cells of each sample. Attributes: `schema`, and `fingerprint`, which differs for
     other data. Collective over `comm`. Raises InputError for data that cannot be used.
     """
 
-    def __init__(self, path, comm, lanes, lane_size, seed, block=64):
-        self._lane_size = lane_size
-        mine = lanes.slice(comm.rank)
+    def __init__(
+        self,
+        path: str | list[str],
+        comm: "MPI.Comm",
+        deal: Deal,
+        lane_size: int,
+        seed: int,
+        block: float = 64,
+        team: Team | None = None,
+    ) -> None:
+        self._lane_size, lanes, self._team = lane_size, deal.lanes.total, team
         paths = paths_of(path)
         with ExitStack() as stack:
             with agree(comm):
                 files = stack.enter_context(DataFiles(paths))
-                self._check(", ".join(paths), files.rows, lanes.total)
-                shards = Partition.even(files.rows, lanes.total)
+                self._check(", ".join(paths), files.rows, lanes)
+                shards = Partition.even(files.rows, lanes)
                 rows = max(lane_size, int(block * MIB) // files.row_bytes)
+                read, self._unpacked = files.read, _as_it_is
+                if team is not None:
+                    cells = CellReader(files, team)
+                    read, self._unpacked = cells.read, cells.unpacked
                 reader = ThreadPoolExecutor(1, "data")
                 stack.callback(reader.shutdown, cancel_futures=True)
                 self._lanes = {
-                    lane: _Lane(shards.slice(lane), rows, files.read, reader, seed, lane)
-                    for lane in range(mine.start, mine.stop)
+                    lane: _Lane(shards.slice(lane), rows, read, reader, seed, lane)
+                    for lane in deal.lanes_of(comm.rank)
                 }
                 found = [lane.survey(files) for lane in self._lanes.values()]
             self.fingerprint = files.fingerprint
@@ -58,7 +80,7 @@ class Shards:
         if all(lane.in_memory for lane in self._lanes.values()):
             self.close()
 
-    def _check(self, path, rows, lanes):
+    def _check(self, path: str, rows: int, lanes: int) -> None:
         if rows < lanes:
             raise InputError(f"{path}: {rows} rows are fewer than train.lanes = {lanes}; use fewer lanes")
         if rows // lanes < self._lane_size:
@@ -67,29 +89,87 @@ class Shards:
                 f"({rows} rows of {path} over {lanes} lanes); use smaller or fewer lanes"
             )
 
-    def batch(self, draw, lane):
-        """Return the lane_size `Rows` of the lane's batch number `draw`, as they lie in the file."""
-        return self._lanes[lane].batch(draw * self._lane_size, self._lane_size)
+    def batch(self, draw: int, lane: int) -> Rows:
+        """Return the lane_size `Rows` of the lane's batch number `draw`, as they lie in the file.
 
-    def close(self):
+        With a team the samples are `Divided`.
+        """
+        return self._unpacked(self._lanes[lane].batch(draw * self._lane_size, self._lane_size))
+
+    def close(self) -> None:
         self._open.close()
+
+
+class CellReader:
+    """Reads the cells of samples that a rank has, and nothing else of them."""
+
+    def __init__(self, files: DataFiles, team: Team) -> None:
+        self._files, self._team = files, team
+        shape = files.schema.shape
+        axes = len(team.grid.shape)
+        if not team.grid.divides(shape[:axes]):
+            raise InputError(_too_many(team.grid.shape, shape))
+        self._regions = [team.grid.region(cell, shape[:axes]) for cell in team.mine]
+        self._shapes = [
+            (*(axis.stop - axis.start for axis in region), *shape[axes:]) for region in self._regions
+        ]
+
+    def read(self, start: int, stop: int, names: Sequence[str] = Rows._fields) -> Rows:
+        """Return rows [start, stop). Of each sample the cells here, one after the other: (n, numbers)."""
+        others = self._files.read(start, stop, [name for name in names if name != "samples"])
+        if "samples" not in names:
+            return others
+        cells = [self._files.read(start, stop, ("samples",), region).samples for region in self._regions]
+        packed = np.concatenate([cell.reshape(len(cell), -1) for cell in cells], axis=1)
+        return Rows(packed, others.inputs, others.labels)
+
+    def unpacked(self, rows: Rows) -> Rows:
+        """Return rows that `read` gave with samples that are `Divided`."""
+        ends = np.cumsum([math.prod(shape) for shape in self._shapes])
+        parts = np.split(rows.samples, ends[:-1], axis=1)
+        cells = [part.reshape(len(rows), *shape) for part, shape in zip(parts, self._shapes, strict=True)]
+        return Rows(self._team.divided(cells), rows.inputs, rows.labels)
+
+
+def _as_it_is(rows: Rows) -> Rows:
+    return rows
+
+
+def _too_many(cells: Shape, shape: Shape) -> str:
+    if len(cells) > len(shape):
+        return f"train.cells has {len(cells)} numbers, but samples of {shown(shape)} have {len(shape)} axes"
+    axis = next(i for i, count in enumerate(cells) if count > shape[i])
+    return (
+        f"train.cells = {list(cells)}: axis {axis} of samples of {shown(shape)} has {shape[axis]} places; use at "
+        f"most so many cells"
+    )
 
 
 class _Lane:
     """One lane's shard: `rows` (a slice of the data), in blocks of `size` rows."""
 
-    def __init__(self, rows, size, read, reader, seed, lane):
+    def __init__(
+        self,
+        rows: slice,
+        size: int,
+        read: Callable[..., Rows],
+        reader: ThreadPoolExecutor,
+        seed: int,
+        lane: int,
+    ) -> None:
         self.count = rows.stop - rows.start
         starts = range(rows.start, rows.stop, size)
         self._blocks = [slice(start, min(start + size, rows.stop)) for start in starts]
         self._read, self._reader = read, reader
         self._random = lambda epoch, part: stream(seed, Purpose.SHUFFLE, epoch, lane, part)
-        self._epochs, self._loaded, self._waiting = {}, {}, {}
+        self._epochs: dict[int, tuple[list[int], np.ndarray, dict[int, np.ndarray]]] = {}
+        self._loaded: dict[int, Rows] = {}
+        self._waiting: dict[int, Future[Rows]] = {}
         self.in_memory = len(self._blocks) == 1
         if self.in_memory:
             self._loaded[0] = read(rows.start, rows.stop)
 
-    def survey(self, files):
+    def survey(self, files: DataFiles) -> "Survey":
         """Return (extremes, classes, moments of inputs, moments of samples) of the shard's rows."""
         columns = {"inputs", "samples"} if "inputs" in files.names else set()
         extremes = files.schema.low is None and files.schema.dtype != "uint8"
@@ -105,9 +185,9 @@ class _Lane:
                 classes = max(classes, int(rows.labels.max()) + 1)
             if rows.inputs is not None:
                 moments = [moments[0] + _Moments.of(rows.inputs), moments[1] + _Moments.of(rows.samples)]
-        return (low, high), classes, *moments
+        return (low, high), classes, moments[0], moments[1]
 
-    def batch(self, position, size):
+    def batch(self, position: int, size: int) -> Rows:
         """Return `size` rows from `position` of the endless stream of epochs."""
         parts, left = [], size
         while left:
@@ -117,12 +197,12 @@ class _Lane:
             order = self._order(epoch, sequence[k])
             first = offset - (ends[k] - len(order))
             chosen = order[first : first + left]
-            parts.append(self._block(sequence[k]).map(lambda column, chosen=chosen: column[chosen]))
+            parts.append(self._block(sequence[k]).map(itemgetter(chosen)))
             position, left = position + len(chosen), left - len(chosen)
         self._move_on(epoch, k)
         return Rows.joined(parts)
 
-    def _epoch(self, epoch):
+    def _epoch(self, epoch: int) -> tuple[list[int], np.ndarray]:
         """Return the blocks in the order in which the epoch reads them, and the position at which each
         ends."""
         if epoch not in self._epochs:
@@ -132,7 +212,7 @@ class _Lane:
             self._epochs[epoch] = (sequence, np.cumsum(sizes), {})
         return self._epochs[epoch][:2]
 
-    def _order(self, epoch, block):
+    def _order(self, epoch: int, block: int) -> np.ndarray:
         """Return the order of a block's rows in an epoch."""
         orders = self._epochs[epoch][2]
         if block not in orders:
@@ -140,14 +220,14 @@ class _Lane:
             orders[block] = self._random(epoch, 1 + block).permutation(size)
         return orders[block]
 
-    def _block(self, block):
+    def _block(self, block: int) -> Rows:
         if block in self._waiting:
             self._loaded[block] = self._waiting.pop(block).result()
         if block not in self._loaded:
             self._loaded[block] = self._read(self._blocks[block].start, self._blocks[block].stop)
         return self._loaded[block]
 
-    def _move_on(self, epoch, k):
+    def _move_on(self, epoch: int, k: int) -> None:
         """Drop the blocks before the k-th of the epoch, and start to read the next one."""
         if self.in_memory:
             return
@@ -166,28 +246,32 @@ class _Moments:
     """Count, mean and sum of squared deviations of columns, in float64. The sum of two follows Chan et al.
     1979."""
 
-    def __init__(self, count=0, mean=0.0, squares=0.0):
+    def __init__(self, count: int = 0, mean: Any = 0.0, squares: Any = 0.0) -> None:
         self.count, self.mean, self.squares = count, mean, squares
 
     @classmethod
-    def of(cls, rows):
+    def of(cls, rows: np.ndarray) -> "_Moments":
         rows = rows.reshape(len(rows), -1).astype(np.float64)
         mean = rows.mean(0)
         return cls(len(rows), mean, np.square(rows - mean).sum(0))
 
-    def __add__(self, other):
+    def __add__(self, other: "_Moments") -> "_Moments":
         count = self.count + other.count
         apart, share = other.mean - self.mean, other.count / max(count, 1)
         squares = self.squares + other.squares + self.count * share * apart * apart
         return _Moments(count, self.mean + share * apart, squares)
 
-    def columns(self):
+    def columns(self) -> Columns:
         """Return the `Columns`. A column that never varies gets deviation 1."""
         deviation = np.sqrt(self.squares / self.count)
         return Columns(tuple(self.mean.tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist()))
 
 
-def _completed(schema, lanes):
+# The extremes of a shard's samples, its classes, and the moments of its inputs and of its samples.
+Survey = tuple[tuple[float, float], int, _Moments, _Moments]
+
+
+def _completed(schema: Schema, lanes: Sequence[Survey]) -> Schema:
     """Return the schema, completed from the surveys of all lanes in their order."""
     extremes, classes, inputs, outputs = zip(*lanes, strict=True)
     if schema.low is None:

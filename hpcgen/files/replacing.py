@@ -7,7 +7,7 @@ import socket
 import tempfile
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,7 +156,7 @@ def require_room(path: Path | str, size: int) -> None:
         )
 
 
-def require_unread(path: Path, read: list[Path | None]) -> None:
+def require_unread(path: Path, read: Iterable[Path | None]) -> None:
     """Raise InputError if `path`, a file to write, is one of the files that are read or written too.
 
     None entries are ignored.

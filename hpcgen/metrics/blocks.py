@@ -7,12 +7,12 @@ import numpy as np
 BLOCK = 256
 
 
-def blocks(n):
+def blocks(n: int) -> list[slice]:
     """Return the blocks of n rows in order, as slices. The last may be shorter."""
     return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
 
 
-def finite(x):
+def finite(x: np.ndarray) -> np.ndarray:
     """Return x as contiguous float64, without a copy if it is that already. Products of contiguous arrays
     have the same bits wherever the array was cut from.
 

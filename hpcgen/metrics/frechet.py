@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from hpcgen.metrics.moments import eigenpairs
+from hpcgen.metrics.moments import Moments, eigenpairs
 
 
-def distance(a, b):
+def distance(a: Moments, b: Moments) -> float:
     """Return d^2 = |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of two `Moments`, in squared units of
     the features.
 
@@ -14,14 +14,14 @@ def distance(a, b):
     et al. 2018, arXiv:1801.01401, section 4), so compare only values of sets of equal size. Raises ValueError
     for a set of one sample.
     """
-    shift, a, b = a.mean - b.mean, a.covariance, b.covariance
+    shift, c_a, c_b = a.mean - b.mean, a.covariance, b.covariance
     # The square roots of the eigenvalues of F F^T G G^T are the singular values of F^T G. Taken so, there is
     # no root of an eigenvalue that is 0 but for rounding, which would make an error of 1e-8 of one of 1e-16.
-    cross = np.linalg.svd(_factor(a).T @ _factor(b), compute_uv=False)
-    return max(float(shift @ shift + np.trace(a) + np.trace(b) - 2 * cross.sum()), 0.0)
+    cross = np.linalg.svd(_factor(c_a).T @ _factor(c_b), compute_uv=False)
+    return max(float(shift @ shift + np.trace(c_a) + np.trace(c_b) - 2 * cross.sum()), 0.0)
 
 
-def _factor(covariance):
+def _factor(covariance: np.ndarray) -> np.ndarray:
     """Return F (d, r), where F F^T is the covariance and r its rank."""
     values, vectors = eigenpairs(covariance)
     return vectors.T * np.sqrt(values)

@@ -1,5 +1,6 @@
 """Kernel distance: the squared maximum mean discrepancy of features under a cubic kernel, without bias."""
 
+from collections.abc import Sequence
 from math import sqrt
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from hpcgen.metrics.blocks import BLOCK, blocks, finite
 
 
-def pairs(n, m):
+def pairs(n: int, m: int) -> list[tuple[slice, slice]]:
     """Return pairs of blocks of two sets, of n and m samples, as slices: the first of each, the second of
     each, and so on.
 
@@ -17,7 +18,7 @@ def pairs(n, m):
     return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // BLOCK, 1)]
 
 
-def squared_mmd(x, y):
+def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:
     """Return the unbiased estimate of MMD^2 from a block x (n, d) of one set and y (m, d) of the other.
 
     Gretton et al. 2012 (JMLR 13), eq. 3, with the kernel (x . y / d + 1)^3. It may be negative. Raises
@@ -29,7 +30,7 @@ def squared_mmd(x, y):
     return _mean_of_others(_kernel(x, x)) + _mean_of_others(_kernel(y, y)) - 2 * float(_kernel(x, y).mean())
 
 
-def distance(estimates):
+def distance(estimates: Sequence[float]) -> tuple[float, float]:
     """Return the mean of the estimates of all `pairs` in order, and its standard error (nan for one pair).
 
     The KID of Binkowski et al. 2018 (arXiv:1801.01401), section 4, over disjoint blocks.
@@ -39,7 +40,7 @@ def distance(estimates):
     return float(np.mean(estimates)), error
 
 
-def _kernel(x, y):
+def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return k(x_i, y_j) as (n, m)."""
     root = x @ y.T
     root /= x.shape[1]
@@ -47,7 +48,7 @@ def _kernel(x, y):
     return root * root * root
 
 
-def _mean_of_others(kernel):
+def _mean_of_others(kernel: np.ndarray) -> float:
     """Return the mean of kernel (n, n) off its diagonal."""
     n = len(kernel)
     return float(kernel.sum() - np.trace(kernel)) / (n * (n - 1))

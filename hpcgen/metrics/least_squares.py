@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from hpcgen.metrics.moments import Moments
 
-def fit(moments, inputs, intercept):
+
+def fit(moments: Moments, inputs: int, intercept: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the coefficients (p, q), the constants (q,) and the residuals' deviation (q,) of y (n, q) on x
     (n, p).
 

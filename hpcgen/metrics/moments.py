@@ -1,5 +1,6 @@
 """Means and covariances of features, merged from blocks."""
 
+from collections.abc import Iterable
 from functools import reduce
 from typing import NamedTuple
 
@@ -17,26 +18,26 @@ class Moments(NamedTuple):
     scatter: np.ndarray
 
     @classmethod
-    def of(cls, x):
+    def of(cls, x: np.ndarray) -> "Moments":
         """Return the moments of the block x (n, d)."""
         mean, rows = centred(x)
         return cls(len(rows), mean, rows.T @ rows)
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """The unbiased covariance (d, d). Raises ValueError for one sample."""
         if self.count < 2:
             raise ValueError("a covariance needs two samples or more")
         return self.scatter / (self.count - 1)
 
 
-def merge(parts):
+def merge(parts: Iterable[Moments]) -> Moments:
     """Return the moments of all samples from those of their blocks in order (Chan, Golub & LeVeque 1979,
     STAN-CS-79-773)."""
     return reduce(_join, parts)
 
 
-def _join(a, b):
+def _join(a: Moments, b: Moments) -> Moments:
     count, delta = a.count + b.count, b.mean - a.mean
     scatter = np.outer(delta, delta)
     scatter *= a.count * b.count / count
@@ -45,7 +46,7 @@ def _join(a, b):
     return Moments(count, a.mean + delta * (b.count / count), scatter)
 
 
-def centred(x):
+def centred(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean (d,) of x (n, d), and x minus its mean: exactly zero if all samples are equal."""
     x = finite(x)
     # Taken from the first sample: the mean of n equal numbers may be rounded, that of n zeros is not.
@@ -55,7 +56,7 @@ def centred(x):
     return x[0] + shift, rows
 
 
-def eigenpairs(matrix):
+def eigenpairs(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the eigenvalues (r,), descending, and the eigenvectors (r, d) of a symmetric, non-negative (d,
     d) matrix of rank r.
 

@@ -10,6 +10,8 @@ is the share of the data in the manifold of the generated samples:
 Functions take a block, and the whole other set. The set is not copied if it is contiguous float64.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from hpcgen.metrics.blocks import finite
@@ -17,7 +19,7 @@ from hpcgen.metrics.blocks import finite
 NEIGHBOURS = 3
 
 
-def squared_radii(x, whole, start, k=NEIGHBOURS):
+def squared_radii(x: np.ndarray, whole: np.ndarray, start: int, k: int = NEIGHBOURS) -> np.ndarray:
     """Return the squared distance (n,) of each sample of a block to its k-th nearest other in the set `whole`
     (m, d).
 
@@ -39,7 +41,7 @@ def squared_radii(x, whole, start, k=NEIGHBOURS):
     return np.maximum(distances[:, k - 1] + squares, 0) + slack
 
 
-def covered(x, whole, radii):
+def covered(x: np.ndarray, whole: np.ndarray, radii: np.ndarray) -> np.ndarray:
     """Return for each sample of the block x (n, d) whether it lies in the manifold of `whole` (m, d) (eq. 1),
     as bool (n,).
 
@@ -52,10 +54,10 @@ def covered(x, whole, radii):
     return inside.max(1) >= _squares(x)
 
 
-def share(parts):
+def share(parts: Sequence[np.ndarray]) -> float:
     """Return the share of samples that are covered, from the results of all blocks in order."""
     return float(np.concatenate(parts).mean())
 
 
-def _squares(x):
+def _squares(x: np.ndarray) -> np.ndarray:
     return np.einsum("id,id->i", x, x)

@@ -21,12 +21,12 @@ class PrincipalComponents(NamedTuple):
     axes: np.ndarray
     variances: np.ndarray
 
-    def project(self, x):
+    def project(self, x: np.ndarray) -> np.ndarray:
         """Return the coordinates (n, k) of the block x (n, d) on the axes, in units of x, not whitened."""
         return (finite(x) - self.mean) @ self.axes.T
 
 
-def principal_components(x, k):
+def principal_components(x: np.ndarray, k: int) -> PrincipalComponents:
     """Return the k leading `PrincipalComponents` of x (n, d), or as many as the samples span.
 
     If d <= 1024 they come from the moments of all samples. If d is larger, covariances would take too much
@@ -42,7 +42,7 @@ def principal_components(x, k):
     return _oriented(mean, axes, values[:k] / (len(rows) - 1))
 
 
-def from_moments(moments, k):
+def from_moments(moments: Moments, k: int) -> PrincipalComponents:
     """Return the k leading `PrincipalComponents`, or as many as there are, of the samples with these
     `Moments`.
 
@@ -52,7 +52,7 @@ def from_moments(moments, k):
     return _oriented(moments.mean, vectors[:k], values[:k] / (moments.count - 1))
 
 
-def _oriented(mean, axes, variances):
+def _oriented(mean: np.ndarray, axes: np.ndarray, variances: np.ndarray) -> PrincipalComponents:
     if not len(axes):
         raise ValueError("samples that are all equal have no principal components")
     largest = np.abs(axes).argmax(1, keepdims=True)

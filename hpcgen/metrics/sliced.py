@@ -5,18 +5,18 @@ import numpy as np
 from hpcgen.metrics.blocks import finite
 
 
-def directions(random, count, d):
+def directions(random: np.random.Generator, count: int, d: int) -> np.ndarray:
     """Return `count` unit vectors (count, d), uniform on the sphere, drawn from `random`."""
     normal = random.standard_normal((count, d))
     return normal / np.linalg.norm(normal, axis=1, keepdims=True)
 
 
-def project(x, directions):
+def project(x: np.ndarray, directions: np.ndarray) -> np.ndarray:
     """Return the coordinates (n, count) of the block x (n, d) along the directions (count, d)."""
     return finite(x) @ directions.T
 
 
-def distance(x, y):
+def distance(x: np.ndarray, y: np.ndarray) -> float:
     """Return the mean over directions of the Wasserstein-1 distance between two sets, in units of the
     features.
 

@@ -6,6 +6,7 @@ wave numbers in [b - 1/2, b + 1/2). Bin 0 holds the power of the mean, which is 
 the highest wave number that every axis resolves (Nyquist). Beyond it only some directions have waves.
 """
 
+from collections.abc import Iterable, Sequence
 from math import sqrt
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from hpcgen.metrics.blocks import finite
 
 
-def radial_power(x):
+def radial_power(x: np.ndarray) -> np.ndarray:
     """Return the power (bins,) of the block of fields x (n, *sizes, channels), summed over samples and
     averaged over channels.
 
@@ -32,12 +33,12 @@ def radial_power(x):
     return np.bincount(bins.ravel(), power.ravel())[: last + 1]
 
 
-def mean(parts, n):
+def mean(parts: Iterable[np.ndarray | float], n: int) -> np.ndarray | float:
     """Return the mean power spectrum (bins,) of n samples, from the sums of all their blocks in order."""
     return sum(parts) / n
 
 
-def distance(p, q):
+def distance(p: np.ndarray, q: np.ndarray) -> float:
     """Return the log spectral distance of two spectra (bins,) in dB: the root mean square of 10 log10(p / q).
 
     Gray & Markel 1976 (doi:10.1109/TASSP.1976.1162849). Bin 0, the mean, is left out. Power below eps times
@@ -51,7 +52,7 @@ def distance(p, q):
     return sqrt(np.mean(decibels**2))
 
 
-def _bins(sizes):
+def _bins(sizes: Sequence[int]) -> tuple[np.ndarray, int]:
     """Return the bin of each wave as an array of `sizes`, and the last bin."""
     longest = max(sizes)
     axes = [np.minimum(np.arange(size), size - np.arange(size)) * longest / size for size in sizes]

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# Streams of random numbers, by their index.
+Streams = Callable[[int], np.random.Generator]
+
 
 def no_stream(index: int) -> np.random.Generator:
     """Refuse to draw: the batch has no stream of random numbers."""
@@ -27,6 +30,6 @@ class Batch:
     noise: Any = None
     inputs: Any = None
     labels: Any = None
-    random: Callable[[int], np.random.Generator] | None = no_stream
+    random: Streams | None = no_stream
     step: int = 0
     kept: dict[str, Any] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical
+from hpcgen.nn.vector import Vector
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Classifier(Model):
         "layers": Preset(ClassifierOptions, {"classifier": Layers}),
     }
     players = ("classifier",)
+    at_samples: ClassVar = {"classifier": (True, False)}
     turns = (("classifier", 0),)
     statistics = MappingProxyType({"classifier": ("loss", "accuracy", "count")})
     source = None
@@ -54,19 +56,18 @@ class Classifier(Model):
         self.units, self.classes = Interval(schema, -1.0, 1.0), schema.classes
         shape = tuple(schema.shape)
         specs = options.classifier.specs(shape, self.classes)
-        self.network = build(specs, shape, (self.classes,), "model.classifier.layers")
-        self.networks = {"classifier": self.network}
+        self.networks = {"classifier": build(specs, shape, (self.classes,), "model.classifier.layers")}
 
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
         """Return the sums over the batch of -log softmax(logits)[label], and of the labels that were guessed
         right."""
-        random = batch.random(0) if self.network.draws and batch.random else None
-        logits, network_backward = self.network.forward(
+        random = batch.random(0) if self.networks["classifier"].draws and batch.random else None
+        logits, network_backward = self.networks["classifier"].forward(
             theta["classifier"], batch.samples, Train(random=random)
         )
         loss, slope = Categorical.loss(logits, batch.labels)
 
-        def backward(grad):
+        def backward(grad: Vector) -> None:
             network_backward(slope, grad, need_dx=False)
 
         guessed = np.count_nonzero(logits.argmax(1) == batch.labels)
@@ -74,11 +75,11 @@ class Classifier(Model):
 
     def logits(self, theta: Theta, batch: Batch) -> Array:
         """Return the logits (size, classes) of a batch's samples."""
-        return self.network.forward(theta["classifier"], batch.samples, None)[0]
+        return self.networks["classifier"].forward(theta["classifier"], batch.samples, None)[0]
 
     def features(self, theta: Theta, batch: Batch) -> Array:
         """Return the input of the last layer, (size, features), for a batch's samples."""
         x = batch.samples
-        for layer in self.network.layers[:-1]:
+        for layer in self.networks["classifier"].layers[:-1]:
             x, _ = layer.forward(theta["classifier"], x, None)
         return x.reshape(batch.size, -1)

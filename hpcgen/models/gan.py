@@ -1,7 +1,7 @@
 """Generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,11 +21,12 @@ from hpcgen.models.networks.building import build
 from hpcgen.models.networks.specs import Sigmoid
 from hpcgen.models.units import Interval
 from hpcgen.nn.chain import Chain
+from hpcgen.nn.divided import Gradient, stacked
+from hpcgen.nn.layer import Backward as LayerBackward
 from hpcgen.nn.layer import Train
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.losses import LOSSES
 from hpcgen.nn.penalty import gradient_penalty, require_second_derivatives
-from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 from hpcgen.streams import normal
 
@@ -121,6 +122,7 @@ class GAN(Model):
 
     NETWORKS = NETWORKS
     players = ("discriminator", "generator")
+    at_samples: ClassVar = {"discriminator": (True, False), "generator": (False, True)}
 
     def __init__(self, options: GANOptions, schema: Schema) -> None:
         super().__init__(options, schema)
@@ -186,11 +188,15 @@ class GAN(Model):
         chosen[np.arange(len(labels)), labels] = 1
         return chosen
 
-    def _forward(self, player, theta, x, random, index, parts=1):
+    def _forward(
+        self, player: str, theta: Theta, x: Array, random: Any, index: int, parts: int = 1
+    ) -> tuple[Array, LayerBackward]:
         network = self.networks[player]
         return network.forward(theta[player], x, Train(parts, random(index) if network.draws else None))
 
-    def _logits(self, theta, x, labels, random, index, parts=1):
+    def _logits(
+        self, theta: Theta, x: Array, labels: Any, random: Any, index: int, parts: int = 1
+    ) -> tuple[Array, LayerBackward]:
         """Return the discriminator's logits (n, 1) of samples with these labels, and its backward."""
         logits, backward = self._forward("discriminator", theta, x, random, index, parts)
         if not self.classes:
@@ -201,9 +207,11 @@ class GAN(Model):
             lambda dy, *rest, **options: backward(dy * chosen, *rest, **options),
         )
 
-    def _discriminator_objective(self, theta, batch, fake):
+    def _discriminator_objective(
+        self, theta: Theta, batch: Batch, fake: Array
+    ) -> tuple[Statistics, Backward]:
         """Real and generated samples pass in one batch. Batch norm normalises each half by itself."""
-        n, both = batch.size, np.concatenate([batch.samples, fake])
+        n, both = batch.size, stacked(batch.samples, fake)
         labels = np.concatenate([batch.labels] * 2) if self.classes else None
         logits, logits_backward = self._logits(theta, both, labels, batch.random, 1, parts=2)
         real_loss, real_slope = self.loss.real(logits[:n])
@@ -215,7 +223,7 @@ class GAN(Model):
             "count": n,
         }
 
-        def backward(grad):
+        def backward(grad: Gradient) -> None:
             logits_backward(np.concatenate([real_slope, fake_slope]), grad, need_dx=False)
 
         if not self._penalty:
@@ -223,37 +231,40 @@ class GAN(Model):
         penalty, statistics["slope"], second = self._gradient_penalty(theta, batch, fake)
         statistics["loss"] += penalty
 
-        def backward_with_penalty(grad):
+        def backward_with_penalty(grad: Gradient) -> None:
             backward(grad)
-            parameters = second.layout.parameters
-            grad.data[parameters] += second.data[parameters]
+            grad.add(second)
 
         return statistics, backward_with_penalty
 
-    def _gradient_penalty(self, theta, batch, fake):
+    def _gradient_penalty(
+        self, theta: Theta, batch: Batch, fake: Array
+    ) -> tuple[np.floating, np.floating, Gradient]:
         """Return the penalty at a random point between each real and generated sample, the sum of the slopes,
-        and a Vector of the penalty's derivatives, which are exact (`hpcgen.nn.penalty`)."""
+        and the gradient of the penalty's derivatives, which are exact (`hpcgen.nn.penalty`)."""
         network, random = self.networks["discriminator"], batch.random
+        assert random is not None, "a penalty draws"
         shape = (batch.size, *[1] * len(self.sample_shape))
         share = uniform(random(3), shape).astype(fake.dtype)
         between = fake + share * (batch.samples - fake)
-        if self.classes:
-            chosen = self._one_hot(batch.labels, fake.dtype)
-        else:
-            chosen = np.ones_like(fake, shape=(batch.size, 1))
+        chosen = (
+            self._one_hot(batch.labels, fake.dtype) if self.classes else zeros((batch.size, 1), fake.dtype) + 1
+        )
         train = Train(random=random(4) if network.draws else None)
-        second = Vector(theta["discriminator"].layout, dtype=fake.dtype)
+        second = network.gradient(theta["discriminator"].layout, fake.dtype)
         weight = self._penalty
         penalty, slopes = gradient_penalty(
             network, theta["discriminator"], between, chosen, weight, train, second
         )
         return penalty, slopes, second
 
-    def _generator_objective(self, theta, batch, fake, generator_backward):
+    def _generator_objective(
+        self, theta: Theta, batch: Batch, fake: Array, generator_backward: LayerBackward
+    ) -> tuple[Statistics, Backward]:
         logits, discriminator_backward = self._logits(theta, fake, batch.labels, batch.random, 2)
         loss, slope = self.loss.generator(logits)
 
-        def backward(grad):
+        def backward(grad: Gradient) -> None:
             generator_backward(discriminator_backward(slope), grad, need_dx=False)
 
         return {"loss": loss, "count": batch.size}, backward

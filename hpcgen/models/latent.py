@@ -1,16 +1,16 @@
 """What variational autoencoders share: a normal posterior of latent numbers, and the evidence lower bound."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
-from hpcgen.models.batch import Batch
+from hpcgen.models.batch import Batch, Streams
 from hpcgen.models.model import Backward, Model, ModelOptions, Statistics, Theta
+from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 from hpcgen.streams import normal
 
@@ -34,7 +34,7 @@ class Posterior:
     gradient (Kingma et al. 2016, arXiv:1606.04934, eq. 15).
     """
 
-    def __init__(self, options):
+    def __init__(self, options: LatentOptions) -> None:
         self.size, self._beta, self._warmup, self._free = (
             options.latent,
             options.beta,
@@ -42,21 +42,23 @@ class Posterior:
             options.free_bits,
         )
 
-    def split(self, codes):
+    def split(self, codes: Array) -> tuple[Array, Array]:
         """Return the mean and the log variance, (n, size) each, from an encoder's output (n, 2 size)."""
         return codes[:, : self.size], codes[:, self.size :]
 
     @staticmethod
-    def divergence(mean, log_variance):
+    def divergence(mean: Array, log_variance: Array) -> Array:
         """Return KL(q || p) of each latent number, (n, size): (mean^2 + variance - log variance - 1) / 2
         (Kingma & Welling 2013, arXiv:1312.6114, appendix B)."""
         return 0.5 * (mean * mean + np.exp(log_variance) - log_variance - 1)
 
-    def beta(self, step):
+    def beta(self, step: int) -> float:
         """Return the divergence's weight after `step` steps."""
         return self._beta * min(1.0, (step + 1) / self._warmup) if self._warmup else self._beta
 
-    def draw(self, codes, noise, step):
+    def draw(
+        self, codes: Array, noise: Array, step: int
+    ) -> tuple[Array, np.floating, np.floating, Callable[[Array], Array]]:
         """Return z = mean + exp(log variance / 2) noise, the divergence, the term that it adds to the loss,
         and the closure backward(dz) -> dcodes of the loss. noise: (n, size)."""
         mean, log_variance = self.split(codes)
@@ -67,7 +69,7 @@ class Posterior:
         floor = self._free * len(codes) if self._free else -np.inf
         pressed = np.where(terms >= floor, beta, 0).astype(codes.dtype)
 
-        def backward(dz):
+        def backward(dz: Array) -> Array:
             halves = [dz + pressed * mean, 0.5 * (dz * noise * spread + pressed * (spread * spread - 1))]
             return np.concatenate(halves, axis=1, dtype=codes.dtype)
 
@@ -82,11 +84,15 @@ class Autoencoder(Model):
     """
 
     @abstractmethod
-    def encode(self, theta: Any, x: Array, random: Any) -> tuple[Array, Callable]:
+    def encode(
+        self, theta: Vector, x: Array, random: Streams | None
+    ) -> tuple[Array, Callable[[Array, Vector], None]]:
         """Return the codes (n, 2 latent) of samples, and backward(dcodes, grad)."""
 
     @abstractmethod
-    def decode(self, theta: Any, z: Array, x: Array, random: Any) -> tuple[Any, Callable]:
+    def decode(
+        self, theta: Vector, z: Array, x: Array, random: Streams | None
+    ) -> tuple[np.floating, Callable[[Vector], Array]]:
         """Return -log p(x | z), summed, and backward(grad) -> dz."""
 
     @abstractmethod
@@ -109,7 +115,7 @@ class Autoencoder(Model):
         z, kl, weighed, latent_backward = self.posterior.draw(codes, batch.noise, batch.step)
         reconstruction, decoder_backward = self.decode(own, z, x, batch.random)
 
-        def backward(grad):
+        def backward(grad: Vector) -> None:
             encoder_backward(latent_backward(decoder_backward(grad)), grad)
 
         return {
@@ -120,11 +126,11 @@ class Autoencoder(Model):
             "count": batch.size,
         }, backward
 
-    def codes(self, theta, x):
+    def codes(self, theta: Theta, x: Array) -> tuple[Array, Array]:
         """Return the posterior's mean and log variance (n, latent) of samples x."""
         return self.posterior.split(self.encode(theta[self.players[0]], x, None)[0])
 
-    def bounds(self, theta, x, draws):
+    def bounds(self, theta: Theta, x: Array, draws: Iterable[Array]) -> tuple[Array, Array]:
         """Return two lower bounds of log p(x), (n,) each. `draws` are arrays of noise (n, latent).
 
         The first is the evidence lower bound, with the mean over the draws for the expectation over z. The

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,7 +11,9 @@ from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistics, Theta
 from hpcgen.models.units import Standard, require_inputs
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN, Layer, Parameters, Train
+from hpcgen.nn.layer import Backward as LayerBackward
+from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 from hpcgen.streams import normal
 
@@ -33,16 +35,18 @@ class LinearMap(Layer):
         intercept = {"intercept": (self.outputs,)} if self.intercept else {}
         return {"theta": (self.inputs, self.outputs), **intercept, "log_deviation": (self.outputs,)}
 
-    def initialize(self, theta: Any, random: np.random.Generator) -> None:
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         for name in self.parameters():
             theta[name][...] = 0
 
-    def forward(self, theta: Any, x: Array, train: Any = TRAIN) -> Any:
+    def forward(
+        self, theta: Parameters, x: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, LayerBackward]:
         y = x @ theta["theta"]
         if self.intercept:
             y = y + theta["intercept"]
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             if grad is not None:
                 np.matmul(x.T, dy, out=grad["theta"])
                 if self.intercept:
@@ -91,7 +95,7 @@ class LinearGenerator(Model):
         weighed = residual * np.exp(-2 * log_deviation)
         squares = (residual * weighed).sum(0)
 
-        def backward(grad):
+        def backward(grad: Vector) -> None:
             mean_backward(weighed, grad, need_dx=False)
             grad["log_deviation"][...] = batch.size - squares
 

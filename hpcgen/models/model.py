@@ -10,14 +10,15 @@ import numpy as np
 
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
-from hpcgen.models.batch import Batch, no_stream
+from hpcgen.models.batch import Batch, Streams, no_stream
 from hpcgen.models.units import Units
+from hpcgen.nn.divided import Gradient, each
 from hpcgen.nn.layer import Layer
 from hpcgen.nn.vector import Layout, Vector
 
 Theta = Mapping[str, Vector]
 Statistics = dict[str, Any]
-Backward = Callable[[Vector], None]
+Backward = Callable[[Gradient], None]
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,12 @@ class Model(ABC):
     # The turns of a step in order: a player, and the number of the batch that it takes.
     turns: tuple[tuple[str, int], ...]
     # The networks by name. With several players, each player has the network of its name.
-    networks: Mapping[str, Any]
+    networks: dict[str, Any]
     # How the data's samples and inputs become the model's numbers.
     units: Units
     input_units: Units | None = None
+    # The networks that take samples, and those that make them: (takes, makes).
+    at_samples: ClassVar[Mapping[str, tuple[bool, bool]]] = MappingProxyType({})
     # The largest parameter of a player, where it is bounded.
     limits: Mapping[str, float]
     # What samples are made from; None: the model draws none.
@@ -86,6 +89,12 @@ class Model(ABC):
             dict.fromkeys(self.statistics[player], ()),
         )
 
+    def divide(self, place: Callable[[Any, bool, bool], Any]) -> None:
+        """Let the networks work on divided samples: place(network, takes samples, makes samples) replaces
+        each."""
+        for name, (takes, makes) in self.at_samples.items():
+            self.networks[name] = place(self.networks[name], takes, makes)
+
     def initialize(self, player: str, theta: Vector, random: np.random.Generator) -> None:
         """Fill a player's parameters and running statistics with their starting values."""
         for network in self.networks_of(player):
@@ -98,13 +107,13 @@ class Model(ABC):
         inputs: np.ndarray | None = None,
         labels: np.ndarray | None = None,
         noise: Array | None = None,
-        random: Callable[[int], np.random.Generator] | None = no_stream,
+        random: Streams | None = no_stream,
         step: int = 0,
     ) -> Batch:
         """Return the Batch of rows as they lie in a data file: samples and inputs are encoded."""
         return Batch(
             size,
-            None if samples is None else self.units.encode(samples),
+            None if samples is None else each(self.units.encode, samples),
             noise,
             None if inputs is None or self.input_units is None else self.input_units.encode(inputs),
             labels,

@@ -12,6 +12,7 @@ from hpcgen.models.networks.architectures import Perceptron
 from hpcgen.models.networks.building import build
 from hpcgen.models.units import Standard, require_inputs
 from hpcgen.nn.layer import Train
+from hpcgen.nn.vector import Vector
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Regressor(Model):
         error = predicted - batch.samples
         squares = (error * error).sum()
 
-        def backward(grad):
+        def backward(grad: Vector) -> None:
             network_backward(error, grad, need_dx=False)
 
         statistics = {

@@ -1,14 +1,17 @@
 """Recurrent variational autoencoder of sequences (Bowman et al. 2015, arXiv:1511.06349)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
-from hpcgen.arrays import from_host, uniform, zeros
+from hpcgen.arrays import Array, from_host, uniform, zeros
+from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
+from hpcgen.models.batch import Batch, Streams
 from hpcgen.models.latent import Autoencoder, LatentOptions
-from hpcgen.models.model import Preset
+from hpcgen.models.model import Preset, Theta
 from hpcgen.models.units import Interval, Tokens
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.layers.activations import Tanh
@@ -16,6 +19,7 @@ from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.embedding import Embedding
 from hpcgen.nn.layers.recurrent import GRU, LSTM
 from hpcgen.nn.likelihoods import Categorical, Gaussian
+from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 
 CELLS = {"gru": GRU, "lstm": LSTM}
@@ -60,9 +64,9 @@ class RVAE(Autoencoder):
     }
     players = ("rvae",)
 
-    def __init__(self, options, schema):
+    def __init__(self, options: RVAEOptions, schema: Schema) -> None:
         super().__init__(options, schema)
-        self._elements: Any = ELEMENTS[type(options)](options, schema)
+        self._elements = ELEMENTS[type(options)](options, schema)
         elements = self._elements
         self.units, self.likelihood = elements.units, elements.likelihood
         self._shape, self._dropout = tuple(schema.shape), options.word_dropout
@@ -78,28 +82,34 @@ class RVAE(Autoencoder):
             "decoder": Chain([self._start, self._decoder, self._output]),
         }
 
-    def encode(self, theta, x, random):
+    def encode(
+        self, theta: Vector, x: Array, random: Streams | None
+    ) -> tuple[Array, Callable[[Array, Vector], None]]:
         elements, elements_backward = self._elements.read(theta, x)
         hidden, recurrent_backward = self._encoder.forward(theta, elements)
         codes, codes_backward = self._codes.forward(theta, hidden[:, -1])
 
-        def backward(dcodes, grad):
+        def backward(dcodes: Array, grad: Vector) -> None:
             dhidden = np.zeros_like(hidden)
             dhidden[:, -1] = codes_backward(dcodes, grad)
             elements_backward(recurrent_backward(dhidden, grad), grad)
 
         return codes, backward
 
-    def decode(self, theta, z, x, random):
+    def decode(
+        self, theta: Vector, z: Array, x: Array, random: Streams | None
+    ) -> tuple[np.floating, Callable[[Vector], Array]]:
         a, backward = self._decoded(theta, z, x, random)
         loss, slope = self.likelihood.loss(a, self._elements.targets(x))
         return loss, lambda grad: backward(slope, grad)
 
-    def log_likelihood(self, theta, z, x):
+    def log_likelihood(self, theta: Theta, z: Array, x: Array) -> Array:
         a, _ = self._decoded(theta["rvae"], z, x, None)
         return -self.likelihood.terms(a, self._elements.targets(x)).reshape(len(x), -1).sum(1)
 
-    def _decoded(self, theta, z, x, random):
+    def _decoded(
+        self, theta: Vector, z: Array, x: Array, random: Streams | None
+    ) -> tuple[Array, Callable[[Array, Vector], Array]]:
         """Return the numbers (n, time, outputs) that the likelihood takes, and backward(da, grad) -> dz.
         x holds the elements."""
         blank = uniform(random(0), x.shape[:2]) < self._dropout if random and self._dropout else None
@@ -110,7 +120,7 @@ class RVAE(Autoencoder):
         hidden, recurrent_backward = self._decoder.run(theta, given, start)
         a, output_backward = self._output.forward(theta, hidden.reshape(n * time, -1))
 
-        def backward(da, grad):
+        def backward(da: Array, grad: Vector) -> Array:
             dhidden = output_backward(da.reshape(n * time, -1), grad).reshape(hidden.shape)
             dgiven, dstart = recurrent_backward(dhidden, grad, True)
             before_backward(dgiven[..., :width], grad)
@@ -118,21 +128,21 @@ class RVAE(Autoencoder):
 
         return a.reshape(n, time, -1), backward
 
-    def sample(self, theta, batch):
+    def sample(self, theta: Theta, batch: Batch) -> Array:
         """Return samples (size, *sample_shape) in `units`, made element by element from the batch's noise
         (size, latent).
 
         Each element is drawn from the decoder's distribution. If the batch has no stream, it is the most
         likely one.
         """
-        theta, z = theta["rvae"], batch.noise
+        own, z = theta["rvae"], batch.noise
         random = batch.random and batch.random(0)
-        state = self._decoder.start(self._start.forward(theta, z)[0])
-        before, drawn = self._elements.blanks(theta, len(z)), []
+        state = self._decoder.start(self._start.forward(own, z)[0])
+        before, drawn = self._elements.blanks(own, len(z)), []
         for _ in range(self._shape[0]):
-            state = self._decoder.advance(theta, np.concatenate([before, z], axis=1), state)
-            drawn.append(self.likelihood.draw(self._output.forward(theta, state[0])[0], random))
-            before = self._elements.embedded(theta, drawn[-1])
+            state = self._decoder.advance(own, np.concatenate([before, z], axis=1), state)
+            drawn.append(self.likelihood.draw(self._output.forward(own, state[0])[0], random))
+            before = self._elements.embedded(own, drawn[-1])
         return np.stack(drawn, axis=1).reshape(len(z), *self._shape)
 
 
@@ -140,7 +150,7 @@ class _Words:
     """Tokens (n, time). Encoder and decoder have an embedding each. The decoder's has one token more, the
     blank."""
 
-    def __init__(self, options, schema):
+    def __init__(self, options: TextRVAE, schema: Schema) -> None:
         if schema.kind != "text":
             raise InputError(
                 'model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for '
@@ -154,23 +164,25 @@ class _Words:
         self.layers = [self._read, self._written]
 
     @staticmethod
-    def targets(x):
+    def targets(x: Array) -> Array:
         return x
 
-    def read(self, theta, x):
+    def read(self, theta: Vector, x: Array) -> tuple[Array, Callable[[Array, Vector], object]]:
         return self._read.forward(theta, x)
 
-    def before(self, theta, x, blank):
+    def before(
+        self, theta: Vector, x: Array, blank: Array | None
+    ) -> tuple[Array, Callable[[Array, Vector], object]]:
         tokens = np.full_like(x, self._blank)
         tokens[:, 1:] = x[:, :-1]
         if blank is not None:
             tokens[blank] = self._blank
         return self._written.forward(theta, tokens)
 
-    def blanks(self, theta, n):
+    def blanks(self, theta: Vector, n: int) -> Array:
         return self.embedded(theta, from_host(np.full(n, self._blank)))
 
-    def embedded(self, theta, tokens):
+    def embedded(self, theta: Vector, tokens: Array) -> Array:
         return self._written.forward(theta, tokens)[0]
 
 
@@ -179,7 +191,7 @@ class _Numbers:
 
     layers = ()
 
-    def __init__(self, options, schema):
+    def __init__(self, options: SequenceRVAE, schema: Schema) -> None:
         self.likelihood = Gaussian(options.sigma)
         self.units = Interval(schema, *self.likelihood.range)
         if len(schema.shape) > 2:
@@ -189,24 +201,26 @@ class _Numbers:
         self._time, *features = schema.shape
         self.width = self.outputs = (*features, 1)[0]
 
-    def targets(self, x):
+    def targets(self, x: Array) -> Array:
         return x.reshape(len(x), self._time, self.width)
 
-    def read(self, theta, x):
+    def read(self, theta: Vector, x: Array) -> tuple[Array, Callable[[Array, Vector], object]]:
         return self.targets(x), lambda dx, grad: None
 
-    def before(self, theta, x, blank):
+    def before(
+        self, theta: Vector, x: Array, blank: Array | None
+    ) -> tuple[Array, Callable[[Array, Vector], object]]:
         values = np.zeros_like(x, shape=(len(x), self._time, self.width))
         values[:, 1:] = self.targets(x)[:, :-1]
         if blank is not None:
             values[blank] = 0
         return values, lambda dx, grad: None
 
-    def blanks(self, theta, n):
+    def blanks(self, theta: Vector, n: int) -> Array:
         return zeros((n, self.width))
 
-    def embedded(self, theta, values):
+    def embedded(self, theta: Vector, values: Array) -> Array:
         return values
 
 
-ELEMENTS: dict[type, type[_Words] | type[_Numbers]] = {TextRVAE: _Words, SequenceRVAE: _Numbers}
+ELEMENTS: dict[type, Callable[[Any, Schema], _Words | _Numbers]] = {TextRVAE: _Words, SequenceRVAE: _Numbers}

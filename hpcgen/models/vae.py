@@ -2,16 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
+
+from hpcgen.arrays import Array
+from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
+from hpcgen.models.batch import Batch, Streams
 from hpcgen.models.latent import Autoencoder, LatentOptions
-from hpcgen.models.model import Preset
+from hpcgen.models.model import Preset, Theta
 from hpcgen.models.networks.architectures import Perceptron, Pyramid, PyramidGenerator
 from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
-from hpcgen.nn.layer import Train
+from hpcgen.nn.divided import each, summed, total
+from hpcgen.nn.layer import Backward, Layer, Train
 from hpcgen.nn.likelihoods import Bernoulli, Gaussian, LikelihoodOfNumbers
+from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 
 LIKELIHOODS: dict[str, Callable[[Any], LikelihoodOfNumbers]] = {
@@ -56,8 +63,9 @@ class VAE(Autoencoder):
 
     NETWORKS = NETWORKS
     players = ("vae",)
+    at_samples: ClassVar = {"encoder": (True, False), "decoder": (False, True)}
 
-    def __init__(self, options, schema):
+    def __init__(self, options: VAEOptions, schema: Schema) -> None:
         if options.likelihood == "bernoulli" and options.sigma != 1:
             raise InputError('model.sigma: is the deviation of model.likelihood = "gaussian"; leave it out')
         super().__init__(options, schema)
@@ -65,30 +73,37 @@ class VAE(Autoencoder):
         self.units = Interval(schema, *self.likelihood.range)
         shape, latent = tuple(schema.shape), options.latent
         encoder, decoder = options.encoder.specs(shape, 2 * latent), options.decoder.back(shape)
-        self.encoder = build(encoder, shape, (2 * latent,), "model.encoder.layers", "encoder/")
-        self.decoder = build(decoder, (latent,), shape, "model.decoder.layers", "decoder/")
-        self.networks = {"encoder": self.encoder, "decoder": self.decoder}
+        self.networks = {
+            "encoder": build(encoder, shape, (2 * latent,), "model.encoder.layers", "encoder/"),
+            "decoder": build(decoder, (latent,), shape, "model.decoder.layers", "decoder/"),
+        }
 
-    def encode(self, theta, x, random):
-        codes, backward = self._forward(self.encoder, theta, x, random, 0)
+    def encode(
+        self, theta: Vector, x: Array, random: Streams | None
+    ) -> tuple[Array, Callable[[Array, Vector], None]]:
+        codes, backward = self._forward(self.networks["encoder"], theta, x, random, 0)
         return codes, lambda dcodes, grad: backward(dcodes, grad, need_dx=False)
 
-    def decode(self, theta, z, x, random):
-        a, backward = self._forward(self.decoder, theta, z, random, 1)
-        loss, slope = self.likelihood.loss(a, x)
+    def decode(
+        self, theta: Vector, z: Array, x: Array, random: Streams | None
+    ) -> tuple[np.floating, Callable[[Vector], Array]]:
+        a, backward = self._forward(self.networks["decoder"], theta, z, random, 1)
+        loss, slope = summed(self.likelihood.loss, a, x)
         return loss, lambda grad: backward(slope, grad)
 
     @staticmethod
-    def _forward(network, theta, x, random, index):
+    def _forward(
+        network: Layer, theta: Vector, x: Array, random: Streams | None, index: int
+    ) -> tuple[Array, Backward]:
         """Run a network in training mode, or in evaluation mode if `random` is None."""
         train = Train(random=random(index) if network.draws else None) if random else None
         return network.forward(theta, x, train)
 
-    def log_likelihood(self, theta, z, x):
-        a, _ = self.decoder.forward(theta["vae"], z, train=None)
-        return -self.likelihood.terms(a, x).reshape(len(x), -1).sum(1)
+    def log_likelihood(self, theta: Theta, z: Array, x: Array) -> Array:
+        a, _ = self.networks["decoder"].forward(theta["vae"], z, train=None)
+        return -total(lambda a, x: self.likelihood.terms(a, x).reshape(len(x), -1).sum(1), a, x)
 
-    def sample(self, theta, batch):
+    def sample(self, theta: Theta, batch: Batch) -> Array:
         """Return the mean of each sample (size, *sample_shape) in `units`, decoded from the batch's noise
         (size, latent)."""
-        return self.likelihood.mean(self.decoder.forward(theta["vae"], batch.noise, train=None)[0])
+        return each(self.likelihood.mean, self.networks["decoder"].forward(theta["vae"], batch.noise, train=None)[0])

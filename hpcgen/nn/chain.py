@@ -1,6 +1,13 @@
 """Layers in sequence."""
 
-from hpcgen.nn.layer import TRAIN, Layer
+from collections.abc import Iterable
+
+import numpy as np
+
+from hpcgen.arrays import Array, Shape
+from hpcgen.nn.buffers import Buffer
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.vector import Vector
 
 
 class Chain(Layer):
@@ -9,29 +16,29 @@ class Chain(Layer):
     `shapes`, if given, has the shape of a sample before the first layer and after each layer.
     """
 
-    def __init__(self, layers, shapes=()):
+    def __init__(self, layers: Iterable[Layer], shapes: Iterable[Shape] = ()) -> None:
         self.layers, self.shapes = list(layers), list(shapes)
         self.draws = any(layer.draws for layer in self.layers)
         # No layer before the first with parameters needs a derivative, unless x does.
         self._first = next((i for i, layer in enumerate(self.layers) if layer.parameters()), len(self.layers))
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return {name: shape for layer in self.layers for name, shape in layer.parameters().items()}
 
-    def buffers(self):
+    def buffers(self) -> dict[str, Buffer]:
         return {name: shape for layer in self.layers for name, shape in layer.buffers().items()}
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         for layer in self.layers:
             layer.initialize(theta, random)
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         backwards = []
         for layer in self.layers:
             x, layer_backward = layer.forward(theta, x, train)
             backwards.append(layer_backward)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             for i in reversed(range(0 if need_dx else self._first, len(backwards))):
                 # Popped, so that what a layer kept for its derivative is free as soon as it has been used.
                 dy = backwards.pop()(dy, grad, need_dx or i > self._first)
@@ -39,13 +46,17 @@ class Chain(Layer):
 
         return x, backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         backwards = []
         for layer in self.layers:
             x, t, layer_backward = layer.tangent(theta, x, t, train)
             backwards.append(layer_backward)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             for i in reversed(range(0 if need_dx else self._first, len(backwards))):
                 dy, dty = backwards.pop()(dy, dty, grad, need_dx or i > self._first)
             return (dy, dty) if need_dx else (None, None)
@@ -53,5 +64,5 @@ class Chain(Layer):
         return x, t, backward
 
     @property
-    def without_tangent(self):
+    def without_tangent(self) -> list[str]:
         return sorted({name for layer in self.layers for name in layer.without_tangent})

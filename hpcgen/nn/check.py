@@ -1,13 +1,17 @@
 """Derivatives by central differences, the oracle for every hand-derived gradient."""
 
+from collections.abc import Callable
 from copy import deepcopy
 
 import numpy as np
 
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.arrays import Array, Shape
+from hpcgen.nn.buffers import Buffer
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, Train
+from hpcgen.nn.vector import Vector
 
 
-def numerical_gradient(function, x, step=1e-6):
+def numerical_gradient(function: Callable[[], float], x: Array, step: float = 1e-6) -> Array:
     """Return the gradient of the scalar `function()` in the float64 array `x`, which is perturbed in place
     and restored.
 
@@ -27,12 +31,14 @@ def numerical_gradient(function, x, step=1e-6):
     return gradient
 
 
-def relative_error(actual, expected):
+def relative_error(actual: Array, expected: Array) -> float:
     """Return max|actual - expected| over max(|expected|, 1)."""
     return np.abs(actual - expected).max(initial=0) / max(np.abs(expected).max(initial=0), 1)
 
 
-def check_layer(layer, theta, x, random, train=TRAIN):
+def check_layer(
+    layer: Layer, theta: Vector, x: Array, random: np.random.Generator, train: Train | None = TRAIN
+) -> dict[str, float]:
     """Return the largest relative error of a layer's derivatives: in x and in each parameter.
 
     The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array. Every pass
@@ -43,7 +49,7 @@ def check_layer(layer, theta, x, random, train=TRAIN):
     grad = type(theta)(theta.layout, dtype=np.float64)
     dx = backward(dy.copy(), grad)
 
-    def value():
+    def value() -> float:
         return np.vdot(layer.forward(theta, x, deepcopy(train))[0], dy)
 
     errors = {"x": relative_error(dx, numerical_gradient(value, x))}
@@ -55,29 +61,36 @@ def check_layer(layer, theta, x, random, train=TRAIN):
 class Pair(Layer):
     """A layer's `tangent` as a layer by itself: (x, t), an array (2, n, ...), becomes (y, ty)."""
 
-    def __init__(self, layer):
+    def __init__(self, layer: Layer) -> None:
         self.layer, self.draws = layer, layer.draws
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return self.layer.parameters()
 
-    def buffers(self):
+    def buffers(self) -> dict[str, Buffer]:
         return self.layer.buffers()
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         self.layer.initialize(theta, random)
 
-    def forward(self, theta, x, train=TRAIN):
-        y, ty, layer_backward = self.layer.tangent(theta, *x, train)
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
+        y, ty, layer_backward = self.layer.tangent(theta, x[0], x[1], train)
 
-        def backward(dy, grad=None, need_dx=True):
-            derivatives = layer_backward(*dy, grad, need_dx)
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
+            derivatives = layer_backward(dy[0], dy[1], grad, need_dx)
             return np.stack(derivatives) if need_dx else None
 
         return np.stack([y, ty]), backward
 
 
-def check_tangent(layer, theta, x, random, train=TRAIN, step=1e-6):
+def check_tangent(
+    layer: Layer,
+    theta: Vector,
+    x: Array,
+    random: np.random.Generator,
+    train: Train | None = TRAIN,
+    step: float = 1e-6,
+) -> dict[str, float]:
     """Return the largest relative error of ty, by central differences along t, and of the tangent's
     derivatives in (x, t) and in each parameter. Arguments as for `check_layer`."""
     t = random.standard_normal(x.shape)

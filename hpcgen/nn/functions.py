@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from hpcgen.arrays import Array
 
-def sigmoid(x):
+
+def sigmoid(x: Array) -> Array:
     """Return 1 / (1 + exp(-x)); where exp overflows, that is 0."""
     y = np.negative(x)
     with np.errstate(over="ignore"):
@@ -12,7 +14,7 @@ def sigmoid(x):
     return np.divide(1, y, out=y)
 
 
-def softplus(x):
+def softplus(x: Array) -> Array:
     """Return log(1 + exp(x)) as max(x, 0) + log1p(exp(-|x|))."""
     y = np.abs(x)
     np.negative(y, out=y)

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+from hpcgen.arrays import Array
 
-def fill(weight, random, fan_in, deviation=None):
+
+def fill(weight: Array, random: np.random.Generator, fan_in: int, deviation: float | None = None) -> None:
     """Fill `weight` from the Generator `random`.
 
     Without `deviation` uniformly in +-1/sqrt(fan_in), PyTorch's default for linear and convolutional layers

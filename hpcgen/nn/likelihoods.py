@@ -5,7 +5,7 @@ a. Those of numbers have `mean(a)`; those of sequences `draw(a, random)`, x draw
 likely one where random is None.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -19,7 +19,7 @@ class Likelihood(Protocol):
     def terms(self, a: Array, x: Array) -> Array:
         """Return -log p(x | a) of each number of x."""
 
-    def loss(self, a: Array, x: Array) -> tuple[Any, Array]:
+    def loss(self, a: Array, x: Array) -> tuple[np.floating, Array]:
         """Return the sum of the terms, and its derivative in a."""
 
 
@@ -39,19 +39,19 @@ class Bernoulli:
     range = (0.0, 1.0)
 
     @staticmethod
-    def terms(a, x):
+    def terms(a: Array, x: Array) -> Array:
         """-x log sigmoid(a) - (1 - x) log(1 - sigmoid(a)) = softplus(a) - x a."""
         terms = softplus(a)
         terms -= x * a
         return terms
 
-    def loss(self, a, x):
+    def loss(self, a: Array, x: Array) -> tuple[np.floating, Array]:
         slope = sigmoid(a)
         slope -= x
         return self.terms(a, x).sum(), slope
 
     @staticmethod
-    def mean(a):
+    def mean(a: Array) -> Array:
         return sigmoid(a)
 
 
@@ -61,22 +61,22 @@ class Gaussian:
 
     range = (-1.0, 1.0)
 
-    def __init__(self, sigma=1.0):
+    def __init__(self, sigma: float = 1.0) -> None:
         self._sigma, self._inverse = sigma, sigma**-2
 
-    def terms(self, a, x):
+    def terms(self, a: Array, x: Array) -> Array:
         """((x - a) / sigma)^2 / 2 + log sigma + log(2 pi) / 2."""
         error = a - x
         return 0.5 * self._inverse * error * error + (np.log(self._sigma) + 0.5 * np.log(2 * np.pi))
 
-    def loss(self, a, x):
+    def loss(self, a: Array, x: Array) -> tuple[np.floating, Array]:
         return self.terms(a, x).sum(), (a - x) * self._inverse
 
     @staticmethod
-    def mean(a):
+    def mean(a: Array) -> Array:
         return a
 
-    def draw(self, a, random):
+    def draw(self, a: Array, random: np.random.Generator | None) -> Array:
         return a if random is None else a + self._sigma * random.standard_normal(a.shape, dtype=np.float32)
 
 
@@ -84,14 +84,14 @@ class Categorical:
     """Tokens x (...) with the probabilities softmax(a), a (..., tokens): cross entropy."""
 
     @staticmethod
-    def terms(a, x):
+    def terms(a: Array, x: Array) -> Array:
         """log sum exp a - a[x]."""
         chosen = np.take_along_axis(a, x[..., None], -1)[..., 0]
         top = a.max(-1, keepdims=True)
         return np.log(np.exp(a - top).sum(-1)) + top[..., 0] - chosen
 
     @staticmethod
-    def loss(a, x):
+    def loss(a: Array, x: Array) -> tuple[np.floating, Array]:
         rows, tokens = a.reshape(-1, a.shape[-1]), x.reshape(-1)
         slope = rows - rows.max(-1, keepdims=True)
         chosen = slope[np.arange(len(tokens)), tokens]
@@ -102,7 +102,7 @@ class Categorical:
         return (np.log(total[:, 0]) - chosen).sum(), slope.reshape(a.shape)
 
     @staticmethod
-    def draw(a, random):
+    def draw(a: Array, random: np.random.Generator | None) -> Array:
         """Return tokens (n,) for a (n, tokens): the first whose cumulative probability exceeds a uniform
         number."""
         if random is None:

@@ -20,13 +20,13 @@ class Loss(Protocol):
 
     smooths: bool
 
-    def real(self, logits: Array) -> tuple[Any, Array]:
+    def real(self, logits: Array) -> tuple[np.floating, Array]:
         """Return the discriminator's loss on real samples."""
 
-    def fake(self, logits: Array) -> tuple[Any, Array]:
+    def fake(self, logits: Array) -> tuple[np.floating, Array]:
         """Return the discriminator's loss on generated samples."""
 
-    def generator(self, logits: Array) -> tuple[Any, Array]:
+    def generator(self, logits: Array) -> tuple[np.floating, Array]:
         """Return the generator's loss."""
 
 
@@ -36,22 +36,22 @@ class Minimax(Loss):
 
     smooths = True
 
-    def __init__(self, smoothing=0.0):
+    def __init__(self, smoothing: float = 0.0) -> None:
         self._smoothing = smoothing
 
-    def real(self, logits):
+    def real(self, logits: Array) -> tuple[np.floating, Array]:
         """-(1 - s) log D(x) - s log(1 - D(x)), with s the smoothing."""
         return np.logaddexp(0, -logits).sum() + self._smoothing * logits.sum(), self._smoothing - sigmoid(
             -logits
         )
 
     @staticmethod
-    def fake(logits):
+    def fake(logits: Array) -> tuple[np.floating, Array]:
         """-log(1 - D(G(z)))."""
         return np.logaddexp(0, logits).sum(), sigmoid(logits)
 
     @staticmethod
-    def generator(logits):
+    def generator(logits: Array) -> tuple[np.floating, Array]:
         """log(1 - D(G(z)))."""
         return -np.logaddexp(0, logits).sum(), -sigmoid(logits)
 
@@ -60,7 +60,7 @@ class NonSaturating(Minimax):
     """The same discriminator; the generator maximises log D(G(z)) (Goodfellow et al. 2014, section 3)."""
 
     @staticmethod
-    def generator(logits):
+    def generator(logits: Array) -> tuple[np.floating, Array]:
         """-log D(G(z))."""
         return np.logaddexp(0, -logits).sum(), -sigmoid(-logits)
 
@@ -70,25 +70,25 @@ class LeastSquares(Loss):
 
     smooths = True
 
-    def __init__(self, smoothing=0.0):
+    def __init__(self, smoothing: float = 0.0) -> None:
         self._target = 1 - smoothing
 
-    def real(self, logits):
+    def real(self, logits: Array) -> tuple[np.floating, Array]:
         """(D(x) - 1 + s)^2 / 2, with s the smoothing."""
         return _half_square(logits - self._target)
 
     @staticmethod
-    def fake(logits):
+    def fake(logits: Array) -> tuple[np.floating, Array]:
         """D(G(z))^2 / 2."""
         return _half_square(logits.copy())
 
     @staticmethod
-    def generator(logits):
+    def generator(logits: Array) -> tuple[np.floating, Array]:
         """(D(G(z)) - 1)^2 / 2."""
         return _half_square(logits - 1)
 
 
-def _half_square(error):
+def _half_square(error: Array) -> tuple[np.floating, Array]:
     return 0.5 * (error * error).sum(), error
 
 
@@ -99,17 +99,17 @@ class Wasserstein(Loss):
     smooths = False
 
     @staticmethod
-    def real(logits):
+    def real(logits: Array) -> tuple[np.floating, Array]:
         """-D(x)."""
         return -logits.sum(), np.full_like(logits, -1)
 
     @staticmethod
-    def fake(logits):
+    def fake(logits: Array) -> tuple[np.floating, Array]:
         """D(G(z))."""
         return logits.sum(), np.ones_like(logits)
 
     @staticmethod
-    def generator(logits):
+    def generator(logits: Array) -> tuple[np.floating, Array]:
         """-D(G(z))."""
         return -logits.sum(), np.full_like(logits, -1)
 
@@ -119,12 +119,12 @@ class Hinge(Wasserstein):
     of a generated one until it reaches -1."""
 
     @staticmethod
-    def real(logits):
+    def real(logits: Array) -> tuple[np.floating, Array]:
         """max(0, 1 - D(x))."""
         return np.maximum(0, 1 - logits).sum(), -(logits < 1).astype(logits.dtype)
 
     @staticmethod
-    def fake(logits):
+    def fake(logits: Array) -> tuple[np.floating, Array]:
         """max(0, 1 + D(G(z)))."""
         return np.maximum(0, 1 + logits).sum(), (logits > -1).astype(logits.dtype)
 

@@ -104,7 +104,16 @@ class Optimizer:
 class SGD(Optimizer):
     """theta - eta g."""
 
-    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
         kernels(theta).descend(theta, grad, rate * scale)
 
 
@@ -115,7 +124,16 @@ class Momentum(Optimizer):
     momentum: float = _momentum(0.9)
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
-    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
         kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, rate)
 
 
@@ -131,15 +149,24 @@ class Adam(Optimizer):
     slots: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment")
     weight_decay = 0.0
 
-    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
         eta, keep = rate / (1 - self.beta1**t), 1 - rate * self.weight_decay
         kernels(theta).adam(theta, grad, *self._moments(state), scale, *self._betas(t), eta, keep)
 
     @staticmethod
-    def _moments(state):
+    def _moments(state: dict[str, Array]) -> tuple[Array, Array]:
         return state["first_moment"], state["second_moment"]
 
-    def _betas(self, t):
+    def _betas(self, t: int) -> tuple[float, float, float, float]:
         return self.beta1, self.beta2, (1 - self.beta2**t) ** -0.5, self.epsilon
 
 
@@ -163,7 +190,16 @@ class RMSprop(Optimizer):
     epsilon: float = _epsilon(1e-8)
     slots: ClassVar[tuple[str, ...]] = ("square",)
 
-    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
         kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, rate, self.epsilon)
 
 
@@ -182,7 +218,16 @@ class LARS(Optimizer):
     trust: float = setting(0.001, gt=0, help="size of a tensor's step relative to its norm")
     slots: ClassVar[tuple[str, ...]] = ("velocity",)
 
-    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
         velocity = state["velocity"]
         for part, where, adapts in parts:
@@ -210,7 +255,16 @@ class LAMB(Adam):
     epsilon: float = _epsilon(1e-6)
     weight_decay: float = _weight_decay(0.01)
 
-    def step(self, theta, grad, state, t, rate, scale=1.0, parts=None):
+    def step(
+        self,
+        theta: Array,
+        grad: Array,
+        state: dict[str, Array],
+        t: int,
+        rate: float,
+        scale: float = 1.0,
+        parts: Any = None,
+    ) -> None:
         m, v = self._moments(state)
         for _, where, adapts in parts:
             decay = self.weight_decay if adapts else 0.0
@@ -222,7 +276,7 @@ class LAMB(Adam):
             kernels(theta).descend(theta[where], grad[where], rate * trust)
 
 
-def _ratio(a, b):
+def _ratio(a: float, b: float) -> float:
     """Return a / b, or 1 where either vanishes."""
     return a / b if a > 0 and b > 0 else 1.0
 

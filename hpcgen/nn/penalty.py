@@ -4,10 +4,13 @@ from copy import deepcopy
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.errors import InputError
+from hpcgen.nn.divided import Gradient, each, total
+from hpcgen.nn.layer import Layer, Parameters, Train
 
 
-def require_second_derivatives(network):
+def require_second_derivatives(network: Layer) -> None:
     """Raise InputError unless every layer of the network has the `tangent` that a gradient penalty needs."""
     if network.without_tangent:
         raise InputError(
@@ -17,7 +20,9 @@ def require_second_derivatives(network):
         )
 
 
-def gradient_penalty(network, theta, x, dy, weight, train, grad):
+def gradient_penalty(
+    network: Layer, theta: Parameters, x: Array, dy: Array, weight: float, train: Train | None, grad: Gradient
+) -> tuple[np.floating, np.floating]:
     """Write the derivatives of weight sum_i (|g_i| - 1)^2 in the parameters to `grad`; return that sum and
     sum_i |g_i|.
 
@@ -34,9 +39,14 @@ def gradient_penalty(network, theta, x, dy, weight, train, grad):
     # Two passes, in which dropout draws the same.
     _, backward = network.forward(theta, x, deepcopy(train))
     g = backward(dy.copy())
-    norms = np.sqrt(np.square(g, dtype=np.float64).sum(axis=tuple(range(1, g.ndim)), keepdims=True))
+    norms = np.sqrt(total(_squares, g))
     excess = norms - 1
     slopes = np.divide(2 * weight * excess, norms, out=np.zeros_like(norms), where=norms > 0)
-    _, _, backward = network.tangent(theta, x, (slopes * g).astype(g.dtype), train)
-    backward(None, dy.copy(), grad, need_dx=False)
+    _, _, tangent_backward = network.tangent(theta, x, each(lambda cell: (slopes * cell).astype(cell.dtype), g), train)
+    tangent_backward(None, dy.copy(), grad, need_dx=False)
     return weight * np.square(excess).sum(), norms.sum()
+
+
+def _squares(g: Array) -> Array:
+    """Return the sum of squares of each sample, (n, 1, ...)."""
+    return np.square(g, dtype=np.float64).sum(axis=tuple(range(1, g.ndim)), keepdims=True)

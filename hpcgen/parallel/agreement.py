@@ -1,12 +1,19 @@
 """Ranks fail together: an error on one becomes the same error on all, before anybody waits for the one that
 failed."""
 
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from hpcgen.errors import InputError, RunError
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+Result = TypeVar("Result")
 
 
 class PeerError(RuntimeError):
@@ -14,7 +21,7 @@ class PeerError(RuntimeError):
 
 
 @contextmanager
-def agree(comm, patience=None):
+def agree(comm: "MPI.Comm", patience: float | None = None) -> Iterator[None]:
     """Run the body on every rank, then raise on all ranks what the lowest failing rank raised.
 
     Collective over `comm`. The body must not communicate: a rank that fails leaves it at once. `InputError`
@@ -26,7 +33,7 @@ def agree(comm, patience=None):
     """
     from mpi4py import MPI
 
-    error = None
+    error: Exception | None = None
     try:
         yield
     except Exception as caught:
@@ -48,7 +55,7 @@ def agree(comm, patience=None):
     raise error or PeerError(f"rank {failed} failed")
 
 
-def completes(request, seconds):
+def completes(request: "MPI.Request", seconds: float) -> bool:
     """Wait for an MPI request, at most `seconds`; tell whether it completed."""
     deadline = monotonic() + seconds
     while not request.Test():
@@ -58,7 +65,7 @@ def completes(request, seconds):
     return True
 
 
-def from_root(comm, function, *arguments):
+def from_root(comm: "MPI.Comm", function: Callable[..., Result], *arguments: Any) -> Result:
     """Call `function(*arguments)` on rank 0 and return its result on every rank. Collective over `comm`."""
     result = None
     with agree(comm):

@@ -12,13 +12,21 @@ class Mesh:
     """The communicators of a run, by what their ranks do together.
 
     `world` has all ranks: they agree on errors, stop together, and call the hooks. `data` has the ranks that
-    divide the lanes among themselves and exchange a gradient.
+    divide the lanes among themselves and exchange a gradient. `team` has the ranks that share a lane.
     """
 
     world: "MPI.Comm"
     data: "MPI.Comm"
+    team: "MPI.Comm"
 
     @classmethod
-    def of(cls, comm: "MPI.Comm") -> "Mesh":
-        """Return the mesh in which all ranks of `comm` divide the lanes."""
-        return cls(world=comm, data=comm)
+    def of(cls, comm: "MPI.Comm", space: int = 1) -> "Mesh":
+        """Return the mesh of all ranks of `comm`, in teams of `space` ranks. Collective over `comm`."""
+        from mpi4py import MPI
+
+        return cls(comm, comm, comm.Split(comm.rank // space, comm.rank) if space > 1 else MPI.COMM_SELF)
+
+    def close(self) -> None:
+        """Free the communicators that the mesh has made."""
+        if self.team.size > 1:
+            self.team.Free()

@@ -1,5 +1,7 @@
 """Contiguous runs of n items, one for each part: arithmetic, no MPI."""
 
+import builtins
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
 # The unit in which ranks own parts of a vector: 16 KiB of float32, as a checkpoint's checksums cover.
@@ -9,12 +11,12 @@ OWNERSHIP_BLOCK = 4096
 class Partition:
     """The items [starts[p], starts[p] + counts[p]) belong to part p; parts may be empty."""
 
-    def __init__(self, counts):
+    def __init__(self, counts: Iterable[int]) -> None:
         self.counts = list(counts)
         *self.starts, self.total = accumulate(self.counts, initial=0)
 
     @classmethod
-    def even(cls, n, parts, block=1):
+    def even(cls, n: int, parts: int, block: int = 1) -> "Partition":
         """Divide n items into runs that differ by at most one block; every run but the last ends on a
         multiple of `block`.
 
@@ -25,7 +27,7 @@ class Partition:
         return cls(stop - start for start, stop in pairwise(bounds))
 
     @classmethod
-    def weighted(cls, n, weights):
+    def weighted(cls, n: int, weights: Sequence[float]) -> "Partition":
         """Divide n >= len(weights) items in proportion to `weights`, at least one to each part (largest
         remainder)."""
         if n < len(weights):
@@ -41,11 +43,11 @@ class Partition:
         assert sum(counts) == n
         return cls(counts)
 
-    def slice(self, part):
+    def slice(self, part: int) -> builtins.slice:
         """Return the items of `part` as a slice of the whole."""
         return slice(self.starts[part], self.starts[part] + self.counts[part])
 
-    def pieces(self, start, stop):
+    def pieces(self, start: int, stop: int) -> Iterator[tuple[int, builtins.slice, builtins.slice]]:
         """Yield (part, slice within it, slice within [start, stop)) of the items [start, stop) in each
         part."""
         for part, (first, count) in enumerate(zip(self.starts, self.counts, strict=True)):
@@ -53,11 +55,11 @@ class Partition:
             if low < high:
                 yield part, slice(low - first, high - first), slice(low - start, high - start)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.counts)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Partition) and self.counts == other.counts
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Partition({self.counts})"

@@ -3,8 +3,12 @@
 import numpy as np
 from mpi4py import MPI
 
+from hpcgen.parallel.partition import Partition
 
-def redistribute(comm, local, before, after, order):
+
+def redistribute(
+    comm: MPI.Comm, local: np.ndarray, before: Partition, after: Partition, order: np.ndarray
+) -> np.ndarray:
     """Return this rank's rows of the array whose row i is row order[i] of the distributed array `local` is
     part of.
 
@@ -40,5 +44,5 @@ def redistribute(comm, local, before, after, order):
     return result
 
 
-def _starts(counts):
+def _starts(counts: np.ndarray) -> np.ndarray:
     return np.concatenate([[0], np.cumsum(counts)[:-1]])

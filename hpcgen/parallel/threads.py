@@ -1,8 +1,13 @@
 """Several lanes at a time, in threads of one rank."""
 
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Workers:
@@ -12,15 +17,15 @@ class Workers:
     number of threads.
     """
 
-    def __init__(self, threads):
+    def __init__(self, threads: int) -> None:
         self.threads = threads
         self._pool = ThreadPoolExecutor(threads, "lane") if threads > 1 else None
 
-    def close(self):
+    def close(self) -> None:
         if self._pool:
             self._pool.shutdown()
 
-    def each(self, function, items):
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
         """Yield function(item) for each item in order; at most `threads` are begun before the first of them
         is taken."""
         if self._pool is None:

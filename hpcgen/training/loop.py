@@ -4,6 +4,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,11 @@ from hpcgen.models.batch import Batch
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import from_root
 from hpcgen.parallel.exchange import EXCHANGES
+from hpcgen.parallel.cells import Grid
+from hpcgen.parallel.deal import Deal, deal
 from hpcgen.parallel.mesh import Mesh
-from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.placement.network import divide
+from hpcgen.parallel.team import Team
 from hpcgen.parallel.threads import Workers
 from hpcgen.runtime import environment, lane_threads, one_blas_thread
 from hpcgen.streams import Purpose, stream
@@ -43,26 +47,31 @@ HookFunction = Callable[["Training", Statistics, bool], None]
 class Training:
     """A run on this rank: the model, its players, its shards, and the step that it has reached.
 
-    Collective over `mesh.world`. Raises InputError if the configuration does not fit the data or the ranks.
+    Collective over `comm`. Raises InputError if the configuration does not fit the data or the ranks.
     """
 
-    def __init__(self, config: Config, mesh: Mesh) -> None:
-        self.config, self.mesh, self.step = config, mesh, 0
-        self.lanes = deal_lanes(config, mesh.data.size)
-        train = config.train
+    def __init__(self, config: Config, comm: MPI.Comm) -> None:
+        self.config, self.step, train = config, 0, config.train
+        self.deal = deal_of(config, comm.size)
+        self.mesh = mesh = Mesh.of(comm, self.deal.space)
+        model, team = MODELS[config.model.kind], self._team()
         self.shards = Shards(
-            config.data.path, mesh.data, self.lanes, train.lane_size, config.seed, config.data.block
+            config.data.path, mesh.data, self.deal, train.lane_size, config.seed, config.data.block, team
         )
-        self.model = MODELS[config.model.kind](config.model, self.shards.schema)
+        self.model = model(config.model, self.shards.schema)
+        if team is not None:
+            divide(self.model, team)
         self.players = {name: self._player(i, name) for i, name in enumerate(self.model.players)}
-        mine = self.lanes.slice(mesh.data.rank)
-        self.workers = Workers(min(lane_threads(mesh.world), mine.stop - mine.start))
+        # The ranks of a team must compute their lanes in the same order.
+        most = len(self.deal.lanes_of(mesh.data.rank)) if self.deal.space == 1 else 1
+        self.workers = Workers(min(lane_threads(mesh.world), most))
         self.environment = mesh.world.bcast(environment() | {"threads": str(self.workers.threads)})
         self.watch = Stopwatch()
         self.schedule = Schedule(
             self.model,
             self.players,
-            range(mine.start, mine.stop),
+            self.deal,
+            mesh.data.rank,
             self.workers,
             self._batch,
             self.watch,
@@ -75,6 +84,13 @@ class Training:
         """The parameters of each player."""
         return {name: player.state.theta for name, player in self.players.items()}
 
+    def _team(self) -> Team | None:
+        """Return the team of this rank, or None if samples are not divided."""
+        cells, rank = self.config.train.grid, self.mesh.data.rank
+        if not cells:
+            return None
+        return Team(self.mesh.team, Grid(cells), self.deal.cells_in(self.deal.team(rank)))
+
     def _player(self, index: int, name: str) -> Player:
         layout = Schedule.layout(self.model.layouts[name])
         if layout.size > LARGEST_COUNT:
@@ -83,7 +99,7 @@ class Training:
                 "counts"
             )
         exchange = EXCHANGES[self.config.parallel.exchange](
-            self.mesh.data, layout, self.lanes, lambda: Vector(layout)
+            self.mesh.data, layout, self.deal, lambda: Vector(layout)
         )
         theta = Vector(layout.state())
         self.model.initialize(name, theta, stream(self.config.seed, Purpose.INITIALIZE, index))
@@ -96,6 +112,7 @@ class Training:
         self.shards.close()
         for player in self.players.values():
             player.exchange.close()
+        self.mesh.close()
 
     def resume(self, paths: Iterable[Path]) -> None:
         """Go on from the first whole checkpoint of `paths`. A damaged one is renamed, and a warning names it.
@@ -219,20 +236,7 @@ class Training:
         return f"{good}; lower optimizer.learning_rate"
 
 
-def deal_lanes(config: Config, size: int) -> Partition:
-    """Return the Partition of lanes over `size` ranks, in proportion to parallel.weights if given.
-
-    Raises InputError.
-    """
-    lanes, weights = config.train.lanes, config.parallel.weights
-    if size > lanes:
-        raise InputError(
-            f"{size} ranks are more than train.lanes = {lanes}; start at most {lanes} ranks or set more lanes"
-        )
-    if not weights:
-        return Partition.even(lanes, size)
-    if len(weights) != size:
-        raise InputError(
-            f"parallel.weights has {len(weights)} numbers for {size} ranks; give one for each rank, or none"
-        )
-    return Partition.weighted(lanes, weights)
+def deal_of(config: Config, ranks: int) -> Deal:
+    """Return which lanes and cells each of so many ranks has. Raises InputError."""
+    asked = config.parallel
+    return deal(config.train.lanes, prod(config.train.grid), ranks, asked.space, asked.weights)

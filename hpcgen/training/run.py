@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from hpcgen.config.reading import load_config
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
-from hpcgen.parallel.mesh import Mesh
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks import evaluation as evaluations
 from hpcgen.training.hooks import metrics
@@ -47,7 +46,7 @@ def train(
     from_root(comm, home.require_short, config)
     with ExitStack() as stack:
         stop = stack.enter_context(StopRequest())
-        training = stack.enter_context(closing(Training(config, Mesh.of(comm))))
+        training = stack.enter_context(closing(Training(config, comm)))
         evaluation = evaluation_of(training, stack) if config.evaluate.every else None
         training.warn_of_mixed_nodes()
         stack.enter_context(home.locked(comm))
@@ -87,7 +86,7 @@ def train(
 
 
 def _introduction(training: Training) -> Iterator[str]:
-    config, size, lanes = training.config, training.mesh.world.size, training.lanes.counts
+    config, size, lanes = training.config, training.mesh.world.size, training.deal.lanes.counts
     numbers = sum(player.state.theta.layout.parameters.stop for player in training.players.values())
     deal = f"{min(lanes)}" if min(lanes) == max(lanes) else f"{min(lanes)} to {max(lanes)}"
     ranks = "1 rank" if size == 1 else f"{size} ranks, {deal} a rank"

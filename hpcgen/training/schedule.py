@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Model
+from hpcgen.nn.divided import Gradient, Leaves
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.threads import Workers
 from hpcgen.training.player import Player
 from hpcgen.training.stopwatch import Stopwatch
@@ -16,7 +18,7 @@ Statistics = dict[str, dict[str, float]]
 
 
 class Schedule:
-    """The turns that the players take in each step, on this rank's `lanes`.
+    """The turns that the players take in each step, on the lanes that this rank has a part of (`deal`).
 
     A player's turn computes the gradient of each lane, several at a time in the threads of `workers`, and
     ends with the player's update. What one turn leaves in a lane's Batch, the next turn on the same batch may
@@ -31,13 +33,15 @@ class Schedule:
         self,
         model: Model,
         players: Mapping[str, Player],
-        lanes: range,
+        deal: Deal,
+        rank: int,
         workers: Workers,
         batch: Callable[[int, int, int], Batch],
         watch: Stopwatch,
         recompute: bool = False,
     ) -> None:
-        self._model, self._players, self._lanes = model, players, lanes
+        self._model, self._players, self._deal = model, players, deal
+        self._lanes, self._cells = deal.lanes_of(rank), deal.cells_of(rank)
         self._theta = {name: player.state.theta for name, player in players.items()}
         self.workers = workers
         self._make_batch, self._watch, self._recompute = batch, watch, recompute
@@ -69,22 +73,31 @@ class Schedule:
     def _batches(self, step: int, draw: int) -> dict[int, Batch]:
         return {lane: self._make_batch(step, step * self._draws + draw, lane) for lane in self._lanes}
 
+    def _gradient(self, vectors: list[Vector]) -> Gradient:
+        """Return what takes the gradient of a lane: the Vectors of the cells that are here."""
+        if self._deal.cells_a_lane == 1:
+            return vectors[0]
+        return Leaves(vectors, self._cells.start == 0)
+
     def _turn(self, name: str, batches: dict[int, Batch], step: int, stop: bool) -> dict[str, float]:
         player = self._players[name]
 
-        def gradient(task: tuple[int, Vector]) -> tuple[int, Vector]:
-            lane, grad = task
+        def gradient(task: tuple[int, list[Vector]]) -> tuple[int, list[Vector]]:
+            lane, vectors = task
+            grad = self._gradient(vectors)
             statistics, backward = self._model.objective(name, self._theta, batches[lane])
             backward(grad)
-            for statistic, value in statistics.items():
-                grad[statistic][...] = value
-            grad[STOP][...] = stop
+            for statistic, value in statistics.items() if grad.whole is not None else ():
+                grad.whole[statistic][...] = value
+            for vector in vectors:
+                vector[STOP][...] = stop
             if self._recompute:
                 batches[lane].kept.clear()
-            return lane, grad
+            return lane, vectors
 
         with self._watch("compute"):
-            tasks = ((lane, player.exchange.vector()) for lane in batches)
-            for lane, grad in self.workers.each(gradient, tasks):
-                player.exchange.add(lane, grad)
+            tasks = ((lane, [player.exchange.vector() for _ in self._cells]) for lane in batches)
+            for lane, vectors in self.workers.each(gradient, tasks):
+                for cell, vector in zip(self._cells, vectors, strict=True):
+                    player.exchange.add(self._deal.leaf(lane, cell), vector)
         return player.update(step, self._watch)

@@ -7,6 +7,7 @@ from hpcgen.data.schema import Schema
 from hpcgen.data.shards import Shards
 from hpcgen.errors import InputError
 from hpcgen.models.units import Interval
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.partition import Partition
 
 
@@ -22,7 +23,7 @@ def data(comm, folder):
 
 def test_a_batch_is_a_function_of_seed_step_and_lane(comm, data):
     lanes = Partition.even(7, comm.size)
-    mine, alone = Shards(str(data), comm, lanes, 4, 9), Shards(str(data), MPI.COMM_SELF, Partition([7]), 4, 9)
+    mine, alone = Shards(str(data), comm, Deal(lanes), 4, 9), Shards(str(data), MPI.COMM_SELF, Deal(Partition([7])), 4, 9)
     assert mine.schema == alone.schema == Schema((3,), "float32", "array", 0.0, 49.0)
     for step in [5, 0, 1, 2, 3, 4, 17]:
         for lane in range(lanes.total)[lanes.slice(comm.rank)]:
@@ -30,7 +31,7 @@ def test_a_batch_is_a_function_of_seed_step_and_lane(comm, data):
 
 
 def test_a_lane_reads_its_shard_epoch_by_epoch(comm, data):
-    shards = Shards(str(data), comm, Partition.even(7, comm.size), 3, 0)
+    shards = Shards(str(data), comm, Deal(Partition.even(7, comm.size)), 3, 0)
     lane = Partition.even(7, comm.size).starts[comm.rank]
     shard = set(range(lane * 50 // 7, (lane + 1) * 50 // 7))
     stream = np.concatenate([shards.batch(step, lane).samples[:, 0] for step in range(len(shard))])
@@ -42,7 +43,7 @@ def test_a_lane_reads_its_shard_epoch_by_epoch(comm, data):
 def test_data_that_cannot_be_used(comm, folder, data):
     def refused(message, path=data, lanes=7, lane_size=3):
         with pytest.raises(InputError, match=message):
-            Shards(str(path), comm, Partition.even(lanes, comm.size), lane_size, 0)
+            Shards(str(path), comm, Deal(Partition.even(lanes, comm.size)), lane_size, 0)
 
     def made(name, **datasets):
         if comm.rank == 0:
@@ -85,8 +86,8 @@ BLOCKS = [36 / (1 << 20), 48 / (1 << 20), 1]
 
 @pytest.mark.parametrize("block", BLOCKS)
 def test_a_shard_larger_than_a_block_is_read_in_blocks(comm, data, block):
-    shards = Shards(str(data), comm, Partition.even(5, comm.size), 3, 0, block)
-    alone = Shards(str(data), MPI.COMM_SELF, Partition([5]), 3, 0, block)
+    shards = Shards(str(data), comm, Deal(Partition.even(5, comm.size)), 3, 0, block)
+    alone = Shards(str(data), MPI.COMM_SELF, Deal(Partition([5])), 3, 0, block)
     lane = lane_of(comm)
     read, held = [], []
     for draw in range(40):
@@ -103,7 +104,7 @@ def test_a_shard_larger_than_a_block_is_read_in_blocks(comm, data, block):
 
 
 def test_blocks_are_shuffled_apart_and_among_each_other(comm, data):
-    shards = Shards(str(data), comm, Partition.even(comm.size, comm.size), 1, 0, 48 / (1 << 20))
+    shards = Shards(str(data), comm, Deal(Partition.even(comm.size, comm.size)), 1, 0, 48 / (1 << 20))
     rows = [int(shards.batch(draw, comm.rank).samples[0, 0]) for draw in range(100 // comm.size)]
     first = 50 * comm.rank // comm.size
     blocks = [(row - first) // 4 for row in rows]
@@ -129,7 +130,7 @@ def test_several_files_are_one(comm, folder):
         for i, (a, b) in enumerate([(0, 7), (7, 8), (8, 50)])
     ]
     whole = made(comm, folder / "whole.h5", samples=numbers)
-    lanes = Partition.even(5, comm.size)
+    lanes = Deal(Partition.even(5, comm.size))
     several, one = Shards(parts, comm, lanes, 3, 0), Shards(whole, comm, lanes, 3, 0)
     assert several.schema == one.schema and several.fingerprint != one.fingerprint
     for draw in range(5):
@@ -149,8 +150,8 @@ def test_inputs_and_labels_come_with_their_samples(comm, folder, random, block):
     numbers = random.standard_normal((50, 2)).astype(np.float32)
     inputs, labels = np.hstack([numbers + 1, numbers * 3]), (numbers[:, 0] > 0) * 4
     path = made(comm, folder / "columns.h5", samples=numbers, inputs=inputs, labels=labels.astype(np.int16))
-    shards = Shards(path, comm, Partition.even(5, comm.size), 3, 0, block)
-    alone = Shards(path, MPI.COMM_SELF, Partition([5]), 3, 0, block)
+    shards = Shards(path, comm, Deal(Partition.even(5, comm.size)), 3, 0, block)
+    alone = Shards(path, MPI.COMM_SELF, Deal(Partition([5])), 3, 0, block)
     assert shards.schema == alone.schema and shards.schema.classes == 5
     assert shards.schema.inputs.mean == pytest.approx(inputs.mean(0), abs=1e-6)
     assert shards.schema.outputs.deviation == pytest.approx(numbers.std(0), rel=1e-6)
@@ -166,7 +167,7 @@ def test_columns_that_cannot_be_used(comm, folder):
     def refused(message, attributes=None, **columns):
         path = made(comm, folder / next(names), attributes, **columns)
         with pytest.raises(InputError, match=message):
-            Shards(path, comm, Partition.even(4, comm.size), 2, 0)
+            Shards(path, comm, Deal(Partition.even(4, comm.size)), 2, 0)
 
     samples, tokens = (
         np.arange(20, dtype=np.float32).reshape(10, 2),

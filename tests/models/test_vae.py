@@ -18,7 +18,6 @@ from hpcgen.models.vae import VAE
 from hpcgen.nn.check import numerical_gradient, relative_error
 from hpcgen.nn.likelihoods import Bernoulli, Categorical, Gaussian
 from hpcgen.nn.vector import Vector
-from hpcgen.parallel.mesh import Mesh
 from hpcgen.training.loop import Training
 
 
@@ -166,6 +165,6 @@ def test_it_learns(comm, folder):
         optimizer = {{ name = "adam", learning_rate = 0.003, beta1 = 0.9 }}
         """
     losses = []
-    with closing(Training(parse_config(text), Mesh.of(comm))) as training:
+    with closing(Training(parse_config(text), comm)) as training:
         training.run([lambda training, statistics, last: losses.append(statistics["vae"]["loss"])])
     assert np.mean(losses[-10:]) < 0.75 * np.mean(losses[:3])

@@ -10,7 +10,6 @@ from networks import LANES, NETWORKS, run_file, write_data
 
 from hpcgen.config.reading import parse_config
 from hpcgen.nn.layers.normalization import BatchNorm
-from hpcgen.parallel.mesh import Mesh
 from hpcgen.parallel.threads import Workers
 from hpcgen.streams import Purpose, stream
 from hpcgen.training.loop import Training
@@ -32,7 +31,7 @@ def data(comm, folder):
 
 def bits(text, world, steps, threads=1, settings=()):
     with closing(
-        Training(parse_config(text, [f"train.steps={steps}", *settings]), Mesh.of(world))
+        Training(parse_config(text, [f"train.steps={steps}", *settings]), world)
     ) as training:
         training.workers.close()
         training.schedule.workers = training.workers = Workers(threads)
@@ -75,7 +74,7 @@ def test_the_average_follows_the_parameters(comm, data):
         model.network = "seedgan"
         optimizer.generator.average = 0.75
         """
-    with closing(Training(parse_config(text), Mesh.of(comm))) as training:
+    with closing(Training(parse_config(text), comm)) as training:
         expected = training.theta["generator"].data.astype(np.float64)
 
         def follow(training, statistics, last):
@@ -98,7 +97,7 @@ def test_running_statistics_are_means_over_lanes(comm, data):
         generator.width = 4
         discriminator.width = 4
         """
-    with closing(Training(parse_config(text), Mesh.of(MPI.COMM_SELF))) as alone:
+    with closing(Training(parse_config(text), MPI.COMM_SELF)) as alone:
         model, theta, moments = alone.model, alone.theta, []
         discriminator = model.networks["discriminator"]
         first = next(i for i, layer in enumerate(discriminator.layers) if isinstance(layer, BatchNorm))
@@ -111,7 +110,7 @@ def test_running_statistics_are_means_over_lanes(comm, data):
                 x = x.astype(np.float64).reshape(-1, x.shape[-1])
                 moments.append((x.mean(0), x.var(0, ddof=1)))
         mean, variance = np.mean(moments, axis=0)
-    with closing(Training(parse_config(text), Mesh.of(comm))) as training:
+    with closing(Training(parse_config(text), comm)) as training:
         training.run([])
         trained = training.theta["discriminator"]
         assert trained["batch_norm1/mean"] == pytest.approx(0.1 * mean, rel=1e-4, abs=1e-7)

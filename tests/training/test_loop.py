@@ -22,7 +22,7 @@ from hpcgen.sampling.origins import Prior
 from hpcgen.sampling.sample import sample
 from hpcgen.training import run
 from hpcgen.training.folder import RunFolder
-from hpcgen.training.loop import deal_lanes
+from hpcgen.training.loop import deal_of
 
 LANES = 12
 
@@ -250,12 +250,12 @@ def test_ranks_and_lanes_must_fit(comm):
         with pytest.raises(
             InputError, match=f"{comm.size} ranks are more than train.lanes = {comm.size - 1}"
         ):
-            deal_lanes(config, comm.size)
+            deal_of(config, comm.size)
     config = parse_config('data.path = "x"', [f"parallel.weights={[1] * (comm.size + 1)}"])
     with pytest.raises(
         InputError, match=f"parallel.weights has {comm.size + 1} numbers for {comm.size} ranks"
     ):
-        deal_lanes(config, comm.size)
+        deal_of(config, comm.size)
 
 
 def test_a_checkpoint_reads_back(comm, folder, run_file):

@@ -9,7 +9,6 @@ from networks import run_file, write_data
 from hpcgen.checkpoints.comparison import compare
 from hpcgen.config.reading import parse_config
 from hpcgen.parallel import exchange
-from hpcgen.parallel.mesh import Mesh
 from hpcgen.parallel.ownership import Ownership
 from hpcgen.parallel.partition import OWNERSHIP_BLOCK
 from hpcgen.training.loop import Training
@@ -45,14 +44,14 @@ def test_any_ownership_gives_the_same_bits(comm, folder, monkeypatch, optimizer)
         with monkeypatch.context() as patch:
             if name == "scattered":
                 patch.setitem(exchange.EXCHANGES, "exact", Scattered)
-            with closing(Training(config, Mesh.of(comm))) as training:
+            with closing(Training(config, comm)) as training:
                 training.run([])
                 training.save(folder / f"{name}.h5")
     assert compare(folder / "even.h5", folder / "scattered.h5", comm) == 0
     # What one ownership saved, another restores.
     with monkeypatch.context() as patch:
         patch.setitem(exchange.EXCHANGES, "exact", Scattered)
-        with closing(Training(config, Mesh.of(comm))) as training:
+        with closing(Training(config, comm)) as training:
             training.resume([folder / "even.h5"])
             training.save(folder / "again.h5")
     assert compare(folder / "even.h5", folder / "again.h5", comm) == 0

@@ -5,6 +5,7 @@ import pytest
 
 from hpcgen.models.batch import Batch
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.threads import Workers
@@ -36,7 +37,7 @@ class Player:
 
     def __init__(self, comm, lanes):
         layout = Schedule.layout(Model.layout)
-        self.exchange = EXCHANGES["exact"](comm, layout, lanes, lambda: Vector(layout))
+        self.exchange = EXCHANGES["exact"](comm, layout, Deal(lanes), lambda: Vector(layout))
         self.state = type("State", (), {"theta": None})()
 
     def update(self, step, watch):
@@ -60,7 +61,7 @@ def schedule(comm):
             return Batch(1, labels=np.array(100 * draw + lane), step=step)
 
         schedule = Schedule(
-            model, players, range(mine.start, mine.stop), Workers(1), batch, Stopwatch(), recompute
+            model, players, Deal(lanes), comm.rank, Workers(1), batch, Stopwatch(), recompute
         )
         return model, schedule, list(range(mine.start, mine.stop))
 

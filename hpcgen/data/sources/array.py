@@ -1,6 +1,8 @@
 """Samples from a .npy or .npz file, or from any HDF5 dataset. The first axis counts the samples."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +20,9 @@ class Array(Source):
     which are integers from 0.
     """
 
-    def __init__(self, path, name=None, inputs=None, labels=None):
+    def __init__(
+        self, path: Path | str, name: str | None = None, inputs: str | None = None, labels: str | None = None
+    ) -> None:
         self.name = Path(path).name
         reader = READERS.get(Path(path).suffix.lower(), _hdf5)
         self._rows = reader(path, name)
@@ -42,7 +46,9 @@ class Array(Source):
         }
         self.columns = ("samples", *self._beside)
 
-    def _column(self, reader, path, name, kinds, axes):
+    def _column(
+        self, reader: "Reader", path: Path | str, name: str | None, kinds: str, axes: tuple[int, ...]
+    ) -> "Selected":
         rows = reader(path, name)
         shape, dtype = rows(None)
         if dtype.kind not in kinds or len(shape) not in axes or shape[0] != self.rows:
@@ -51,7 +57,7 @@ class Array(Source):
             )
         return rows
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         some = slice(start, stop)
         with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused with its row
             rows = self._rows(some).reshape(stop - start, *self.shape).astype(self.dtype)
@@ -65,9 +71,11 @@ class Array(Source):
 
 
 # Each reader returns rows(selection): the rows selected, or for None the array's (shape, dtype).
+Selected = Callable[[slice | None], Any]
+Reader = Callable[[Path | str, str | None], Selected]
 
 
-def _numpy(path, name):
+def _numpy(path: Path | str, name: str | None) -> Selected:
     array = _loaded(path)
     if isinstance(array, np.lib.npyio.NpzFile):
         with array as arrays:
@@ -77,7 +85,7 @@ def _numpy(path, name):
     return lambda selection: (array.shape, array.dtype) if selection is None else array[selection]
 
 
-def _loaded(path):
+def _loaded(path: Path | str) -> np.ndarray | np.lib.npyio.NpzFile:
     try:
         return np.load(path, mmap_mode="r")
     except FileNotFoundError:
@@ -86,27 +94,27 @@ def _loaded(path):
         raise InputError(f"{path}: not a readable NumPy file, or truncated: {error}") from None
 
 
-def _member(path, arrays, name):
+def _member(path: Path | str, arrays: np.lib.npyio.NpzFile, name: str) -> np.ndarray:
     try:
         return arrays[name]
     except Exception as error:  # as above
         raise InputError(f"{path}: {name} is damaged or not plain numbers: {error}") from None
 
 
-def _hdf5(path, name):
-    def names():
+def _hdf5(path: Path | str, name: str | None) -> Selected:
+    def names() -> list[str]:
         with open_file(path, ".npy, .npz and HDF5 files can be read") as file:
             return content(file)
 
     chosen = _chosen(path, name and name.strip("/"), reread(path, names))
 
-    def rows(selection):
+    def rows(selection: slice | None) -> Any:
         return reread(path, lambda: _selected(path, chosen, selection))
 
     return rows
 
 
-def _selected(path, name, selection):
+def _selected(path: Path | str, name: str, selection: slice | None) -> Any:
     with open_file(path) as file:
         return attempt(
             path,
@@ -115,10 +123,10 @@ def _selected(path, name, selection):
         )
 
 
-READERS = {".npy": _numpy, ".npz": _numpy}
+READERS: dict[str, Reader] = {".npy": _numpy, ".npz": _numpy}
 
 
-def _chosen(path, name, names):
+def _chosen(path: Path | str, name: str | None, names: list[str]) -> str:
     if name is None and len(names) == 1:
         return names[0]
     if name in names:

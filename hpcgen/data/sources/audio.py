@@ -1,8 +1,11 @@
 """Recordings in WAV files (PCM), cut into frames of one channel."""
 
 import wave
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from math import gcd
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -12,6 +15,9 @@ from hpcgen.data.sources import Source, names_of
 from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 # Samples that are read at once, about.
 SAMPLES_A_BLOCK = 1 << 20
@@ -29,11 +35,13 @@ class Audio(Source):
 
     kind, dtype, range = "audio", np.float32, (-1.0, 1.0)
 
-    def __init__(self, paths, length, rate=None, hop=None):
+    def __init__(
+        self, paths: Sequence[Path | str], length: int, rate: int | None = None, hop: int | None = None
+    ) -> None:
         self._paths, self._length, self._rate, self._hop = paths, length, rate, hop or length
         self.name, self.shape = names_of(paths), (length,)
 
-    def survey(self, comm):
+    def survey(self, comm: "MPI.Comm") -> None:
         mine = Partition.even(len(self._paths), comm.size).slice(comm.rank)
         with agree(comm):
             found = [Recording(path) for path in self._paths[mine]]
@@ -50,7 +58,7 @@ class Audio(Source):
                 f"{self.name}: no frame of --length {self._length}; the longest file has {longest} samples"
             )
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         frames = np.empty((stop - start, self._length), np.float32)
         for part, inside, target in self._frames.pieces(start, stop):
             first, last = inside.start * self._hop, (inside.stop - 1) * self._hop
@@ -59,7 +67,7 @@ class Audio(Source):
         return Rows(frames)
 
 
-def _common_rate(recordings):
+def _common_rate(recordings: "Sequence[Recording]") -> int:
     first = recordings[0]
     for recording in recordings:
         if recording.rate != first.rate:
@@ -73,7 +81,7 @@ def _common_rate(recordings):
 class Recording:
     """A WAV file of `count` numbers, `rate` a second, of 8, 16, 24 or 32 bits. Ranks send it to others."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path | str) -> None:
         self.path = path
         with self._open() as file:
             self.rate, self.count = file.getframerate(), file.getnframes()
@@ -85,7 +93,7 @@ class Recording:
                     f"{path}: truncated: fewer than the {self.count} samples of its header; copy it again"
                 )
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> np.ndarray:
         """Return the numbers [start, stop), in -1 to 1, as the mean of the channels: (n,) float64."""
         with self._open() as file:
             file.setpos(start)
@@ -99,7 +107,7 @@ class Recording:
         return words.view("<i4")[..., 0].mean(axis=1) / 2**31
 
     @contextmanager
-    def _open(self):
+    def _open(self) -> Iterator[wave.Wave_read]:
         try:
             with wave.open(str(self.path), "rb") as file:
                 yield file
@@ -119,7 +127,7 @@ class Resampled:
     asks for which part.
     """
 
-    def __init__(self, recording, rate):
+    def __init__(self, recording: Recording, rate: int) -> None:
         self._recording, common = recording, gcd(rate, recording.rate)
         self._up, self._down = rate // common, recording.rate // common
         self._periods = max(1, SAMPLES_A_BLOCK // max(self._up, self._down))
@@ -127,14 +135,14 @@ class Resampled:
         block = self._periods * self._up
         self._blocks = Partition([block] * -(-self.count // block))
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> np.ndarray:
         """Return the numbers [start, stop), in -1 to 1: (n,) float32."""
         samples = np.empty(stop - start, np.float32)
         for block, inside, target in self._blocks.pieces(start, stop):
             samples[target] = self._block(block)[inside]
         return samples
 
-    def _block(self, block):
+    def _block(self, block: int) -> np.ndarray:
         first = block * self._periods
         start, stop = max(0, first - FILTER_PERIODS), first + self._periods + FILTER_PERIODS
         samples = self._recording.read(start * self._down, min(stop * self._down, self._recording.count))
@@ -143,7 +151,7 @@ class Resampled:
         )  # the filter overshoots
 
 
-def _resampled(samples, up, down):
+def _resampled(samples: np.ndarray, up: int, down: int) -> np.ndarray:
     if up == down:
         return samples
     try:

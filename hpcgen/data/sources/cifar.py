@@ -2,6 +2,7 @@
 and a blue plane."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ class CIFAR(Source):
 
     kind, columns, shape = "image", ("samples", "labels"), (32, 32, 3)
 
-    def __init__(self, batches):
-        self._batches, self.rows = [], 0
+    def __init__(self, batches: Sequence[Path | str]) -> None:
+        self._batches: list[tuple[int, Path | str, np.ndarray]] = []
+        self.rows = 0
         for path in batches:
             try:
                 size = os.path.getsize(path)
@@ -35,7 +37,7 @@ class CIFAR(Source):
             self.rows += size // RECORD_BYTES
         self.name = ", ".join(Path(path).name for path in batches)
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         records = np.concatenate(
             [batch[max(0, start - first) : max(0, stop - first)] for first, _, batch in self._batches]
         )

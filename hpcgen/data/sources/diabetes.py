@@ -19,7 +19,7 @@ class Diabetes(Source):
         (1,),
     )
 
-    def __init__(self):
+    def __init__(self) -> None:
         try:
             from sklearn.datasets import load_diabetes
         except ImportError:
@@ -31,5 +31,5 @@ class Diabetes(Source):
         )
         self.rows = len(self._samples)
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         return Rows(self._samples[start:stop], inputs=self._inputs[start:stop])

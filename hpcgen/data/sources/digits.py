@@ -11,7 +11,7 @@ from hpcgen.errors import InputError
 class Digits(Source):
     kind, columns, name = "image", ("samples", "labels"), "scikit-learn digits"
 
-    def __init__(self, size=8):
+    def __init__(self, size: int = 8) -> None:
         try:
             from sklearn.datasets import load_digits
         except ImportError:
@@ -22,6 +22,6 @@ class Digits(Source):
         self._labels = digits.target.astype(np.int64)
         self.rows = len(self._images)
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         images = [resized(image, self.shape[0]) for image in self._images[start:stop]]
         return Rows(np.array(images, np.uint8).reshape(-1, *self.shape), labels=self._labels[start:stop])

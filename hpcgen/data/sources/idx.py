@@ -2,6 +2,8 @@
 their lengths, the data."""
 
 import gzip
+from collections.abc import Callable
+from io import BufferedIOBase
 from math import prod
 from pathlib import Path
 
@@ -19,7 +21,7 @@ class IDX(Source):
 
     kind = "image"
 
-    def __init__(self, images, labels=None):
+    def __init__(self, images: Path | str, labels: Path | str | None = None) -> None:
         self._images = IDXFile(images, axes=3)
         self._labels = IDXFile(labels, axes=1) if labels else None
         self.columns = ("samples", "labels") if labels else ("samples",)
@@ -30,7 +32,7 @@ class IDX(Source):
                 f"{labels}: {self._labels.shape[0]} labels for the {self.rows} images of {images}"
             )
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         labels = self._labels.read(start, stop).astype(np.int64) if self._labels else None
         return Rows(self._images.read(start, stop).reshape(stop - start, *self.shape), labels=labels)
 
@@ -38,7 +40,7 @@ class IDX(Source):
 class IDXFile:
     """One array of unsigned bytes with a given number of axes. Its length must agree with its header."""
 
-    def __init__(self, path, axes):
+    def __init__(self, path: Path | str, axes: int) -> None:
         self.path, self._open = path, _opener(path)
         header = 4 + 4 * axes
         try:
@@ -64,7 +66,7 @@ class IDXFile:
                 f"{path}: {less} bytes than its header says: {actual} of data, not {expected}; copy it again"
             )
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> np.ndarray:
         row = prod(self.shape[1:])
         with self._open() as file:
             file.seek(self._header + start * row)
@@ -72,7 +74,7 @@ class IDXFile:
         return np.frombuffer(data, np.uint8).reshape(stop - start, *self.shape[1:])
 
 
-def _opener(path):
+def _opener(path: Path | str) -> Callable[[], BufferedIOBase]:
     try:
         with open(path, "rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
@@ -81,7 +83,7 @@ def _opener(path):
     return (lambda: gzip.open(path, "rb")) if compressed else (lambda: open(path, "rb"))
 
 
-def _remaining(file):
+def _remaining(file: BufferedIOBase) -> int:
     """Return the number of bytes from here to the end, also in a compressed file."""
     total = 0
     while chunk := len(file.read(1 << 22)):

@@ -21,7 +21,7 @@ class Images(Source):
 
     kind = "image"
 
-    def __init__(self, folder, size, channels=3, skip_bad=False):
+    def __init__(self, folder: Path | str, size: int, channels: int = 3, skip_bad: bool = False) -> None:
         folder = Path(folder)
         if not folder.is_dir():
             raise InputError(f"{folder}: no such folder of pictures")
@@ -35,7 +35,7 @@ class Images(Source):
         self._skip_bad = skip_bad
         self.left_out: list[str] = []
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         pictures, count = np.empty((stop - start, *self.shape), np.uint8), 0
         for path in self._paths[start:stop]:
             try:
@@ -47,7 +47,7 @@ class Images(Source):
                 self.left_out.append(f"{error}; left out")
         return Rows(pictures[:count])
 
-    def _picture(self, path):
+    def _picture(self, path: Path) -> np.ndarray:
         try:
             with Image.open(path) as image:
                 pixels = np.asarray(
@@ -60,14 +60,14 @@ class Images(Source):
         return resized(pixels[top : top + side, left : left + side], self.shape[0]).reshape(self.shape)
 
 
-def _endings():
+def _endings() -> set[str]:
     """Return the file endings that Pillow reads. It also lists HDF5 endings, but cannot read them."""
     endings = Image.registered_extensions()
     foreign = {reader.format for reader in ImageFile.StubImageFile.__subclasses__()}
     return {ending for ending, format in endings.items() if format not in foreign}
 
 
-def _eight_bits(image):
+def _eight_bits(image: Image.Image) -> Image.Image:
     """Return a picture of 16 bits a pixel with 8 bits. Pillow's own conversion would cut off all values above
     255."""
     if image.mode == "F":
@@ -77,7 +77,7 @@ def _eight_bits(image):
     return image
 
 
-def _opaque(image):
+def _opaque(image: Image.Image) -> Image.Image:
     """Return an RGB picture, on white where `image` is transparent."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
@@ -85,7 +85,7 @@ def _opaque(image):
     return image.convert("RGB")
 
 
-def resized(pixels, size):
+def resized(pixels: np.ndarray, size: int) -> np.ndarray:
     """Return the square uint8 picture `pixels` (h, h) or (h, h, 3) as (size, size, ...), by bicubic
     interpolation."""
     if len(pixels) == size:

@@ -21,14 +21,14 @@ class LinearModel(Source):
 
     kind, dtype, columns, name = "array", np.float32, ("inputs", "samples"), "linear"
 
-    def __init__(self, rows, inputs, outputs, noise, seed):
+    def __init__(self, rows: int, inputs: int, outputs: int, noise: float, seed: int) -> None:
         self.rows, self.shape, self._noise, self._seed = rows, (outputs,), noise, seed
         self._theta = stream(seed, Purpose.THETA).standard_normal((inputs, outputs)).astype(np.float32)
         self.attributes, self.constants = {"noise": noise}, {"theta": self._theta}
         block = max(1, NUMBERS_A_BLOCK // (inputs + outputs))
         self._blocks = Partition([block] * -(-rows // block))
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         inputs, samples = (np.empty((stop - start, width), np.float32) for width in self._theta.shape)
         with one_blas_thread():
             for block, inside, target in self._blocks.pieces(start, stop):
@@ -36,7 +36,7 @@ class LinearModel(Source):
                 inputs[target], samples[target] = x[inside], y[inside]
         return Rows(samples, inputs=inputs)
 
-    def _block(self, block):
+    def _block(self, block: int) -> tuple[np.ndarray, np.ndarray]:
         """Return x (rows, inputs) and y (rows, outputs) of a block. y follows from x and theta rounded to
         float32, as the file holds them."""
         random, rows = stream(self._seed, Purpose.LINEAR, block), self._blocks.counts[block]

@@ -1,7 +1,9 @@
 """Text as tokens. The files follow each other, and are cut into windows of characters or bytes."""
 
 import os
-from typing import NamedTuple
+from collections.abc import Sequence
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from mpi4py import MPI
@@ -45,12 +47,14 @@ class Text(Source):
 
     kind = "text"
 
-    def __init__(self, paths, length, units="characters", chunk=CHUNK_BYTES):
+    def __init__(
+        self, paths: Sequence[Path | str], length: int, units: str = "characters", chunk: int = CHUNK_BYTES
+    ) -> None:
         self._length, self._unit, self._chunk = length, UNITS[units], chunk
         self.name, self.shape, self.attributes = names_of(paths), (length,), {"units": units}
         self._chunks = [(path, start) for path in paths for start in range(0, _size(path), chunk)]
 
-    def survey(self, comm):
+    def survey(self, comm: MPI.Comm) -> None:
         mine, counts = Partition.even(len(self._chunks), comm.size).slice(comm.rank), []
         occurs = np.arange(CODE_POINTS) < self._unit.certain
         with agree(comm):
@@ -67,7 +71,7 @@ class Text(Source):
         self.constants, self.range = {"vocabulary": vocabulary}, (0.0, len(vocabulary) - 1.0)
         self._token_of = (np.cumsum(occurs) - 1).astype(self.dtype)
 
-    def _require_use(self, vocabulary):
+    def _require_use(self, vocabulary: np.ndarray) -> None:
         units = self.attributes["units"]
         if self._tokens.total < self._length:
             raise InputError(
@@ -83,13 +87,13 @@ class Text(Source):
                 "--units bytes"
             )
 
-    def read(self, start, stop):
+    def read(self, start: int, stop: int) -> Rows:
         tokens = np.empty((stop - start) * self._length, self.dtype)
         for chunk, inside, target in self._tokens.pieces(start * self._length, stop * self._length):
             tokens[target] = self._token_of[self._codes(*self._chunks[chunk])[inside]]
         return Rows(tokens.reshape(-1, self._length))
 
-    def _codes(self, path, start):
+    def _codes(self, path: Path | str, start: int) -> np.ndarray:
         """Return the codes (n,) uint32 that begin in the chunk of the file from byte `start` on. Raises
         InputError."""
         with open(path, "rb") as file:
@@ -108,7 +112,7 @@ class Text(Source):
         return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 
-def _beginning(file, position, inner):
+def _beginning(file: BinaryIO, position: int, inner: bytes) -> int:
     """Return where the first character at or after `position` begins. In UTF-8 it is at most three bytes
     further."""
     file.seek(position)
@@ -116,7 +120,7 @@ def _beginning(file, position, inner):
     return position + len(ahead) - len(ahead.lstrip(inner))
 
 
-def _size(path):
+def _size(path: Path | str) -> int:
     try:
         with open(path, "rb") as file:
             return file.seek(0, os.SEEK_END)

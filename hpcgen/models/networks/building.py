@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable
 
+from hpcgen.arrays import shown
 from hpcgen.errors import InputError
-from hpcgen.models.networks.specs import Rectifier, Shape, Spec, shown
+from hpcgen.models.networks.specs import Rectifier, Shape, Spec
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.layer import Layer
 from hpcgen.nn.layers.affine import Affine

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar
 
+from hpcgen.arrays import shown
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import Layer
 from hpcgen.nn.layers import (
@@ -313,8 +314,3 @@ def _each(value: Any, axes: int) -> tuple[int, ...]:
     if len(values) != axes:
         raise ValueError(f"{list(values)} must be one number, or {axes}")
     return values
-
-
-def shown(shape: Any) -> str:
-    """Return a shape as messages show it: 28 x 28 x 1."""
-    return " x ".join(map(str, shape))

@@ -1,5 +1,6 @@
 """Where a window lies: kernel, stride and padding on each axis. Arithmetic."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -11,17 +12,17 @@ class Geometry:
     The names and the arithmetic are PyTorch's; ONNX's `pads` are (*padding, *padding).
     """
 
-    kernel: tuple
-    stride: tuple
-    padding: tuple
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not len(self.kernel) == len(self.stride) == len(self.padding):
             raise ValueError(
                 f"kernel {self.kernel}, stride {self.stride} and padding {self.padding} differ in their axes"
             )
 
-    def positions(self, sizes):
+    def positions(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """Return how many windows fit on each axis: floor((size + 2 p - k) / s) + 1. Raises ValueError if
         none does."""
         counts = tuple((size + 2 * p - k) // s + 1 for size, k, s, p in self._axes(sizes))
@@ -30,7 +31,7 @@ class Geometry:
             raise ValueError(f"a kernel of {' x '.join(map(str, self.kernel))} does not fit into {padded}")
         return counts
 
-    def sizes(self, positions, output_padding):
+    def sizes(self, positions: Sequence[int], output_padding: Sequence[int]) -> tuple[int, ...]:
         """Return the sizes that a transposed convolution makes of `positions`: (i - 1) s - 2 p + k +
         output_padding.
 
@@ -47,5 +48,5 @@ class Geometry:
             raise ValueError("output_padding must be less than the stride")
         return sizes
 
-    def _axes(self, sizes):
+    def _axes(self, sizes: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
         return zip(sizes, self.kernel, self.stride, self.padding, strict=True)

@@ -15,26 +15,29 @@ layer needs follows:
 The transposed convolution is the adjoint: its forward is that dx, its derivative in x that y.
 """
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
+from hpcgen.arrays import Array
+from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
 
 class Windows:
     """P copies each window of x into a row; Q and R are views."""
 
-    def __init__(self, geometry, channels, outputs):
+    def __init__(self, geometry: Geometry, channels: int, outputs: int) -> None:
         self.geometry, self.channels, self.outputs = geometry, channels, outputs
         self._kernel = (*geometry.kernel, channels)
         self.products, self.inner = 1, prod(self._kernel)
 
-    def rows(self, positions):
+    def rows(self, positions: Sequence[int]) -> int:
         """Return the rows of a product that a sample of so many positions takes."""
         return prod(positions)
 
-    def data(self, x):
+    def data(self, x: Array) -> Array:
         positions = self.geometry.positions(x.shape[1:-1])
         if self._whole(x.shape[1:-1]):
             return x.reshape(1, -1, self.inner)
@@ -42,7 +45,7 @@ class Windows:
         kernels(x).unfold(x, out, self.geometry.stride, self.geometry.padding)
         return out.reshape(1, -1, self.inner)
 
-    def data_adjoint(self, v, out):
+    def data_adjoint(self, v: Array, out: Array) -> None:
         if self._whole(out.shape[1:-1]):
             out[...] = v.reshape(out.shape)
             return
@@ -50,20 +53,20 @@ class Windows:
         patches = v.reshape(len(out), *positions, *self._kernel)
         kernels(v).fold(patches, out, self.geometry.stride, self.geometry.padding)
 
-    def _whole(self, sizes):
+    def _whole(self, sizes: Sequence[int]) -> bool:
         """Tell whether the windows are x itself: a kernel of one place and stride 1, or one that covers all
         of x."""
         g = self.geometry
         return not any(g.padding) and (set(g.kernel + g.stride) == {1} or tuple(sizes) == g.kernel)
 
-    def output(self, dy):
+    def output(self, dy: Array) -> Array:
         return dy.reshape(1, -1, self.outputs)
 
-    def output_adjoint(self, m, out):
+    def output_adjoint(self, m: Array, out: Array) -> None:
         out[...] = m.reshape(out.shape)
 
-    def weight(self, w):
+    def weight(self, w: Array) -> Array:
         return w.reshape(1, self.inner, self.outputs)
 
-    def weight_adjoint(self, s, out):
+    def weight_adjoint(self, s: Array, out: Array) -> None:
         out[...] = s.reshape(out.shape)

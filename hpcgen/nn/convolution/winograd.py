@@ -11,10 +11,12 @@ so that two axes take 9 products instead of 16, or with t = 4 25 instead of 64. 
 = 4, where the points at which polynomials are evaluated matter (Barabasz et al. 2018, arXiv:1803.10986).
 """
 
+from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
@@ -26,14 +28,14 @@ class Winograd:
     """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride
     2, padding 0 or 1."""
 
-    def __init__(self, geometry, channels, outputs, tile):
+    def __init__(self, geometry: Geometry, channels: int, outputs: int, tile: int) -> None:
         self.geometry, self.channels, self.outputs, self.tile = geometry, channels, outputs, tile
         spatial = len(geometry.kernel)
         self._grid, self._twos = (tile + 1,) * spatial, (2,) * spatial
         self.products, self.inner = prod(self._grid), prod(self._twos) * channels
 
     @classmethod
-    def forms(cls, geometry, channels, outputs):
+    def forms(cls, geometry: Geometry, channels: int, outputs: int) -> list["Winograd"]:
         """Return the forms that may be the fastest for these channels; measured in benchmarks/layers.py."""
         spatial = len(geometry.kernel)
         fits = geometry == Geometry((4,) * spatial, (2,) * spatial, geometry.padding)
@@ -45,14 +47,14 @@ class Winograd:
         small = spatial == 2 and 4 * four.products * four.inner * outputs <= WEIGHT_BYTES
         return [two, four] if small else [two]
 
-    def _tiles(self, positions):
+    def _tiles(self, positions: Sequence[int]) -> tuple[int, ...]:
         return tuple(-(-count // self.tile) for count in positions)
 
-    def rows(self, positions):
+    def rows(self, positions: Sequence[int]) -> int:
         """Return the rows of a product that a sample of so many positions takes."""
         return prod(self._tiles(positions))
 
-    def _data_shape(self, sizes):
+    def _data_shape(self, sizes: Sequence[int]) -> tuple[int, ...]:
         return (
             *self._grid,
             sizes[0],
@@ -61,12 +63,12 @@ class Winograd:
             self.channels,
         )
 
-    def data(self, x):
+    def data(self, x: Array) -> Array:
         out = np.empty_like(x, shape=self._data_shape(x.shape))
         kernels(x).winograd_data(x, out, self.geometry.padding)
         return out.reshape(self.products, -1, self.inner)
 
-    def data_adjoint(self, v, out):
+    def data_adjoint(self, v: Array, out: Array) -> None:
         v, positions = v.reshape(self._data_shape(out.shape)), self.geometry.positions(out.shape[1:-1])
         places = (2 * (self.tile * tiles + 1) for tiles in self._tiles(positions))
         reached = zip(places, self.geometry.padding, out.shape[1:-1], strict=True)
@@ -75,22 +77,22 @@ class Winograd:
             out[...] = 0
         kernels(v).winograd_data_adjoint(v, out, self.geometry.padding)
 
-    def output(self, dy):
+    def output(self, dy: Array) -> Array:
         out = np.empty_like(dy, shape=(*self._grid, len(dy), *self._tiles(dy.shape[1:-1]), self.outputs))
         kernels(dy).winograd_output(dy, out)
         return out.reshape(self.products, -1, self.outputs)
 
-    def output_adjoint(self, m, out):
+    def output_adjoint(self, m: Array, out: Array) -> None:
         kernels(m).winograd_output_adjoint(
             m.reshape(*self._grid, len(out), *self._tiles(out.shape[1:-1]), -1), out
         )
 
-    def weight(self, w):
+    def weight(self, w: Array) -> Array:
         out = np.empty_like(w, shape=(*self._grid, *self._twos, self.channels, self.outputs))
         kernels(w).winograd_weight(w, out)
         return out.reshape(self.products, self.inner, self.outputs)
 
-    def weight_adjoint(self, s, out):
+    def weight_adjoint(self, s: Array, out: Array) -> None:
         kernels(s).winograd_weight_adjoint(
             s.reshape(*self._grid, *self._twos, self.channels, self.outputs), out
         )

@@ -7,7 +7,8 @@ import numpy as np
 from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid, softplus
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.vector import Vector
 
 
 class Elementwise(Layer):
@@ -18,19 +19,23 @@ class Elementwise(Layer):
         """Return y = f(x) and back(dy) = f'(x) dy, which may overwrite dy."""
         raise AssertionError(f"{type(self).__name__} has no evaluate")
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         y, back = self.evaluate(x)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             return back(dy) if need_dx else None
 
         return y, backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         """dx = f'(x) dy + f''(x) t dty,  dt = f'(x) dty."""
         y, back = self.evaluate(x)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             if not need_dx:
                 return None, None
             dx, curvature = None if dy is None else back(dy), self.curvature(x, y)
@@ -52,14 +57,14 @@ class LeakyReLU(Elementwise):
     Layers that take a `slope` of their own do this in the pass that they make over y anyway.
     """
 
-    def __init__(self, slope=0.2):
+    def __init__(self, slope: float = 0.2) -> None:
         self.slope = slope
 
-    def evaluate(self, x):
+    def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         y = x.copy()
         kernels(x).rectify(y.reshape(-1, y.shape[-1]), None, self.slope)
 
-        def back(dy):
+        def back(dy: Array) -> Array:
             dy = contiguous(dy)
             kernels(dy).rectify_gradient(dy, y, self.slope)
             return dy
@@ -70,45 +75,45 @@ class LeakyReLU(Elementwise):
 class Tanh(Elementwise):
     """tanh(x)."""
 
-    def evaluate(self, x):
+    def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         y = np.tanh(x)
         return y, lambda dy: dy * (1 - y * y)
 
-    def curvature(self, x, y):
+    def curvature(self, x: Array, y: Array) -> Array:
         return -2 * y * (1 - y * y)
 
 
 class Sigmoid(Elementwise):
     """1 / (1 + exp(-x))."""
 
-    def evaluate(self, x):
+    def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         y = sigmoid(x)
         return y, lambda dy: dy * (y * (1 - y))
 
-    def curvature(self, x, y):
+    def curvature(self, x: Array, y: Array) -> Array:
         return y * (1 - y) * (1 - 2 * y)
 
 
 class ELU(Elementwise):
     """x where x > 0, else exp(x) - 1 (Clevert et al. 2015, arXiv:1511.07289, with alpha = 1)."""
 
-    def evaluate(self, x):
+    def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         y = np.maximum(x, 0)
         below = np.expm1(np.minimum(x, 0))
         y += below
         return y, lambda dy: dy * (1 + below)
 
-    def curvature(self, x, y):
+    def curvature(self, x: Array, y: Array) -> Array:
         return (x < 0) * (1 + y)
 
 
 class Softplus(Elementwise):
     """log(1 + exp(x))."""
 
-    def evaluate(self, x):
+    def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         return softplus(x), lambda dy: dy * sigmoid(x)
 
-    def curvature(self, x, y):
+    def curvature(self, x: Array, y: Array) -> Array:
         s = sigmoid(x)
         return s * (1 - s)
 
@@ -116,5 +121,5 @@ class Softplus(Elementwise):
 class Linear(Elementwise):
     """x itself."""
 
-    def evaluate(self, x):
+    def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         return x, lambda dy: dy

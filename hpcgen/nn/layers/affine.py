@@ -2,8 +2,10 @@
 
 from copy import copy
 
+from hpcgen.arrays import Array
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.vector import Vector
 
 
 class Affine(Layer):
@@ -18,12 +20,14 @@ class Affine(Layer):
     # W's axis of y's channels.
     axis = -1
 
-    def rectify_gradient(self, d, y):
+    def rectify_gradient(self, d: Array, y: Array) -> None:
         """Overwrite d with f' d: f' follows from y's sign, and f'' is 0 almost everywhere."""
         if self.slope != 1:
             kernels(d).rectify_gradient(d, y, self.slope)
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         """ty = f' W t: the layer without bias and slope, and then the slope that y took."""
         linear = copy(self)
         linear.bias, linear.slope = None, 1.0
@@ -31,7 +35,9 @@ class Affine(Layer):
         ty, ty_backward = linear.forward(theta, t, train)
         self.rectify_gradient(ty, y)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             dty = contiguous(dty)
             self.rectify_gradient(dty, y)
             dt = ty_backward(dty, grad, need_dx)

@@ -13,22 +13,30 @@ both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, ch
 `padding` and `output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
 """
 
+from collections.abc import Callable, Sequence
 from copy import copy
 from typing import Any
 
 import numpy as np
 
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.convolution.geometry import Geometry
-from hpcgen.nn.convolution.samples import Whole
+from hpcgen.nn.convolution.samples import Samples, Whole
 from hpcgen.nn.convolution.windows import Windows
 from hpcgen.nn.convolution.winograd import Winograd
 from hpcgen.nn.initial import fill
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layer import TRAIN, Backward, Parameters, Train
 from hpcgen.nn.layers.affine import Affine
+from hpcgen.nn.vector import Vector
 
 # What a chunk of samples may take while it is multiplied: a share of the last cache.
 CHUNK_BYTES = 2 << 20
+
+# The forms in which a convolution is computed.
+Form = Windows | Winograd
+# The weights of a form, as they lead from data to output, and back.
+Weights = Callable[[Form], tuple[Array, Array]]
 
 
 class Convolution(Affine):
@@ -44,7 +52,7 @@ class Convolution(Affine):
         """The channels of y."""
         raise AssertionError("a subclass has it")
 
-    def _extents(self, sizes: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
         """Return the positions of windows, and the sizes of y, for x of these sizes."""
         raise AssertionError("a subclass has it")
 
@@ -53,13 +61,22 @@ class Convolution(Affine):
         """Return the side of x, and the side of y."""
         raise AssertionError("a subclass has it")
 
-    def __init__(self, name, geometry, channels, outputs, bias=True, slope=1.0, deviation=None):
+    def __init__(
+        self,
+        name: str,
+        geometry: Geometry,
+        channels: int,
+        outputs: int,
+        bias: bool = True,
+        slope: float = 1.0,
+        deviation: float | None = None,
+    ) -> None:
         self.weight, self.bias = f"{name}/weight", f"{name}/bias" if bias else None
         self.geometry, self.slope, self.deviation = geometry, slope, deviation
         self.channels, self.outputs = channels, outputs
-        self.forms = _forms(geometry, channels, outputs)
+        self.forms: list[Form] = _forms(geometry, channels, outputs)
 
-    def without_padding(self, axes):
+    def without_padding(self, axes: Sequence[bool]) -> "Convolution":
         """Return the layer without padding along the axes that `axes` marks. The parameters are the same."""
         g, made = self.geometry, copy(self)
         padding = tuple(0 if marked else p for marked, p in zip(axes, g.padding, strict=True))
@@ -67,23 +84,23 @@ class Convolution(Affine):
         made.forms = _forms(made.geometry, self.channels, self.outputs)
         return made
 
-    def parameters(self):
-        shapes = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
+    def parameters(self) -> dict[str, Shape]:
+        shapes: dict[str, Shape] = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
         return {**shapes, self.bias: (self.leads_to,)} if self.bias else shapes
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         weight = theta[self.weight]
         fill(weight, random, weight[..., 0].size, self.deviation)
         if self.bias:
             fill(theta[self.bias], random, weight[..., 0].size, 0.0 if self.deviation else None)
 
-    def form(self, positions):
+    def form(self, positions: Sequence[int]) -> Form:
         """Return the form with the fewest multiplications: a function of shapes alone, as bits depend on
         it."""
         return min(self.forms, key=lambda form: form.products * form.rows(positions) * form.inner)
 
     @staticmethod
-    def _chunks(form, n, positions):
+    def _chunks(form: Form, n: int, positions: Sequence[int]) -> list[slice]:
         """Return the slices of n samples that are multiplied at a time: of shapes alone, too."""
         size = form.products * form.rows(positions) * (form.inner + form.outputs) * 4
         # The weights pass through the cache once a chunk: at least as much data shall come with them.
@@ -92,20 +109,20 @@ class Convolution(Affine):
         count = -(-n // many)
         return [slice(n * i // count, n * (i + 1) // count) for i in range(count)]
 
-    def sizes(self, sizes):
+    def sizes(self, sizes: Shape) -> Shape:
         """Return the sizes of y for x of these sizes."""
         return self._extents(sizes)[1]
 
-    def weights(self, theta):
+    def weights(self, theta: Parameters) -> Weights:
         """Return a function that gives the weights of a form as they lead from data to output, and back."""
 
-        def of(form):
+        def of(form: Form) -> tuple[Array, Array]:
             weight = form.weight(theta[self.weight])
             return weight, weight.swapaxes(1, 2)
 
         return of
 
-    def multiply(self, weights, n, sizes, x, y):
+    def multiply(self, weights: Weights, n: int, sizes: Shape, x: Samples, y: Samples) -> None:
         """Write W x to y, both `Samples`, n of them, where x has these sizes: no bias, no activation."""
         positions, _ = self._extents(sizes)
         form = self.form(positions)
@@ -117,7 +134,16 @@ class Convolution(Affine):
             there_adjoint(here(x.read(chunk)) @ weight, y.open(chunk))
             y.close(chunk)
 
-    def multiply_adjoint(self, weights, n, sizes, x, dy, dx=None, dw=None):
+    def multiply_adjoint(
+        self,
+        weights: Weights,
+        n: int,
+        sizes: Shape,
+        x: Samples,
+        dy: Samples,
+        dx: Samples | None = None,
+        dw: Array | None = None,
+    ) -> None:
         """Write W^T dy to dx, and the derivative in W of <dy, W x> to the array dw, unless they are None.
 
         x, dy and dx are `Samples`.
@@ -139,25 +165,25 @@ class Convolution(Affine):
         if dw is not None:
             form.weight_adjoint(total, dw)
 
-    def finish(self, y, theta):
+    def finish(self, y: Array, theta: Parameters) -> None:
         """Add the bias to W x, and apply the activation."""
         if self.bias or self.slope != 1:
             bias = theta[self.bias] if self.bias else None
             kernels(y).rectify(y.reshape(-1, y.shape[-1]), bias, self.slope)
 
-    def begin(self, dy, y, grad):
+    def begin(self, dy: Array, y: Array, grad: Vector | None) -> None:
         """Take dy back through the activation; write the bias' derivative."""
         self.rectify_gradient(dy, y)
         if self.bias and grad is not None:
             grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         x = contiguous(x)
         n, sizes, weights = len(x), x.shape[1:-1], self.weights(theta)
         y = np.empty_like(x, shape=(n, *self.sizes(sizes), self.leads_to))
         self.multiply(weights, n, sizes, Whole(x), Whole(y, lambda chunk: self.finish(y[chunk], theta)))
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             dy = contiguous(dy)
             self.begin(dy, y, grad)
             dx = np.empty_like(x) if need_dx else None
@@ -183,15 +209,15 @@ class Conv(Convolution):
     """
 
     @property
-    def leads_to(self):
+    def leads_to(self) -> int:
         return self.outputs
 
-    def _extents(self, sizes):
+    def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
         positions = self.geometry.positions(sizes)
         return positions, positions
 
     @staticmethod
-    def _sides(data, output):
+    def _sides(data: Any, output: Any) -> tuple[Any, Any]:
         return data, output
 
 
@@ -204,11 +230,21 @@ class ConvTranspose(Convolution):
 
     axis = -2
 
-    def __init__(self, name, geometry, inputs, outputs, output_padding, bias=True, slope=1.0, deviation=None):
+    def __init__(
+        self,
+        name: str,
+        geometry: Geometry,
+        inputs: int,
+        outputs: int,
+        output_padding: Sequence[int],
+        bias: bool = True,
+        slope: float = 1.0,
+        deviation: float | None = None,
+    ) -> None:
         super().__init__(name, geometry, outputs, inputs, bias, slope, deviation)
         self.output_padding = output_padding
 
-    def without_padding(self, axes):
+    def without_padding(self, axes: Sequence[bool]) -> "ConvTranspose":
         made = super().without_padding(axes)
         made.output_padding = tuple(
             0 if marked else e for marked, e in zip(axes, self.output_padding, strict=True)
@@ -216,18 +252,18 @@ class ConvTranspose(Convolution):
         return made
 
     @property
-    def leads_to(self):
+    def leads_to(self) -> int:
         return self.channels
 
-    def _extents(self, positions):
+    def _extents(self, positions: Shape) -> tuple[Shape, Shape]:
         return positions, self.geometry.sizes(positions, self.output_padding)
 
     @staticmethod
-    def _sides(data, output):
+    def _sides(data: Any, output: Any) -> tuple[Any, Any]:
         return output, data
 
 
-def _forms(geometry, channels, outputs):
+def _forms(geometry: Geometry, channels: int, outputs: int) -> list[Form]:
     return [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
 
 

@@ -2,7 +2,9 @@
 
 import numpy as np
 
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.arrays import Array, Shape
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.vector import Vector
 
 
 class Dropout(Layer):
@@ -14,34 +16,39 @@ class Dropout(Layer):
 
     draws = True
 
-    def __init__(self, rate):
+    def __init__(self, rate: float) -> None:
         self.rate = rate
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         if train is None or self.rate == 0:
             return x, lambda dy, grad=None, need_dx=True: dy if need_dx else None
+        assert train.random is not None, "a layer that draws gets a stream"
         factors = self.factors(x, train.random)
         return (
             x * factors,
             lambda dy, grad=None, need_dx=True: np.multiply(dy, factors, out=dy) if need_dx else None,
         )
 
-    def factors(self, x, random):
+    def factors(self, x: Array, random: np.random.Generator) -> Array:
         """Draw what each number of x is multiplied with."""
         kept, factors = self.kept(random, x.shape), np.empty_like(x)
         np.multiply(kept, 1 / (1 - self.rate), out=factors, casting="same_kind")
         return factors
 
-    def kept(self, random, shape):
+    def kept(self, random: np.random.Generator, shape: Shape) -> Array:
         """Draw which numbers stay."""
         return random.random(shape, dtype=np.float32) >= np.float32(self.rate)
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and
         both of theirs."""
         y, drop = self.forward(theta, x, train)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             return (None if dy is None else drop(dy), drop(dty)) if need_dx else (None, None)
 
         return y, drop(t.copy()), backward

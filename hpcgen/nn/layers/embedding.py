@@ -2,28 +2,30 @@
 
 import numpy as np
 
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.arrays import Array, Shape
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, Train
+from hpcgen.nn.vector import Vector
 
 
 class Embedding(Layer):
     """y = W[x]: integer tokens x (n, ...) become (n, ..., features). PyTorch's Embedding, with W (tokens,
     features)."""
 
-    def __init__(self, name, tokens, features):
+    def __init__(self, name: str, tokens: int, features: int) -> None:
         self.weight, self.tokens, self.features = f"{name}/weight", tokens, features
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return {self.weight: (self.tokens, self.features)}
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         weight = theta[self.weight]
         random.standard_normal(out=weight, dtype=weight.dtype.type)
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         if x.size and x.min() < 0:
             raise IndexError(f"token {x.min()} is negative")
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> None:
             """dx is None: tokens have no derivative."""
             if grad is not None:
                 # Rows of one token lie together once sorted, in the order in which they came, and are added

@@ -1,12 +1,22 @@
 """Batch normalisation and layer normalisation."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import numpy as np
 
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.buffers import Buffer
+from hpcgen.nn.divided import Gradient
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.vector import Vector
 
 EPSILON = 1e-5
+# Backward of the cells of a lane: (dys, grad, need_dx) -> dxs.
+CellsBackward = Callable[[list[Array], Gradient | None, bool], list[Array]]
+# Backward of a batch: (dys, need_dx) -> the cells' derivatives of gamma and beta, and its mean and variance.
+PartBackward = Callable[[Sequence[Array], bool], tuple[list[tuple[Array, Array]], Array, Array]]
 
 
 class BatchNorm(Layer):
@@ -19,36 +29,38 @@ class BatchNorm(Layer):
     BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
     """
 
-    def __init__(self, name, channels, slope=1.0):
+    def __init__(self, name: str, channels: int, slope: float = 1.0) -> None:
         self.gamma, self.beta, self.mean, self.variance = (
             f"{name}/{part}" for part in ("gamma", "beta", "mean", "variance")
         )
         self.channels, self.slope = channels, slope
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return {self.gamma: (self.channels,), self.beta: (self.channels,)}
 
-    def buffers(self):
+    def buffers(self) -> dict[str, Buffer]:
         running = Buffer((self.channels,))
         return {self.mean: running, self.variance: running}
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         for name, value in ((self.gamma, 1), (self.beta, 0), (self.mean, 0), (self.variance, 1)):
             theta[name][...] = value
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         x = contiguous(x)
         if train is None:
             return self._infer(theta, x)
         ys, cells_backward = self.normalize(theta, [x], len(x), train.parts)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             (dx,) = cells_backward([contiguous(dy)], grad, need_dx)
             return dx if need_dx else None
 
         return ys[0], backward
 
-    def normalize(self, theta, xs, n, batches):
+    def normalize(
+        self, theta: Parameters, xs: list[Array], n: int, batches: int
+    ) -> tuple[list[Array], CellsBackward]:
         """Normalise the cells xs of n samples in training, each of the equal `batches` by itself.
 
         Return the cells of y, and backward(dys, grad, need_dx), which overwrites dys with the cells of dx.
@@ -57,7 +69,7 @@ class BatchNorm(Layer):
         split = [[_split(x, batches, self.channels) for x in each] for each in (xs, ys)]
         parts = [self._part(theta, *pair) for pair in zip(*(zip(*each, strict=True) for each in split), strict=True)]
 
-        def backward(dys, grad=None, need_dx=True):
+        def backward(dys: list[Array], grad: Gradient | None, need_dx: bool) -> list[Array]:
             if self.slope != 1:
                 for dy, y in zip(dys, ys, strict=True):
                     kernels(dy).rectify_gradient(dy, y, self.slope)
@@ -69,7 +81,7 @@ class BatchNorm(Layer):
 
         return ys, backward
 
-    def _write(self, grad, derivatives, weight):
+    def _write(self, grad: Gradient, derivatives: list[Any], weight: float) -> None:
         """Write what the batches, of this weight, leave of each cell and of the lane."""
         cells, means, variances = zip(*derivatives, strict=True)
         for leaf, *each in zip(grad.leaves, *cells, strict=True):
@@ -80,21 +92,21 @@ class BatchNorm(Layer):
                 grad.whole[name][...] = sum(values)
                 grad.whole[name][...] *= weight
 
-    def total(self, parts):
+    def total(self, parts: Sequence[Array]) -> Array:
         """Return the sum over the cells of a lane, from the numbers of those that are here."""
         return parts[0]
 
-    def count(self, xs):
+    def count(self, xs: Sequence[Array]) -> int:
         """Return the rows that the cells of a lane have, from the rows (m, channels) of those that are here."""
         return len(xs[0])
 
-    def _infer(self, theta, x):
+    def _infer(self, theta: Parameters, x: Array) -> tuple[Array, Backward]:
         loops, mean, inverse = kernels(x), theta[self.mean], 1 / np.sqrt(theta[self.variance] + EPSILON)
         scale, y = theta[self.gamma] * inverse, np.empty_like(x)
         rows = x.reshape(-1, self.channels)
         loops.scale_rectify(rows, scale, theta[self.beta] - mean * scale, self.slope, y.reshape(rows.shape))
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             """Running statistics are constants here: they get no derivative, and are not handed on."""
             dy = contiguous(dy)
             if self.slope != 1:
@@ -106,7 +118,7 @@ class BatchNorm(Layer):
 
         return y, backward
 
-    def _part(self, theta, xs, ys):
+    def _part(self, theta: Parameters, xs: Sequence[Array], ys: Sequence[Array]) -> PartBackward:
         """Normalise the rows xs (m, channels) of the cells into ys. Return the derivative of that, which
         overwrites dys with dxs."""
         loops, m = kernels(xs[0]), self.count(xs)
@@ -118,7 +130,7 @@ class BatchNorm(Layer):
         for x, y in zip(xs, ys, strict=True):
             loops.scale_rectify(x, scale, shift, self.slope, y)
 
-        def back(dys, need_dx):
+        def back(dys: Sequence[Array], need_dx: bool) -> tuple[list[tuple[Array, Array]], Array, Array]:
             sums = [loops.column_products(dy, x, mean) for dy, x in zip(dys, xs, strict=True)]
             cells = [(products * inverse, beta) for beta, products in sums]
             if need_dx:
@@ -132,7 +144,7 @@ class BatchNorm(Layer):
         return back
 
 
-def _split(x, parts, channels):
+def _split(x: Array, parts: int, channels: int) -> Array:
     """Return views (rows, channels) of the equal parts of a batch x (n, ..., channels)."""
     return x.reshape(parts, -1, channels)
 
@@ -142,25 +154,27 @@ class LayerNorm(Layer):
     `shape`, or each place over its channels where shape is (channels,) (Ba et al. 2016, arXiv:1607.06450).
     PyTorch's LayerNorm(shape)."""
 
-    def __init__(self, name, shape):
+    def __init__(self, name: str, shape: Sequence[int]) -> None:
         self.gamma, self.beta, self.shape = f"{name}/gamma", f"{name}/beta", tuple(shape)
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return {self.gamma: self.shape, self.beta: self.shape}
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         theta[self.gamma][...], theta[self.beta][...] = 1, 0
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         normal, _, jacobian = self._normalize(x)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             self._write(grad, dy, normal)
             return jacobian(dy * self._own(theta[self.gamma])) if need_dx else None
 
         return self._scale(theta, normal), backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         """With n = (x - mean) / sigma, sigma^2 = variance + 1e-5, over the m numbers of a sample, dn/dx is
         the symmetric J:
 
@@ -174,7 +188,9 @@ class LayerNorm(Layer):
         normal, inverse, jacobian = self._normalize(x)
         tn = jacobian(t.copy())
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             dy = 0 * dty if dy is None else dy
             self._write(grad, dy, normal, dty, tn)
             if not need_dx:
@@ -188,26 +204,33 @@ class LayerNorm(Layer):
 
         return self._scale(theta, normal), tn * self._own(theta[self.gamma]), backward
 
-    def _normalize(self, x):
+    def _normalize(self, x: Array) -> tuple[Array, Array, Callable[[Array], Array]]:
         """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns
         it."""
         normal = x - self._mean(x)
         inverse = 1 / np.sqrt(self._mean(normal * normal) + EPSILON)
         normal *= inverse
 
-        def jacobian(d):
+        def jacobian(d: Array) -> Array:
             d -= self._mean(d) + normal * self._mean(d * normal)
             d *= inverse
             return d
 
         return normal, inverse, jacobian
 
-    def _scale(self, theta, normal):
+    def _scale(self, theta: Parameters, normal: Array) -> Array:
         y = normal * self._own(theta[self.gamma])
         y += self._own(theta[self.beta])
         return y
 
-    def _write(self, grad, dy, normal, dty=None, tn=None):
+    def _write(
+        self,
+        grad: Any,
+        dy: Array,
+        normal: Array,
+        dty: Array | None = None,
+        tn: Array | None = None,
+    ) -> None:
         """Write the derivatives of the parameters, with those of the tangent if there is one."""
         if grad is not None:
             np.sum(dy, axis=self._rows(dy), out=grad[self.beta])
@@ -215,12 +238,12 @@ class LayerNorm(Layer):
             if dty is not None:
                 grad[self.gamma][...] += np.sum(dty * tn, axis=self._rows(dty))
 
-    def _own(self, parameter):
+    def _own(self, parameter: Array) -> Array:
         """Return what multiplies the numbers that are here of a parameter (*shape)."""
         return parameter
 
-    def _mean(self, a):
+    def _mean(self, a: Array) -> Array:
         return a.mean(tuple(range(-len(self.shape), 0)), keepdims=True)
 
-    def _rows(self, a):
+    def _rows(self, a: Array) -> tuple[int, ...]:
         return tuple(range(a.ndim - len(self.shape)))

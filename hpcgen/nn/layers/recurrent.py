@@ -7,14 +7,20 @@ steps.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.functions import sigmoid
 from hpcgen.nn.initial import fill
 from hpcgen.nn.kernels import contiguous, kernels
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, Train
+from hpcgen.nn.vector import Vector
+
+# What a layer carries from one time step to the next, the hidden state first, and the closure of a step.
+State = tuple[Array, ...]
+Back = Callable[[State], tuple[Array, Array, State]]
 
 
 class Recurrent(Layer):
@@ -28,41 +34,41 @@ class Recurrent(Layer):
     gates: int
 
     @staticmethod
-    def start(hidden: Array) -> tuple[Array, ...]:
+    def start(hidden: Array) -> State:
         """Return the first state, whose hidden state is `hidden` (n, hidden)."""
         return (hidden,)
 
-    def step(
-        self, a: Array, u: Array, state: tuple[Array, ...]
-    ) -> tuple[tuple[Array, ...], Callable[[tuple[Array, ...]], tuple[Array, Array, tuple[Array, ...]]]]:
+    def step(self, a: Array, u: Array, state: State) -> tuple[State, Back]:
         """Return the next state, and the closure back(dstate) -> (da, du, dstate before)."""
         raise AssertionError(f"{type(self).__name__} has no step")
 
-    def __init__(self, name, features, hidden):
+    def __init__(self, name: str, features: int, hidden: int) -> None:
         self.names = [f"{name}/{part}" for part in ("input", "recurrent", "input_bias", "recurrent_bias")]
         self.features, self.hidden = features, hidden
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         wide = self.gates * self.hidden
         return dict(
             zip(self.names, [(self.features, wide), (self.hidden, wide), (wide,), (wide,)], strict=True)
         )
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         for name in self.names:
             fill(theta[name], random, self.hidden)
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         y, backward = self.run(theta, x, np.zeros_like(x, shape=(len(x), self.hidden)))
         return y, lambda dy, grad=None, need_dx=True: backward(dy, grad, need_dx)[0]
 
-    def advance(self, theta, x, state):
+    def advance(self, theta: Parameters, x: Array, state: State) -> State:
         """Return the state after one time step x (n, features), of which the first array is the hidden
         state."""
         weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
         return self.step(x @ weight + bias, state[0] @ recurrent + recurrent_bias, state)[0]
 
-    def run(self, theta, x, hidden_start):
+    def run(
+        self, theta: Parameters, x: Array, hidden_start: Array
+    ) -> tuple[Array, Callable[[Array, Vector | None, bool], tuple[Any, Array]]]:
         """As `forward`, from the hidden states (n, hidden); backward returns (dx, dhidden_start)."""
         weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
         # Time first, so that a time step lies in one piece.
@@ -79,7 +85,7 @@ class Recurrent(Layer):
             hidden[t + 1] = state[0]
             backs.append(back)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> tuple[Any, Array]:
             da, du = np.empty_like(a), np.empty_like(a)
             dstate = tuple(np.zeros_like(part) for part in state)
             # BLAS is a third slower with a transposed matrix beside so few rows.
@@ -108,14 +114,14 @@ class GRU(Recurrent):
 
     gates = 3
 
-    def step(self, a, u, state):
+    def step(self, a: Array, u: Array, state: State) -> tuple[State, Back]:
         (h,), two = state, 2 * self.hidden
         gate = sigmoid(a[:, :two] + u[:, :two])
         r, z = gate[:, : self.hidden], gate[:, self.hidden :]
         inner = u[:, two:]
         n = np.tanh(a[:, two:] + r * inner)
 
-        def back(dstate):
+        def back(dstate: State) -> tuple[Array, Array, State]:
             (dh,) = dstate
             dn = dh * (1 - z) * (1 - n * n)
             dr, dz = dn * inner * r * (1 - r), dh * (h - n) * z * (1 - z)
@@ -134,17 +140,17 @@ class LSTM(Recurrent):
     gates = 4
 
     @staticmethod
-    def start(hidden):
+    def start(hidden: Array) -> State:
         return hidden, np.zeros_like(hidden)
 
-    def step(self, a, u, state):
+    def step(self, a: Array, u: Array, state: State) -> tuple[State, Back]:
         _, c = state
         i, f, g, o = np.split(a + u, 4, axis=1)
         i, f, g, o = sigmoid(i), sigmoid(f), np.tanh(g), sigmoid(o)
         after = f * c + i * g
         squashed = np.tanh(after)
 
-        def back(dstate):
+        def back(dstate: State) -> tuple[Array, Array, State]:
             dh, dc = dstate
             dc = dc + dh * o * (1 - squashed * squashed)
             di, df, dg, do = (

@@ -1,17 +1,25 @@
 """Layers that only move numbers."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.arrays import Array
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.vector import Vector
 
 
 class Shaping(Layer):
     """A linear map without parameters: the tangent passes like x."""
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         (y, y_backward), (ty, ty_backward) = self.forward(theta, x, train), self.forward(theta, t, train)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             return None if dy is None else y_backward(dy, grad, need_dx), ty_backward(dty, grad, need_dx)
 
         return y, ty, backward
@@ -24,11 +32,11 @@ class Reshape(Shaping):
     PyTorch flattens (channels, height, width): a Dense layer's rows then stand in another order there.
     """
 
-    def __init__(self, shape):
+    def __init__(self, shape: Sequence[int]) -> None:
         self.shape = tuple(shape)
 
-    def forward(self, theta, x, train=TRAIN):
-        def backward(dy, grad=None, need_dx=True):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             return dy.reshape(x.shape) if need_dx else None
 
         return x.reshape(len(x), *self.shape), backward
@@ -40,17 +48,17 @@ class Upsample(Shaping):
     PyTorch's Upsample(scale_factor, mode="nearest").
     """
 
-    def __init__(self, factor):
+    def __init__(self, factor: Sequence[int]) -> None:
         self.factor = tuple(factor)
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         n, *sizes, channels = x.shape
         ones = tuple(part for size in sizes for part in (size, 1))
         repeated = tuple(part for pair in zip(sizes, self.factor, strict=True) for part in pair)
         y = np.empty_like(x, shape=(n, *repeated, channels))
         y[...] = x.reshape(n, *ones, channels)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             if not need_dx:
                 return None
             return dy.reshape(y.shape).sum(axis=tuple(range(2, 2 + 2 * len(sizes), 2)))

@@ -1,9 +1,15 @@
 """Spectral normalisation of weights."""
 
+from collections.abc import Callable
+
 import numpy as np
 
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.buffers import REPLACE, Buffer
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.divided import Gradient
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
+from hpcgen.nn.layers.affine import Affine
+from hpcgen.nn.vector import Vector
 
 # Power iterations before the first step, as many as PyTorch's.
 START = 15
@@ -22,28 +28,28 @@ class SpectralNorm(Layer):
     sigma.
     """
 
-    def __init__(self, layer):
+    def __init__(self, layer: Affine) -> None:
         self.layer, self.vector, self.draws = layer, f"{layer.weight}_u", layer.draws
 
-    def parameters(self):
+    def parameters(self) -> dict[str, Shape]:
         return self.layer.parameters()
 
-    def buffers(self):
+    def buffers(self) -> dict[str, Buffer]:
         outputs = self.parameters()[self.layer.weight][self.layer.axis]
         return {self.vector: Buffer((outputs,), REPLACE)}
 
-    def initialize(self, theta, random):
+    def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         self.layer.initialize(theta, random)
         u, transposed = theta[self.vector], self._transposed(theta)
         random.standard_normal(out=u, dtype=u.dtype.type)
         for _ in range(START):
             u[...] = _unit(_unit(transposed @ u) @ transposed)
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         weights, u, through_sigma = self._normalize(theta, train)
         y, layer_backward = self.layer.forward(weights, x, train)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             dx = layer_backward(dy, grad, need_dx)
             through_sigma(grad)
             if grad is not None and grad.whole is not None and train is not None:
@@ -53,18 +59,24 @@ class SpectralNorm(Layer):
 
         return y, backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
+    ) -> tuple[Array, Array, TangentBackward]:
         weights, _, through_sigma = self._normalize(theta, train)
         y, ty, layer_backward = self.layer.tangent(weights, x, t, train)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(
+            dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        ) -> tuple[Array | None, Array | None]:
             derivatives = layer_backward(dy, dty, grad, need_dx)
             through_sigma(grad)
             return derivatives
 
         return y, ty, backward
 
-    def _normalize(self, theta, train):
+    def _normalize(
+        self, theta: Parameters, train: Train | None
+    ) -> tuple[dict[str, Array], Array, Callable[[Vector | None], None]]:
         """Return the layer's parameters with V, u, and a function that makes dL/dW of the dL/dV in a Vector
         `grad`."""
         weight, transposed = theta[self.layer.weight], self._transposed(theta)
@@ -76,7 +88,7 @@ class SpectralNorm(Layer):
         sigma = u @ image
         normalized = weight / sigma
 
-        def through_sigma(grad):
+        def through_sigma(grad: Gradient | None) -> None:
             for leaf in grad.leaves if grad is not None else ():
                 derivative = leaf[self.layer.weight]
                 inner = np.vdot(derivative, normalized)
@@ -90,11 +102,11 @@ class SpectralNorm(Layer):
             through_sigma,
         )
 
-    def _transposed(self, theta):
+    def _transposed(self, theta: Parameters) -> Array:
         """Return W^T (rest, outputs): for most layers a view of the weight as it lies."""
         moved = np.moveaxis(theta[self.layer.weight], self.layer.axis, -1)
         return moved.reshape(-1, moved.shape[-1])
 
 
-def _unit(a):
+def _unit(a: Array) -> Array:
     return a / np.linalg.norm(a)

@@ -7,9 +7,9 @@ import numpy as np
 
 from hpcgen.arrays import Array
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange
 from hpcgen.parallel.ownership import Ownership
-from hpcgen.parallel.partition import Partition
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -22,14 +22,14 @@ class AllreduceExchange(Exchange):
     """
 
     def __init__(
-        self, comm: "MPI.Comm", layout: Layout, lanes: Partition, make: Callable[[], Vector]
+        self, comm: "MPI.Comm", layout: Layout, deal: Deal, make: Callable[[], Vector]
     ) -> None:
-        super().__init__(comm, layout, lanes, make)
+        super().__init__(comm, layout, deal, make)
         self.ownership = Ownership.even(layout.buffers.stop, 1, 0)
         self.written = Ownership.even(layout.buffers.stop, comm.size, comm.rank)
         self._sum: Vector | None = None
 
-    def add(self, lane: int, vector: Vector) -> None:
+    def add(self, leaf: int, vector: Vector) -> None:
         if self._sum is None:
             self._sum = vector
         else:

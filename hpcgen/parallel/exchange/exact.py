@@ -1,22 +1,23 @@
 """The exact sum: no bit depends on the ranks."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from mpi4py import MPI
 
 from hpcgen.arrays import Array, empty
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange, complete
 from hpcgen.parallel.ownership import Ownership
-from hpcgen.parallel.partition import Partition
-from hpcgen.parallel.tree import TreeSum, cover
+from hpcgen.parallel.tree import TreeSum
 
 
 class ExactExchange(Exchange):
     """The sum in the fixed tree of `hpcgen.parallel.tree`.
 
-    Each rank adds what it can of the tree from its own lanes. Then it receives from every other rank the
+    Each rank adds what it can of the tree from its own leaves. Then it receives from every other rank the
     numbers that it owns, together with the statistics, and completes the tree on them. Only the owner updates
     a number: optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al.
     2020, arXiv:1910.02054).
@@ -28,13 +29,13 @@ class ExactExchange(Exchange):
         self,
         comm: MPI.Comm,
         layout: Layout,
-        lanes: Partition,
+        deal: Deal,
         make: Callable[[], Vector],
         ownership: Ownership | None = None,
     ) -> None:
-        super().__init__(comm, layout, lanes, make)
+        super().__init__(comm, layout, deal, make)
         self.ownership = self.written = ownership or Ownership.even(layout.buffers.stop, comm.size, comm.rank)
-        self._tree: TreeSum[Vector] = TreeSum(lanes.total, _add_vectors, self._free.append)
+        self._tree: TreeSum[Vector] = self._sum(_add_vectors, self._free.append)
         # A rank is sent two things of a vector at once: the numbers that it owns, and the statistics.
         statistics = slice(layout.buffers.stop, layout.size)
         self._to = [_datatype([*mine, statistics]) for mine in self.ownership.ranges]
@@ -43,15 +44,18 @@ class ExactExchange(Exchange):
             (rank, tag, lo, hi, empty(self._length + statistics.stop - statistics.start))
             for rank in range(comm.size)
             if rank != comm.rank
-            for tag, (lo, hi) in enumerate(_nodes(lanes, rank))
+            for tag, (lo, hi) in enumerate(deal.nodes(rank))
         ]
 
     def close(self) -> None:
         for datatype in self._to:
             datatype.Free()
 
-    def add(self, lane: int, vector: Vector) -> None:
-        self._tree.push(lane, lane + 1, vector)
+    def _sum(self, add: Callable[[Any, Any], None], free: Callable[[Any], object] = lambda right: None) -> Any:
+        return TreeSum(self.deal.lanes.total, add, free, self.deal.cells_a_lane)
+
+    def add(self, leaf: int, vector: Vector) -> None:
+        self._tree.push(leaf, leaf + 1, vector)
 
     def reduce(self) -> tuple[Array, dict[str, float]]:
         comm = self.comm
@@ -70,7 +74,7 @@ class ExactExchange(Exchange):
         pieces += [
             (lo, hi, (self.ownership.take(v.data), v.data[self.layout.statistics])) for lo, hi, v in own
         ]
-        tree: TreeSum[tuple[Array, Array]] = TreeSum(self.lanes.total, _add_pieces)
+        tree: TreeSum[tuple[Array, Array]] = self._sum(_add_pieces)
         for piece in sorted(pieces, key=lambda piece: piece[0]):
             tree.push(*piece)
         self._free += [vector for _, _, vector in own]
@@ -88,12 +92,6 @@ def _datatype(ranges: list[slice]) -> MPI.Datatype:
     """Return the MPI type of these ranges of a vector of float32."""
     lengths, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
     return MPI.FLOAT.Create_indexed(lengths, starts).Commit()
-
-
-def _nodes(lanes: Partition, rank: int) -> list[tuple[int, int]]:
-    """Return the nodes of the tree that make up the lanes of a rank."""
-    mine = lanes.slice(rank)
-    return cover(mine.start, mine.stop, 0, lanes.total)
 
 
 def _add_vectors(left: Vector, right: Vector) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 
 from hpcgen.arrays import Array
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.ownership import Ownership
-from hpcgen.parallel.partition import Partition
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 class Exchange(ABC):
     """The sum of one player's lane gradients over all ranks, and who owns which part of it.
 
-    `vector()` lends a Vector of the player's layout. `add(lane, vector)` takes it back with the sums of a
-    lane in it, lanes in ascending order. `reduce()` returns the sums over all lanes. After the optimizer's
+    `vector()` lends a Vector of the player's layout. `add(leaf, vector)` takes it back with the sums of a
+    leaf in it: a lane, or a cell of a lane, leaves in ascending order. `reduce()` returns the sums over all
+    leaves. After the optimizer's
     step `gather(state)` completes a state vector, of which each rank has updated what it owns.
 
     `ownership` says which ranges of the state (parameters and buffers) this rank updates. `written` says
@@ -30,9 +31,9 @@ class Exchange(ABC):
     written: Ownership
 
     def __init__(
-        self, comm: "MPI.Comm", layout: Layout, lanes: Partition, make: Callable[[], Vector]
+        self, comm: "MPI.Comm", layout: Layout, deal: Deal, make: Callable[[], Vector]
     ) -> None:
-        self.comm, self.layout, self.lanes = comm, layout, lanes
+        self.comm, self.layout, self.deal = comm, layout, deal
         self._make = make
         self._free: list[Vector] = []
         self._names = layout.names(layout.statistics)
@@ -42,12 +43,12 @@ class Exchange(ABC):
         return self._free.pop() if self._free else self._make()
 
     @abstractmethod
-    def add(self, lane: int, vector: Vector) -> None:
-        """Take back a Vector that holds the sums of a lane."""
+    def add(self, leaf: int, vector: Vector) -> None:
+        """Take back a Vector that holds the sums of a leaf (`Deal.leaf`)."""
 
     @abstractmethod
     def reduce(self) -> tuple[Array, dict[str, float]]:
-        """Return the sums over all lanes: of the numbers that this rank owns, packed, and of the statistics.
+        """Return the sums over all leaves: of the numbers that this rank owns, packed, and of the statistics.
 
         Collective over `comm`. The next `add` may overwrite the array.
         """

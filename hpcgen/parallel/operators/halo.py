@@ -22,7 +22,7 @@ Slices = tuple[slice, ...]
 Region = tuple[tuple[int, int], ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Piece:
     """What the region of one cell, `to`, takes from the places of another, `source`: where it lies there and
     here."""

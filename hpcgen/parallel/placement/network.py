@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 from hpcgen.arrays import Shape
+from hpcgen.errors import InputError
 from hpcgen.nn.chain import Chain
 from hpcgen.nn.divided import Leaves
 from hpcgen.nn.layer import Layer
@@ -46,7 +47,7 @@ def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
     A layer works on cells if its x and its y have places, at least one in each cell, and if it can. Shapes
     alone decide that.
     """
-    axes, shapes = axes_of_places(chain, takes, makes), chain.shapes
+    axes, shapes = axes_of_places(chain), chain.shapes
     divided = [
         count >= len(team.grid.shape) and team.grid.divides(shape[:count])
         for count, shape in zip(axes, shapes, strict=True)
@@ -70,11 +71,10 @@ def _crossing(team: Team, shape: Shape, divided: bool) -> Layer:
     return Gathering(gather) if divided else Scattering(gather)
 
 
-def axes_of_places(chain: Chain, takes: bool, makes: bool) -> list[int]:
+def axes_of_places(chain: Chain) -> list[int]:
     """Return how many of the first axes are places, before the first layer and after each: 0 if none are known.
 
-    Layers of windows know it. Layers that keep the places hand it on, in both directions. Samples, which the
-    chain `takes` or `makes`, have places only if layers say so.
+    Layers of windows know it. Layers that keep the places hand it on, in both directions.
     """
     shapes, layers = chain.shapes, chain.layers
     axes = [0] * len(shapes)
@@ -144,3 +144,23 @@ PLACEMENTS: dict[Any, Placement] = {
     Reshape: _reshape,
     Elementwise: lambda layer, team, before, after, axes: Cellwise(layer, [layer] * len(team.mine)),
 }
+
+
+def divide(model: Any, team: Team) -> None:
+    """Let a model's networks work on the cells of a team.
+
+    `model.networks` has them by name, and `model.divide(place)` takes their places. Raises InputError if no
+    network of the model has places that can be divided.
+    """
+    axes = []
+    for name, (takes, makes) in model.at_samples.items():
+        known = axes_of_places(model.networks[name])
+        axes += [known[0]] * takes + [known[-1]] * makes
+    wanted = len(team.grid.shape)
+    if not max(axes, default=0):
+        raise InputError("train.cells: the networks have no layers of places that could be divided; leave it out")
+    if max(axes) < wanted:
+        raise InputError(
+            f"train.cells has {wanted} numbers, but the samples have {max(axes)} axes of places"
+        )
+    model.divide(lambda network, takes, makes: place(network, team, takes, makes))

@@ -5,6 +5,7 @@ from mpi4py import MPI
 from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.exchange import EXCHANGES, ExactExchange
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.partition import Partition
 
 # Below, at and above a block of 4096; fewer blocks than ranks and more.
@@ -22,7 +23,7 @@ def lane_values(layout, lane):
 
 def exchanged(kind, comm, layout, lanes, times=1):
     """Return the complete sums and the statistics after exchanging `times` times."""
-    exchange = EXCHANGES[kind](comm, layout, lanes, lambda: Vector(layout))
+    exchange = EXCHANGES[kind](comm, layout, Deal(lanes), lambda: Vector(layout))
     mine = lanes.slice(comm.rank)
     for _ in range(times):
         for lane in range(mine.start, mine.stop):
@@ -66,7 +67,8 @@ def test_allreduce_is_equal_to_rounding(comm, layout):
 
 def test_each_rank_holds_about_one_vector_of_others(comm):
     layout = LAYOUTS[2]
-    exchange = ExactExchange(comm, layout, Partition.even(8 * comm.size, comm.size), lambda: Vector(layout))
+    deal = Deal(Partition.even(8 * comm.size, comm.size))
+    exchange = ExactExchange(comm, layout, deal, lambda: Vector(layout))
     received = sum(array.size for *_, array in exchange._foreign)
     assert received <= 4 * (layout.size + comm.size * 4096)
     exchange.close()
