@@ -128,7 +128,6 @@ def work(net, folder):
     from mpi4py import MPI
 
     from hpcgen.config.reading import parse_config
-    from hpcgen.parallel.mesh import Mesh
     from hpcgen.training.loop import Training
 
     batch, shape, _ = NETS[net]
@@ -144,7 +143,7 @@ def work(net, folder):
             file.attrs.update(low=0.0, high=1.0)
     text = f'data.path = "{path}"\nmodel = {{ kind = "{kind}", network = "{network}" }}\n'
     text += f"train = {{ lanes = 1, lane_size = {batch}, steps = 3 }}"
-    training = Training(parse_config(text), Mesh.of(MPI.COMM_SELF))
+    training = Training(parse_config(text), MPI.COMM_SELF)
     training.run([])
     about = {
         "flops": flops(training.model, shape, batch),
@@ -195,8 +194,9 @@ def flops(model, shape, batch):
                 for name, weight in weights.items()
             )
         )
-    if hasattr(model, "encoder"):
-        e, d = products(model.encoder, shape), products(model.decoder, (model.posterior.size,))
+    if "encoder" in model.networks:
+        networks = model.networks
+        e, d = products(networks["encoder"], shape), products(networks["decoder"], (model.posterior.size,))
         return batch * (3 * sum(e) - e[0] + 3 * sum(d))
     g, d = (
         products(model.networks["generator"], (model.latent,)),

@@ -41,7 +41,6 @@ from hpcgen.data.sources.linear import LinearModel  # noqa: E402
 from hpcgen.data.sources.text import Text  # noqa: E402
 from hpcgen.evaluation.evaluation import Evaluation  # noqa: E402
 from hpcgen.nn.vector import Vector  # noqa: E402
-from hpcgen.parallel.mesh import Mesh  # noqa: E402
 from hpcgen.training.loop import Training  # noqa: E402
 
 HERE = Path(__file__).resolve().parent
@@ -73,7 +72,7 @@ def main():
 
 def trained(text, curve=lambda training, statistics, last: None):
     """Train a run file's text on one rank; return the Training, closed."""
-    with closing(Training(parse_config(text), Mesh.of(MPI.COMM_SELF))) as training:
+    with closing(Training(parse_config(text), MPI.COMM_SELF)) as training:
         training.run([curve])
     return training
 

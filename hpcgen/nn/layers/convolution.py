@@ -15,6 +15,7 @@ both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, ch
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -114,8 +115,12 @@ class Convolution(Affine):
         return self._extents(sizes)[1]
 
     def weights(self, theta: Parameters) -> Weights:
-        """Return a function that gives the weights of a form as they lead from data to output, and back."""
+        """Return a function that gives the weights of a form as they lead from data to output, and back.
 
+        They are made once, and kept as long as the function.
+        """
+
+        @cache
         def of(form: Form) -> tuple[Array, Array]:
             weight = form.weight(theta[self.weight])
             return weight, weight.swapaxes(1, 2)
@@ -179,9 +184,9 @@ class Convolution(Affine):
 
     def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         x = contiguous(x)
-        n, sizes, weights = len(x), x.shape[1:-1], self.weights(theta)
+        n, sizes = len(x), x.shape[1:-1]
         y = np.empty_like(x, shape=(n, *self.sizes(sizes), self.leads_to))
-        self.multiply(weights, n, sizes, Whole(x), Whole(y, lambda chunk: self.finish(y[chunk], theta)))
+        self.multiply(self.weights(theta), n, sizes, Whole(x), Whole(y, lambda chunk: self.finish(y[chunk], theta)))
 
         def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             dy = contiguous(dy)
@@ -189,7 +194,7 @@ class Convolution(Affine):
             dx = np.empty_like(x) if need_dx else None
             # The weights are made again: to keep them would cost more memory than time.
             self.multiply_adjoint(
-                weights,
+                self.weights(theta),
                 n,
                 sizes,
                 Whole(x),
