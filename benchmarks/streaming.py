@@ -93,7 +93,7 @@ def work(path, block):
     from mpi4py import MPI
 
     from hpcgen.config.reading import parse_config
-        from hpcgen.training.loop import Training
+    from hpcgen.training.loop import Training
 
     text = f'data = {{ path = "{path}", block = {block} }}\nmodel.network = "mlpgan"\n'
     text += "train = { lanes = 8, lane_size = 16, steps = 3 }"

@@ -32,18 +32,19 @@ class Train:
     """The steps, and the micro-batches of a step."""
 
     steps: int = setting(5000, ge=1, help="steps of the whole run")
-    lanes: int = setting(8, ge=1, help="micro-batches in a step; without cells the most ranks that the run can use")
+    lanes: int = setting(
+        8, ge=1, help="micro-batches in a step; without cells the most ranks that a run can use"
+    )
     lane_size: int = setting(16, ge=1, help="samples in a lane: a step takes lanes x lane_size samples")
     cells: int | list[int] = setting(
         list,
         ge=1,
-        help="parts into which each sample is divided along its first axes of places, such as [2, 2]; none: whole",
+        help="parts of each sample along its first axes of places, such as [2, 2]; empty: samples are whole",
     )
     recompute: bool = setting(
         False,
         help="compute a GAN's samples again for the generator's turn: less memory, more time, the same bits",
     )
-
 
     @property
     def grid(self) -> list[int]:

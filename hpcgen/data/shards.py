@@ -37,8 +37,9 @@ class Shards:
     of that size. Each epoch takes the blocks in a new order, and shuffles the rows within a block. A thread
     reads the next block while one is used, so a lane holds two.
 
-    `deal` says which lanes a rank has. With a `team` a rank reads only its cells of each sample. Attributes: `schema`, and `fingerprint`, which differs for
-    other data. Collective over `comm`. Raises InputError for data that cannot be used.
+    `deal` says which lanes a rank has. With a `team` it reads only its cells of each sample. Attributes:
+    `schema`, and `fingerprint`, which differs for other data. Collective over `comm`. Raises InputError for
+    data that cannot be used.
     """
 
     def __init__(
@@ -59,7 +60,8 @@ class Shards:
                 self._check(", ".join(paths), files.rows, lanes)
                 shards = Partition.even(files.rows, lanes)
                 rows = max(lane_size, int(block * MIB) // files.row_bytes)
-                read, self._unpacked = files.read, _as_it_is
+                read: Reader = files.read
+                self._unpacked = _as_it_is
                 if team is not None:
                     cells = CellReader(files, team)
                     read, self._unpacked = cells.read, cells.unpacked
@@ -98,6 +100,10 @@ class Shards:
 
     def close(self) -> None:
         self._open.close()
+
+
+# Reads rows [start, stop) of some columns.
+Reader = Callable[..., Rows]
 
 
 class CellReader:
@@ -140,8 +146,8 @@ def _too_many(cells: Shape, shape: Shape) -> str:
         return f"train.cells has {len(cells)} numbers, but samples of {shown(shape)} have {len(shape)} axes"
     axis = next(i for i, count in enumerate(cells) if count > shape[i])
     return (
-        f"train.cells = {list(cells)}: axis {axis} of samples of {shown(shape)} has {shape[axis]} places; use at "
-        f"most so many cells"
+        f"train.cells = {list(cells)}: samples of {shown(shape)} have {shape[axis]} places on axis {axis}; "
+        f"use at most {shape[axis]} cells there"
     )
 
 

@@ -7,7 +7,7 @@ own only cell.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -125,4 +125,6 @@ class Leaves:
             mine.add(theirs)
 
 
-Gradient = Vector | Leaves
+# What takes the gradient of a lane: a Vector, or Leaves where samples are divided. A layer meets only the
+# kind that it was made for.
+Gradient: TypeAlias = Any

@@ -17,7 +17,7 @@ Parameters = Vector | Mapping[str, Array]
 class Backward(Protocol):
     """The closure of a forward pass. See `Layer`."""
 
-    def __call__(self, dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Any:
+    def __call__(self, dy: Array, grad: Any = None, need_dx: bool = True) -> Any:
         """Return dx, or None unless `need_dx`."""
 
 
@@ -25,7 +25,7 @@ class TangentBackward(Protocol):
     """The closure of a tangent. See `Layer`."""
 
     def __call__(
-        self, dy: Array | None, dty: Array, grad: Vector | None = None, need_dx: bool = True
+        self, dy: Array | None, dty: Array, grad: Any = None, need_dx: bool = True
     ) -> tuple[Any, Any]:
         """Return (dx, dt), or (None, None) unless `need_dx`."""
 

@@ -11,8 +11,8 @@ from hpcgen.parallel.partition import Partition
 class Grid:
     """The cells of every activation: `shape` says how many there are along each of the first axes of places.
 
-    Cell number c has the indices `cells[c]`, the last axis running fastest: `number` is the inverse. An axis of N places is cut as
-    evenly as can be, whatever N: an activation with other sizes is cut by its own sizes.
+    Cell number c has the indices `cells[c]`, the last axis running fastest: `number` is the inverse. An axis
+    is cut as evenly as can be. Each activation is cut by its own sizes.
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -29,10 +29,6 @@ class Grid:
             parts <= size for parts, size in zip(self.shape, sizes, strict=False)
         )
 
-    def indices(self, cell: int, axes: int) -> Shape:
-        """Return the indices of a cell on so many axes of places."""
-        return (*self.cells[cell], *[0] * (axes - len(self.shape)))
-
     def partitions(self, sizes: Sequence[int]) -> list[Partition]:
         """Return how each axis of places is cut. Axes after those of the grid have one part."""
         parts = (*self.shape, *[1] * (len(sizes) - len(self.shape)))
@@ -41,11 +37,13 @@ class Grid:
     def region(self, cell: int, sizes: Sequence[int]) -> tuple[slice, ...]:
         """Return where a cell lies in places of these sizes: a slice for each axis of the grid."""
         return tuple(
-            partition.slice(i)
-            for partition, i in zip(self.partitions(sizes), self.cells[cell], strict=False)
+            partition.slice(i) for partition, i in zip(self.partitions(sizes), self.cells[cell], strict=False)
         )
+
+    def whole_region(self, cell: int, sizes: Sequence[int]) -> tuple[slice, ...]:
+        """Return where a cell lies, a slice for each axis of places."""
+        return (*self.region(cell, sizes), *(slice(0, size) for size in sizes[len(self.shape) :]))
 
     def sizes(self, cell: int, sizes: Sequence[int]) -> Shape:
         """Return the sizes of a cell, of all axes of places."""
-        region = self.region(cell, sizes)
-        return (*(axis.stop - axis.start for axis in region), *sizes[len(region) :])
+        return tuple(axis.stop - axis.start for axis in self.whole_region(cell, sizes))

@@ -12,8 +12,8 @@ from hpcgen.parallel.tree import cover
 
 
 class Deal:
-    """`lanes` is the Partition of lanes over teams; `cells` has a Partition of the cells over the ranks of each
-    team. Ranks are numbered team by team."""
+    """`lanes` is the Partition of lanes over teams. `cells` has, for each team, a Partition of the cells over
+    its ranks. Ranks are numbered team by team."""
 
     def __init__(self, lanes: Partition, cells: Sequence[Partition] = ()) -> None:
         self.lanes, self._cells = lanes, list(cells) or [Partition([1])] * len(lanes)
@@ -56,7 +56,7 @@ class Deal:
 def deal(lanes: int, cells: int, ranks: int, space: int = 0, weights: Sequence[float] = ()) -> Deal:
     """Return how so many ranks share `lanes` lanes of `cells` cells.
 
-    `space` ranks share a lane; with 0, as few as there must be. `weights` are the relative speeds of the ranks.
+    `space` ranks share a lane; with 0, as few as there must be. `weights` are the ranks' relative speeds.
     Raises InputError, which names the numbers that would do.
     """
     if weights and len(weights) != ranks:
@@ -93,7 +93,8 @@ def _smallest(lanes: int, cells: int, ranks: int) -> int:
         return 1
     if cells == 1:
         raise InputError(
-            f"{ranks} ranks are more than train.lanes = {lanes}; start at most {lanes} ranks or set more lanes"
+            f"{ranks} ranks are more than train.lanes = {lanes}; start at most {lanes} ranks, or set more "
+            "lanes or train.cells"
         )
     if ranks % lanes or ranks > lanes * cells:
         fitting = [lanes * space for space in range(1, cells + 1)]

@@ -47,7 +47,7 @@ class Team:
         `parts`: distributed, an array or a number a cell, all of one shape. The sum: the same on all ranks.
         Collective over `comm`.
         """
-        return tree_sum(self.gathered(np.stack([np.asarray(part) for part in parts])))
+        return tree_sum(list(self.gathered(np.stack([np.asarray(part) for part in parts]))))
 
     def gathered(self, parts: np.ndarray) -> np.ndarray:
         """Return parts (cells here, ...) of all ranks, (cells, ...), the same on all ranks. Collective."""
@@ -59,7 +59,5 @@ class Team:
         unit = parts[0].nbytes
         counts = [count * unit for count in self.deal.counts]
         starts = [start * unit for start in self.deal.starts]
-        self.comm.Allgatherv(
-            [np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE]
-        )
+        self.comm.Allgatherv([np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE])
         return whole

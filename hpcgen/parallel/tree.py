@@ -3,7 +3,8 @@
 A leaf is a cell of a lane: the leaf of cell c of lane l has the number l cells + c. Without cells a leaf is a
 lane. The sum over the lanes [lo, hi) is the sum over [lo, middle) plus the sum over [middle, hi), where
 middle - lo is the largest power of two below hi - lo. The sum over the cells of a lane is divided in the same
-way. The tree depends on the numbers of lanes and of cells alone. The bits are therefore the same whoever adds.
+way. The tree depends on the numbers of lanes and of cells alone. The bits are therefore the same whoever
+adds.
 """
 
 from collections.abc import Callable, Sequence

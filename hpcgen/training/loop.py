@@ -21,9 +21,9 @@ from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import from_root
-from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.deal import Deal, deal
+from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.mesh import Mesh
 from hpcgen.parallel.placement.network import divide
 from hpcgen.parallel.team import Team

@@ -23,7 +23,10 @@ def data(comm, folder):
 
 def test_a_batch_is_a_function_of_seed_step_and_lane(comm, data):
     lanes = Partition.even(7, comm.size)
-    mine, alone = Shards(str(data), comm, Deal(lanes), 4, 9), Shards(str(data), MPI.COMM_SELF, Deal(Partition([7])), 4, 9)
+    mine, alone = (
+        Shards(str(data), comm, Deal(lanes), 4, 9),
+        Shards(str(data), MPI.COMM_SELF, Deal(Partition([7])), 4, 9),
+    )
     assert mine.schema == alone.schema == Schema((3,), "float32", "array", 0.0, 49.0)
     for step in [5, 0, 1, 2, 3, 4, 17]:
         for lane in range(lanes.total)[lanes.slice(comm.rank)]:

@@ -30,9 +30,7 @@ def data(comm, folder):
 
 
 def bits(text, world, steps, threads=1, settings=()):
-    with closing(
-        Training(parse_config(text, [f"train.steps={steps}", *settings]), world)
-    ) as training:
+    with closing(Training(parse_config(text, [f"train.steps={steps}", *settings]), world)) as training:
         training.workers.close()
         training.schedule.workers = training.workers = Workers(threads)
         training.run([])

@@ -60,9 +60,7 @@ def schedule(comm):
         def batch(step, draw, lane):
             return Batch(1, labels=np.array(100 * draw + lane), step=step)
 
-        schedule = Schedule(
-            model, players, Deal(lanes), comm.rank, Workers(1), batch, Stopwatch(), recompute
-        )
+        schedule = Schedule(model, players, Deal(lanes), comm.rank, Workers(1), batch, Stopwatch(), recompute)
         return model, schedule, list(range(mine.start, mine.stop))
 
     yield make

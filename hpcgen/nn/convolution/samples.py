@@ -1,22 +1,25 @@
 """Where a convolution reads the samples of a chunk, and where it writes them."""
 
 from collections.abc import Callable
-from typing import Protocol
 
 from hpcgen.arrays import Array
 
 
-class Samples(Protocol):
-    """Samples that are read, or written, a chunk at a time."""
+class Samples:
+    """Samples that are read, or written, a chunk at a time. A subclass gives `read`, or `open` and
+    `close`."""
 
     def read(self, chunk: slice) -> Array:
-        """Return the samples of a chunk."""
+        """Return the samples of a chunk. They are valid until the next call."""
+        raise AssertionError(f"{type(self).__name__} is only written")
 
     def open(self, chunk: slice) -> Array:
         """Return an array that takes the samples of a chunk."""
+        raise AssertionError(f"{type(self).__name__} is only read")
 
     def close(self, chunk: slice) -> None:
         """Take the samples of a chunk: its array is written."""
+        raise AssertionError(f"{type(self).__name__} is only read")
 
     def release(self) -> None:
         """Let go of what is made anew when it is read again."""

@@ -131,9 +131,10 @@ class Convolution(Affine):
         """Write W x to y, both `Samples`, n of them, where x has these sizes: no bias, no activation."""
         positions, _ = self._extents(sizes)
         form = self.form(positions)
-        here, there_adjoint = self._sides(form.data, form.output)[0], self._sides(
-            form.data_adjoint, form.output_adjoint
-        )[1]
+        here, there_adjoint = (
+            self._sides(form.data, form.output)[0],
+            self._sides(form.data_adjoint, form.output_adjoint)[1],
+        )
         weight, _ = self._sides(*weights(form))
         for chunk in self._chunks(form, n, positions):
             there_adjoint(here(x.read(chunk)) @ weight, y.open(chunk))
@@ -186,12 +187,14 @@ class Convolution(Affine):
         x = contiguous(x)
         n, sizes = len(x), x.shape[1:-1]
         y = np.empty_like(x, shape=(n, *self.sizes(sizes), self.leads_to))
-        self.multiply(self.weights(theta), n, sizes, Whole(x), Whole(y, lambda chunk: self.finish(y[chunk], theta)))
+        self.multiply(
+            self.weights(theta), n, sizes, Whole(x), Whole(y, lambda chunk: self.finish(y[chunk], theta))
+        )
 
         def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             dy = contiguous(dy)
             self.begin(dy, y, grad)
-            dx = np.empty_like(x) if need_dx else None
+            dx: Any = np.empty_like(x) if need_dx else None
             # The weights are made again: to keep them would cost more memory than time.
             self.multiply_adjoint(
                 self.weights(theta),
@@ -250,7 +253,7 @@ class ConvTranspose(Convolution):
         self.output_padding = output_padding
 
     def without_padding(self, axes: Sequence[bool]) -> "ConvTranspose":
-        made = super().without_padding(axes)
+        made: Any = super().without_padding(axes)
         made.output_padding = tuple(
             0 if marked else e for marked, e in zip(axes, self.output_padding, strict=True)
         )
@@ -272,7 +275,7 @@ def _forms(geometry: Geometry, channels: int, outputs: int) -> list[Form]:
     return [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
 
 
-def _add(total, array):
+def _add(total: Any, array: Array) -> Array:
     if total is None:
         return array
     total += array

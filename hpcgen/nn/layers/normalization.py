@@ -67,7 +67,10 @@ class BatchNorm(Layer):
         """
         ys = [np.empty_like(x) for x in xs]
         split = [[_split(x, batches, self.channels) for x in each] for each in (xs, ys)]
-        parts = [self._part(theta, *pair) for pair in zip(*(zip(*each, strict=True) for each in split), strict=True)]
+        parts = [
+            self._part(theta, *pair)
+            for pair in zip(*(zip(*each, strict=True) for each in split), strict=True)
+        ]
 
         def backward(dys: list[Array], grad: Gradient | None, need_dx: bool) -> list[Array]:
             if self.slope != 1:
@@ -97,7 +100,7 @@ class BatchNorm(Layer):
         return parts[0]
 
     def count(self, xs: Sequence[Array]) -> int:
-        """Return the rows that the cells of a lane have, from the rows (m, channels) of those that are here."""
+        """Return the rows that the cells of a lane have, from those (m, channels) that are here."""
         return len(xs[0])
 
     def _infer(self, theta: Parameters, x: Array) -> tuple[Array, Backward]:

@@ -1,51 +1,42 @@
 """Convolutions on cells.
 
-A convolution needs the inputs of a region around each cell: Halo, then the layer without padding. Its adjoint,
-the transposed convolution, makes the outputs of such a region from the inputs of each cell, and neighbours
-add up where regions overlap: the layer without padding, then the adjoint of Halo. Nothing is computed twice.
+A convolution needs the inputs of a region around each cell: Halo, then the layer without padding. Its
+adjoint, the transposed convolution, makes the outputs of such a region from the inputs of each cell, and
+neighbours add up where regions overlap: the layer without padding, then the adjoint of Halo. Nothing is
+computed twice.
 Along axes that are not divided the layer keeps its padding.
 """
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Shape
 from hpcgen.nn.convolution.geometry import Geometry
-from hpcgen.nn.convolution.samples import Samples, Whole
+from hpcgen.nn.convolution.samples import Whole
 from hpcgen.nn.divided import Divided
 from hpcgen.nn.kernels import contiguous
-from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layer import TRAIN, Backward, Parameters, TangentBackward, Train
 from hpcgen.nn.layers.convolution import Conv, Convolution
 from hpcgen.parallel.operators.halo import Halo, Region
 from hpcgen.parallel.placement.layer import Placed
 from hpcgen.parallel.team import Team
 
 
-class _Side(Protocol):
-    """What a layer reads, or writes, for each cell that is here: the cell itself, or a region around it."""
-
-    def gather(self, x: Divided) -> list[Samples]: ...
-
-    def spread(self, n: int, rest: Shape, dtype: Any) -> list[Samples]: ...
-
-    def add(self, spreads: Sequence[Samples]) -> Divided: ...
-
-
-class _Cells(_Side):
-    """The cells themselves."""
+class _Cells:
+    """The cells themselves, read and written like the regions of a Halo."""
 
     def __init__(self, team: Team, sizes: Shape) -> None:
         self.team, self.sizes = team, [team.grid.sizes(cell, sizes) for cell in team.mine]
 
-    def gather(self, x: Divided) -> list[Samples]:
+    def gather(self, x: Divided) -> list[Whole]:
         return [Whole(cell) for cell in x.cells]
 
-    def spread(self, n: int, rest: Shape, dtype: Any) -> list[Samples]:
+    def spread(self, n: int, rest: Shape, dtype: Any) -> list[Whole]:
         return [Whole(np.empty((n, *sizes, *rest), dtype)) for sizes in self.sizes]
 
-    def add(self, spreads: Sequence[Samples]) -> Divided:
+    def add(self, spreads: Sequence[Whole]) -> Divided:
         return self.team.divided([spread.array for spread in spreads])
 
 
@@ -66,19 +57,22 @@ class PlacedConvolution(Placed):
         self._team = team
         windows, places = (made, sizes) if isinstance(layer, Conv) else (sizes, made)
         regions = [
-            _region(layer.geometry, team.grid.partitions(windows), team.grid.indices(cell, len(sizes)), places, cut)
+            _region(layer.geometry, team.grid.whole_region(cell, windows), places, cut)
             for cell in range(len(team.grid))
         ]
         halo, cells = Halo(team, places, regions), _Cells(team, windows)
+        self._x: Any
+        self._y: Any
         self._x, self._y = (halo, cells) if isinstance(layer, Conv) else (cells, halo)
         self._sizes = halo.shapes if isinstance(layer, Conv) else cells.sizes
 
-    def forward(self, theta, x, train=TRAIN):
-        core, y, multiplied = self._core, *self._multiply(theta, x)
+    def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
+        core = self._core
+        y, multiplied = self._multiply(theta, x)
         for cell in y.cells:
             core.finish(cell, theta)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             dy = dy.map(contiguous)
             for i, cell in enumerate(dy.cells):
                 core.begin(cell, y.cells[i], None if grad is None else grad.leaves[i])
@@ -86,7 +80,7 @@ class PlacedConvolution(Placed):
 
         return y, backward
 
-    def _multiply(self, theta, x):
+    def _multiply(self, theta: Parameters, x: Divided) -> tuple[Divided, Callable[[Divided, Any, bool], Any]]:
         """Return W x without bias and activation, and its backward."""
         core, n = self._core, len(x)
         xs, ys = self._x.gather(x), self._y.spread(n, (core.leads_to,), x.dtype)
@@ -97,7 +91,7 @@ class PlacedConvolution(Placed):
         y = self._y.add(ys)
         rest = x.cells[0].shape[-1:]
 
-        def backward(dy, grad, need_dx):
+        def backward(dy: Divided, grad: Any, need_dx: bool) -> Any:
             dys, weights = self._y.gather(dy), core.weights(theta)
             dxs = self._x.spread(n, rest, dy.dtype) if need_dx else [None] * len(dys)
             for cell, sizes in enumerate(self._sizes):
@@ -108,12 +102,15 @@ class PlacedConvolution(Placed):
 
         return y, backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
+    ) -> tuple[Any, Any, TangentBackward]:
         """As `hpcgen.nn.layers.affine.Affine`: ty = f' W t."""
-        core, (y, y_backward), (ty, multiplied) = self._core, self.forward(theta, x), self._multiply(theta, t)
+        core = self._core
+        (y, y_backward), (ty, multiplied) = self.forward(theta, x), self._multiply(theta, t)
         self._rectify(ty, y)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             dty = dty.map(contiguous)
             self._rectify(dty, y)
             dt = multiplied(dty, grad, need_dx)
@@ -134,14 +131,10 @@ class PlacedConvolution(Placed):
             self._core.rectify_gradient(cell, reached)
 
 
-def _region(
-    geometry: Geometry, partitions: list[Any], indices: Sequence[int], places: Shape, cut: list[bool]
-) -> Region:
-    """Return the places that the windows of a cell cover: windows [b, e) those of b s - p to (e - 1) s - p + k."""
-    region = []
-    for k, s, p, partition, index, size, divided in zip(
-        geometry.kernel, geometry.stride, geometry.padding, partitions, indices, places, cut, strict=True
-    ):
-        windows = partition.slice(index)
-        region.append((windows.start * s - p, (windows.stop - 1) * s - p + k) if divided else (0, size))
-    return tuple(region)
+def _region(geometry: Geometry, windows: tuple[slice, ...], places: Shape, cut: list[bool]) -> Region:
+    """Return the places that the windows [b, e) of a cell cover: from b s - p to (e - 1) s - p + k."""
+    axes = zip(geometry.kernel, geometry.stride, geometry.padding, windows, places, cut, strict=True)
+    return tuple(
+        (part.start * s - p, (part.stop - 1) * s - p + k) if divided else (0, size)
+        for k, s, p, part, size, divided in axes
+    )

@@ -1,20 +1,23 @@
-"""What the layers of a placed network share."""
+"""What the layers of a placed network share.
+
+Where a layer works on cells, x, y and their derivatives are `Divided`; elsewhere they are arrays. A gradient
+is `Leaves`, or None.
+"""
+
+from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Shape
 from hpcgen.nn.buffers import Buffer
-from hpcgen.nn.divided import Divided
-from hpcgen.nn.layer import TRAIN, Layer
+from hpcgen.nn.divided import Divided, Leaves
+from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.operators.gather import Gather
 
 
 class Placed(Layer):
-    """A layer as it works on the cells that are here. Its parameters are those of `layer`.
-
-    In `backward(dy, grad)` the gradient is a `Leaves`, or None.
-    """
+    """A layer as it works on the cells that are here. Its parameters are those of `layer`."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer, self.draws = layer, layer.draws
@@ -36,18 +39,20 @@ class Placed(Layer):
 class Replicated(Placed):
     """A layer of whole samples: all ranks of the team compute it alike, and its derivatives count once."""
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
         y, layer_backward = self.layer.forward(theta, x, train)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             return layer_backward(dy, None if grad is None else grad.whole, need_dx)
 
         return y, backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
+    ) -> tuple[Any, Any, TangentBackward]:
         y, ty, layer_backward = self.layer.tangent(theta, x, t, train)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             return layer_backward(dy, dty, None if grad is None else grad.whole, need_dx)
 
         return y, ty, backward
@@ -60,13 +65,11 @@ class Cellwise(Placed):
         super().__init__(layer)
         self._layers = layers
 
-    def forward(self, theta, x, train=TRAIN):
-        pairs = [
-            layer.forward(theta, cell, train) for layer, cell in zip(self._layers, x.cells, strict=True)
-        ]
+    def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
+        pairs = [layer.forward(theta, cell, train) for layer, cell in zip(self._layers, x.cells, strict=True)]
         ys, backwards = zip(*pairs, strict=True)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             dxs = [
                 back(cell, leaf, need_dx)
                 for back, cell, leaf in zip(backwards, dy.cells, _leaves(grad, x), strict=True)
@@ -75,14 +78,16 @@ class Cellwise(Placed):
 
         return Divided(ys, x.team), backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
+    ) -> tuple[Any, Any, TangentBackward]:
         made = [
-            layer.tangent(theta, *cell, train)
-            for layer, *cell in zip(self._layers, x.cells, t.cells, strict=True)
+            layer.tangent(theta, cell, tangent, train)
+            for layer, cell, tangent in zip(self._layers, x.cells, t.cells, strict=True)
         ]
         ys, tys, backwards = zip(*made, strict=True)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             dys = [None] * len(x.cells) if dy is None else dy.cells
             pairs = [
                 back(*cell, leaf, need_dx)
@@ -96,7 +101,7 @@ class Cellwise(Placed):
         return Divided(ys, x.team), Divided(tys, x.team), backward
 
 
-def _leaves(grad, x):
+def _leaves(grad: Leaves | None, x: Divided) -> list[Any]:
     return [None] * len(x.cells) if grad is None else grad.leaves
 
 
@@ -106,14 +111,16 @@ class Gathering(Layer):
     def __init__(self, gather: Gather) -> None:
         self._gather = gather
 
-    def forward(self, theta, x, train=TRAIN):
-        def backward(dy, grad=None, need_dx=True):
+    def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
+        def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             return self._gather.parts(dy) if need_dx else None
 
         return self._gather.whole(x), backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
-        def backward(dy, dty, grad=None, need_dx=True):
+    def tangent(
+        self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
+    ) -> tuple[Any, Any, TangentBackward]:
+        def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             if not need_dx:
                 return None, None
             return None if dy is None else self._gather.parts(dy), self._gather.parts(dty)
@@ -127,21 +134,18 @@ class Scattering(Layer):
     def __init__(self, gather: Gather) -> None:
         self._gather = gather
 
-    def forward(self, theta, x, train=TRAIN):
-        def backward(dy, grad=None, need_dx=True):
+    def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
+        def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             return self._gather.whole(dy) if need_dx else None
 
         return self._gather.parts(x), backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
-        def backward(dy, dty, grad=None, need_dx=True):
+    def tangent(
+        self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
+    ) -> tuple[Any, Any, TangentBackward]:
+        def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             if not need_dx:
                 return None, None
             return None if dy is None else self._gather.whole(dy), self._gather.whole(dty)
 
         return self._gather.parts(x), self._gather.parts(t), backward
-
-
-def cell_of(array: Array, region: tuple[slice, ...], before: int) -> Array:
-    """Return a cell of an array whose places lie after `before` axes."""
-    return array[(*[slice(None)] * before, *region)]

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from hpcgen.arrays import Shape
 from hpcgen.errors import InputError
 from hpcgen.nn.chain import Chain
@@ -16,7 +18,6 @@ from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
 from hpcgen.nn.layers.shaping import Reshape, Upsample
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.vector import Layout, Vector
-from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.operators.gather import Gather
 from hpcgen.parallel.placement.convolution import PlacedConvolution
 from hpcgen.parallel.placement.layer import Cellwise, Gathering, Replicated, Scattering
@@ -37,7 +38,7 @@ class PlacedChain(Chain):
         super().__init__(layers, chain.shapes)
         self._team = team
 
-    def gradient(self, layout: Layout, dtype: Any) -> Leaves:
+    def gradient(self, layout: Layout, dtype: np.typing.DTypeLike) -> Leaves:
         return Leaves([Vector(layout, dtype=dtype) for _ in self._team.mine], self._team.first)
 
 
@@ -55,11 +56,13 @@ def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
     layers: list[Layer] = []
     here = takes
     for i, layer in enumerate(chain.layers):
-        placed = _placed(layer, team, shapes[i], shapes[i + 1], axes[i]) if divided[i] and divided[i + 1] else None
+        placed = None
+        if divided[i] and divided[i + 1]:
+            placed = _placed(layer, team, shapes[i], shapes[i + 1], axes[i])
         if (placed is not None) != here:
             layers.append(_crossing(team, shapes[i], here))
             here = not here
-        layers.append(placed or Replicated(layer))
+        layers.append(Replicated(layer) if placed is None else placed)
     if here != makes:
         layers.append(_crossing(team, shapes[-1], here))
     return PlacedChain(chain, layers, team)
@@ -72,7 +75,7 @@ def _crossing(team: Team, shape: Shape, divided: bool) -> Layer:
 
 
 def axes_of_places(chain: Chain) -> list[int]:
-    """Return how many of the first axes are places, before the first layer and after each: 0 if none are known.
+    """Return how many of the first axes are places, before the first layer and after each, 0 if unknown.
 
     Layers of windows know it. Layers that keep the places hand it on, in both directions.
     """
@@ -81,11 +84,11 @@ def axes_of_places(chain: Chain) -> list[int]:
     for i, layer in enumerate(layers):
         if isinstance(_inner(layer), WINDOWS):
             axes[i], axes[i + 1] = len(shapes[i]) - 1, len(shapes[i + 1]) - 1
-    for order in (range(len(layers)), reversed(range(len(layers)))):
-        for i in order:
-            known = axes[i] or axes[i + 1]
-            if known and _keeps(layers[i], shapes[i], shapes[i + 1], known):
-                axes[i] = axes[i + 1] = known
+    forth = range(len(layers))
+    for i in (*forth, *reversed(forth)):
+        known = axes[i] or axes[i + 1]
+        if known and _keeps(layers[i], shapes[i], shapes[i + 1], known):
+            axes[i] = axes[i + 1] = known
     return axes
 
 
@@ -113,7 +116,7 @@ def _placed(layer: Layer, team: Team, before: Shape, after: Shape, axes: int) ->
 
 
 def _spectral(layer: Any, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
-    inner = _placed(layer.layer, team, before, after, axes)
+    inner: Any = _placed(layer.layer, team, before, after, axes)
     return None if inner is None else SpectralNorm(inner)
 
 
@@ -158,9 +161,7 @@ def divide(model: Any, team: Team) -> None:
         axes += [known[0]] * takes + [known[-1]] * makes
     wanted = len(team.grid.shape)
     if not max(axes, default=0):
-        raise InputError("train.cells: the networks have no layers of places that could be divided; leave it out")
+        raise InputError("train.cells: the model has no layers of places, such as conv; leave it out")
     if max(axes) < wanted:
-        raise InputError(
-            f"train.cells has {wanted} numbers, but the samples have {max(axes)} axes of places"
-        )
+        raise InputError(f"train.cells has {wanted} numbers, but the samples have {max(axes)} axes of places")
     model.divide(lambda network, takes, makes: place(network, team, takes, makes))

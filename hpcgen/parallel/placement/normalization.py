@@ -1,13 +1,13 @@
 """Batch norm and layer norm on cells: sums over places go over the team."""
 
+from collections.abc import Sequence
 from math import prod
+from typing import Any
 
-import numpy as np
-
-from hpcgen.arrays import Shape
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.divided import Divided, total
 from hpcgen.nn.kernels import contiguous
-from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layer import TRAIN, Backward, Parameters, Train
 from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
 from hpcgen.parallel.team import Team
 
@@ -20,27 +20,27 @@ class PlacedBatchNorm(BatchNorm):
         self._team, self._places = team, prod(sizes)
         self._here = sum(prod(team.grid.sizes(cell, sizes)) for cell in team.mine)
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
         x = x.map(contiguous)
         if train is None:
             pairs = [self._infer(theta, cell) for cell in x.cells]
             return x.team.divided([y for y, _ in pairs]), _refused
         ys, cells_backward = self.normalize(theta, x.cells, len(x), train.parts)
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             dxs = cells_backward(dy.map(contiguous).cells, grad, need_dx)
             return Divided(dxs, x.team) if need_dx else None
 
         return Divided(ys, x.team), backward
 
-    def total(self, parts):
+    def total(self, parts: Sequence[Array]) -> Array:
         return self._team.total(parts)
 
-    def count(self, xs):
+    def count(self, xs: Sequence[Array]) -> int:
         return sum(map(len, xs)) // self._here * self._places
 
 
-def _refused(dy, grad=None, need_dx=True):
+def _refused(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
     raise AssertionError("inference on cells has no derivative")
 
 
@@ -53,14 +53,14 @@ class PlacedLayerNorm(LayerNorm):
         sizes = layer.shape[: len(team.grid.shape)]
         self._regions = [team.grid.region(cell, sizes) for cell in team.mine]
 
-    def _own(self, parameter):
+    def _own(self, parameter: Array) -> Any:
         return self._team.divided([parameter[region] for region in self._regions])
 
-    def _mean(self, a):
+    def _mean(self, a: Any) -> Array:
         axes = tuple(range(-len(self.shape), 0))
         return total(lambda cell: cell.sum(axes, keepdims=True), a) / self._numbers
 
-    def _write(self, grad, dy, normal, dty=None, tn=None):
+    def _write(self, grad: Any, dy: Any, normal: Any, dty: Any = None, tn: Any = None) -> None:
         if grad is None:
             return
         products = dy * normal

@@ -1,10 +1,12 @@
 """Upsampling and dropout on cells."""
 
+from typing import Any
+
 import numpy as np
 
 from hpcgen.arrays import Shape
 from hpcgen.nn.divided import Divided
-from hpcgen.nn.layer import TRAIN
+from hpcgen.nn.layer import TRAIN, Backward, Parameters, TangentBackward, Train
 from hpcgen.nn.layers.dropout import Dropout
 from hpcgen.nn.layers.shaping import Upsample
 from hpcgen.parallel.operators.halo import Halo
@@ -22,10 +24,7 @@ class PlacedUpsample(Placed):
 
     def __init__(self, layer: Upsample, team: Team, sizes: Shape, made: Shape) -> None:
         super().__init__(layer)
-        cells = [
-            [axis.slice(i) for axis, i in zip(team.grid.partitions(made), team.grid.indices(c, len(made)), strict=True)]
-            for c in range(len(team.grid))
-        ]
+        cells = [team.grid.whole_region(cell, made) for cell in range(len(team.grid))]
         regions = [
             tuple((part.start // f, -(-part.stop // f)) for part, f in zip(cell, layer.factor, strict=True))
             for cell in cells
@@ -40,7 +39,7 @@ class PlacedUpsample(Placed):
             for cell in team.mine
         ]
 
-    def forward(self, theta, x, train=TRAIN):
+    def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
         n, rest = len(x), x.cells[0].shape[-1:]
         everything = slice(0, n)
         made = [self.layer.forward(theta, region.read(everything), train) for region in self._halo.gather(x)]
@@ -50,7 +49,7 @@ class PlacedUpsample(Placed):
         ]
         shapes, backwards = [y.shape for y, _ in made], [back for _, back in made]
 
-        def backward(dy, grad=None, need_dx=True):
+        def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             if not need_dx:
                 return None
             spreads = self._halo.spread(n, rest, dy.dtype)
@@ -63,10 +62,12 @@ class PlacedUpsample(Placed):
 
         return Divided(ys, x.team), backward
 
-    def tangent(self, theta, x, t, train=TRAIN):
+    def tangent(
+        self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
+    ) -> tuple[Any, Any, TangentBackward]:
         (y, y_backward), (ty, ty_backward) = self.forward(theta, x, train), self.forward(theta, t, train)
 
-        def backward(dy, dty, grad=None, need_dx=True):
+        def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             return None if dy is None else y_backward(dy, grad, need_dx), ty_backward(dty, grad, need_dx)
 
         return y, ty, backward
@@ -80,7 +81,7 @@ class PlacedDropout(Dropout):
         self._team, self._shape = team, shape
         self._regions = [team.grid.region(cell, shape[: len(team.grid.shape)]) for cell in team.mine]
 
-    def factors(self, x, random):
+    def factors(self, x: Any, random: np.random.Generator) -> Any:
         kept = [np.empty(cell.shape, bool) for cell in x.cells]
         # A plane at a time: a rank never holds the whole activation.
         for sample in range(len(x)):

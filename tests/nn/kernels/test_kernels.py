@@ -13,7 +13,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from hpcgen.nn import kernels as package
-from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import build, kernels, plain, verification
 
 NAMES = [name for name in plain.__all__ if name != "NAME"]

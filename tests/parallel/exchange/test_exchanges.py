@@ -4,8 +4,8 @@ from mpi4py import MPI
 
 from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
-from hpcgen.parallel.exchange import EXCHANGES, ExactExchange
 from hpcgen.parallel.deal import Deal
+from hpcgen.parallel.exchange import EXCHANGES, ExactExchange
 from hpcgen.parallel.partition import Partition
 
 # Below, at and above a block of 4096; fewer blocks than ranks and more.
