@@ -15,7 +15,7 @@ from hpcgen.metrics.blocks import blocks
 from hpcgen.metrics.moments import Moments, merge
 from hpcgen.metrics.pca import LARGEST, principal_components
 from hpcgen.models.model import Model, Theta
-from hpcgen.sampling.origins import SAMPLES_A_BLOCK
+from hpcgen.sampling.origins import samples_a_block
 from hpcgen.sampling.plots import CHANNELS_BELOW
 from hpcgen.streams import Purpose, stream
 
@@ -85,7 +85,8 @@ class Distances(Measure):
             return self._features(rows), self._power(rows)
 
         # A block of generated samples at a time: none is made twice, and few are held.
-        parts = [slice(i, min(i + SAMPLES_A_BLOCK, n)) for i in range(0, n, SAMPLES_A_BLOCK)]
+        size = samples_a_block(self._subject.reference.schema.shape)
+        parts = [slice(i, min(i + size, n)) for i in range(0, n, size)]
         features, power = zip(*work.divided(parts, reduced), strict=True)
         x = np.concatenate(features)
         radii = work.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))

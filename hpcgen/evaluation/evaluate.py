@@ -12,12 +12,12 @@ import numpy as np
 
 from hpcgen.checkpoints.loading import Checkpoint, load_together
 from hpcgen.data.reading import DataFiles, require_suitable
-from hpcgen.evaluation.evaluation import Evaluation
+from hpcgen.evaluation.evaluation import DEFAULT_SAMPLES, Evaluation
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measures
 from hpcgen.files.replacing import require_room
 from hpcgen.parallel.agreement import agree, from_root
-from hpcgen.sampling.generation import model_of
+from hpcgen.sampling.generation import drawing_model
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -60,7 +60,8 @@ def evaluate(
             require_suitable(_joined(paths), files, state.schema, state.path)
             if options.json and comm.rank == 0:
                 require_room(options.json, 0)
-        model = model_of(state)
+        drawn = options.count or min(files.rows // 2, DEFAULT_SAMPLES)
+        model = stack.enter_context(drawing_model(state, comm, drawn))
         evaluation = Evaluation(model, state.schema, files, comm, options.count, options.seed, features)
         stack.callback(evaluation.close)
         measures = evaluation.measures(state.sampled)

@@ -57,7 +57,7 @@ class Evaluation:
             count = min(files.rows // 2, DEFAULT_SAMPLES)
         reference = Reference(files, schema, count)
         with ExitStack() as stack:
-            work = Work(comm)
+            work = Work(comm, 1 if model.team is None else model.team.comm.size)
             stack.callback(work.close)
             _require_labels(model, reference, work)
             subject = Subject(model, reference, work, seed, features)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpcgen.errors import InputError
 from hpcgen.metrics.blocks import blocks
-from hpcgen.parallel.agreement import agree, from_root
+from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree, from_root
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.threads import Workers
 from hpcgen.runtime import lane_threads
@@ -38,12 +38,13 @@ def measurable() -> Iterator[None]:
 class Work:
     """The ranks of `comm` and their threads. Every method is collective, and returns the same on all ranks.
 
-    The functions that are given must not communicate. If one fails, all ranks raise its error.
+    If a function fails, all ranks raise its error. It must not communicate, except among `space` consecutive
+    ranks, which share each item: they call it for the same items in the same order.
     """
 
-    def __init__(self, comm: "MPI.Comm") -> None:
-        self._comm = comm
-        self._workers = Workers(lane_threads(comm))
+    def __init__(self, comm: "MPI.Comm", space: int = 1) -> None:
+        self._comm, self._space = comm, space
+        self._workers = Workers(lane_threads(comm) if space == 1 else 1)
 
     def close(self) -> None:
         """End the threads."""
@@ -60,10 +61,12 @@ class Work:
 
     def divided(self, items: Sequence[Item], function: Callable[[Item], Result]) -> list[Result]:
         """Return function(item) of all items in their order."""
-        mine = Partition.even(len(items), self._comm.size).slice(self._comm.rank)
-        with agree(self._comm), measurable():
+        teams, space = self._comm.size // self._space, self._space
+        mine = Partition.even(len(items), teams).slice(self._comm.rank // space)
+        with agree(self._comm, None if space == 1 else PATIENCE_SECONDS), measurable():
             found = list(self._workers.each(function, items[mine]))
-        return [result for results in self._comm.allgather(found) for result in results]
+        counted = found if self._comm.rank % space == 0 else []
+        return [result for results in self._comm.allgather(counted) for result in results]
 
     def each(self, n: int, function: Callable[[slice], Result]) -> list[Result]:
         """Return function(block) of the blocks of n rows in their order."""

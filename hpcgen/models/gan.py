@@ -127,7 +127,7 @@ class GAN(Model):
     def __init__(self, options: GANOptions, schema: Schema) -> None:
         super().__init__(options, schema)
         _check(options, schema)
-        self.sample_shape, self.latent = tuple(schema.shape), options.latent
+        self.latent = options.latent
         self.classes = schema.classes if options.conditional else 0
         last = options.discriminator_steps - 1
         self.turns = (*(("discriminator", draw) for draw in range(last + 1)), ("generator", last))

@@ -62,6 +62,8 @@ class Model(ABC):
     input_units: Units | None = None
     # The networks that take samples, and those that make them: (takes, makes).
     at_samples: ClassVar[Mapping[str, tuple[bool, bool]]] = MappingProxyType({})
+    # The ranks that share the places of a sample; None: samples are whole.
+    team: Any = None
     # The largest parameter of a player, where it is bounded.
     limits: Mapping[str, float]
     # What samples are made from; None: the model draws none.
@@ -70,7 +72,7 @@ class Model(ABC):
     classes: int = 0
 
     def __init__(self, options: Any, schema: Schema) -> None:
-        self.limits = {}
+        self.limits, self.sample_shape = {}, tuple(schema.shape)
 
     @property
     def layouts(self) -> dict[str, Layout]:
@@ -89,9 +91,10 @@ class Model(ABC):
             dict.fromkeys(self.statistics[player], ()),
         )
 
-    def divide(self, place: Callable[[Any, bool, bool], Any]) -> None:
-        """Let the networks work on divided samples: place(network, takes samples, makes samples) replaces
-        each."""
+    def divide(self, team: Any, place: Callable[[Any, bool, bool], Any]) -> None:
+        """Let the networks work on samples divided among a team: place(network, takes samples, makes samples)
+        replaces each."""
+        self.team = team
         for name, (takes, makes) in self.at_samples.items():
             self.networks[name] = place(self.networks[name], takes, makes)
 
@@ -103,7 +106,7 @@ class Model(ABC):
     def batch(
         self,
         size: int,
-        samples: np.ndarray | None = None,
+        samples: Any = None,
         inputs: np.ndarray | None = None,
         labels: np.ndarray | None = None,
         noise: Array | None = None,
@@ -111,6 +114,8 @@ class Model(ABC):
         step: int = 0,
     ) -> Batch:
         """Return the Batch of rows as they lie in a data file: samples and inputs are encoded."""
+        if self.team is not None and isinstance(samples, np.ndarray):
+            samples = self.team.cut(samples)
         return Batch(
             size,
             None if samples is None else each(self.units.encode, samples),
@@ -121,9 +126,12 @@ class Model(ABC):
             step,
         )
 
-    def generate(self, theta: Theta, batch: Batch) -> np.ndarray:
-        """Return samples (size, *sample_shape) in the data's own interval and type."""
-        return self.units.decode(self.sample(theta, batch))
+    def generate(self, theta: Theta, batch: Batch) -> Any:
+        """Return samples (size, *sample_shape) in the data's own interval and type.
+
+        They are `Divided` if the model is. Collective over its team.
+        """
+        return each(self.units.decode, self.sample(theta, batch))
 
     def noise(self, random: np.random.Generator, size: int) -> Array | None:
         """Return what a batch's samples are made from, an array (size, ...) of float32, or None."""

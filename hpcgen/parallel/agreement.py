@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+# Seconds for which a rank that failed waits for others that may be waiting for it, before it fails alone.
+PATIENCE_SECONDS = 3.0
+
+
 class PeerError(RuntimeError):
     """Another rank failed; that rank reports why."""
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.divided import Divided
 from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.partition import Partition
@@ -40,6 +41,12 @@ class Team:
     def divided(self, cells: Sequence[Any]) -> Divided:
         """Return the Divided of the cells that are here."""
         return Divided(cells, self)
+
+    def cut(self, samples: Array) -> Divided:
+        """Return the cells here of whole samples (n, *places, ...). samples: the same on all ranks."""
+        sizes = samples.shape[1 : 1 + len(self.grid.shape)]
+        regions = (self.grid.region(cell, sizes) for cell in self.mine)
+        return self.divided([np.ascontiguousarray(samples[(slice(None), *region)]) for region in regions])
 
     def total(self, parts: Sequence[Any]) -> Any:
         """Return the sum over all cells in the tree over the cells, from the numbers of those that are here.

@@ -152,7 +152,7 @@ PLACEMENTS: dict[Any, Placement] = {
 def divide(model: Any, team: Team) -> None:
     """Let a model's networks work on the cells of a team.
 
-    `model.networks` has them by name, and `model.divide(place)` takes their places. Raises InputError if no
+    `model.networks` has them by name, and `model.divide` takes the new ones. Raises InputError if no
     network of the model has places that can be divided.
     """
     axes = []
@@ -164,4 +164,4 @@ def divide(model: Any, team: Team) -> None:
         raise InputError("train.cells: the model has no layers of places, such as conv; leave it out")
     if max(axes) < wanted:
         raise InputError(f"train.cells has {wanted} numbers, but the samples have {max(axes)} axes of places")
-    model.divide(lambda network, takes, makes: place(network, team, takes, makes))
+    model.divide(team, lambda network, takes, makes: place(network, team, takes, makes))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hpcgen.data.schema import Schema
 from hpcgen.files.replacing import refusals
 from hpcgen.nn.vector import Vector
-from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree
 from hpcgen.sampling import showing
 from hpcgen.sampling.generation import generate
 from hpcgen.sampling.origins import Prior
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Samples(Hook):
-    """Draw samples/step-NNNNNNNN.png every `config.samples.every` steps and after the last one. Rank 0 draws.
+    """Draw samples/step-NNNNNNNN.png every `config.samples.every` steps and after the last one.
 
     Text goes to a .txt file, audio to a .wav file.
     """
@@ -45,16 +45,18 @@ class Samples(Hook):
 
     def _draw(self, training: "Training") -> None:
         """Draw the samples that `hpcgen sample` gives for the run's seed. Collective."""
-        theta = training.sampled()
-        with agree(training.mesh.world):
-            if training.mesh.world.rank == 0:
+        theta, world = training.sampled(), training.mesh.world
+        team = training.mesh.team
+        with agree(world, None if team.size == 1 else PATIENCE_SECONDS):
+            # The ranks of the first team make the samples together.
+            if world.rank < team.size:
                 self._save(training, theta)
 
     def _save(self, training: "Training", theta: dict[str, Vector]) -> None:
-        self._folder.require_there()
-        config, schema, path = training.config, training.shards.schema, self.path(training.step)
-        samples = generate(
-            training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count
-        )
-        with refusals(path):
-            showing.save(samples, path, schema, self._ending)
+        model, config, schema = training.model, training.config, training.shards.schema
+        samples = generate(model, theta, schema, Prior(model, config.seed), 0, config.samples.count)
+        if training.mesh.world.rank == 0:
+            self._folder.require_there()
+            path = self.path(training.step)
+            with refusals(path):
+                showing.save(samples, path, schema, self._ending)
