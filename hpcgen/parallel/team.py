@@ -1,6 +1,9 @@
 """The ranks that share a lane, and the cells that each of them has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +18,24 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 
+@dataclass
+class Traffic:
+    """What this rank has sent to the others of its team, and the seconds that it spent on it, with waiting."""
+
+    messages: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @contextmanager
+    def __call__(self, messages: int, sent: int) -> Iterator[None]:
+        """Count so many messages with so many bytes, and the time of the body."""
+        start = perf_counter()
+        yield
+        self.seconds += perf_counter() - start
+        self.messages += messages
+        self.bytes += sent
+
+
 class Team:
     """The ranks of `comm`, each with a run of the cells of `grid`, as `deal` says.
 
@@ -23,7 +44,7 @@ class Team:
     """
 
     def __init__(self, comm: "MPI.Comm", grid: Grid, deal: Partition) -> None:
-        self.comm, self.grid, self.deal = comm, grid, deal
+        self.comm, self.grid, self.deal, self.traffic = comm, grid, deal, Traffic()
         mine = deal.slice(comm.rank)
         self.mine = range(mine.start, mine.stop)
         # The rank that has a cell.
@@ -66,5 +87,7 @@ class Team:
         unit = parts[0].nbytes
         counts = [count * unit for count in self.deal.counts]
         starts = [start * unit for start in self.deal.starts]
-        self.comm.Allgatherv([np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE])
+        others = self.comm.size - 1
+        with self.traffic(others, others * parts.nbytes):
+            self.comm.Allgatherv([np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE])
         return whole

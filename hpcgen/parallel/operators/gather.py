@@ -47,7 +47,9 @@ class Gather:
         ]
         counts = [stop - start for start, stop in zip(starts, stops, strict=True)]
         packed = np.concatenate([cell.reshape(-1) for cell in x.cells])
-        team.comm.Allgatherv([packed, MPI.BYTE], [room, counts, starts, MPI.BYTE])
+        others = team.comm.size - 1
+        with team.traffic(others, others * packed.nbytes):
+            team.comm.Allgatherv([packed, MPI.BYTE], [room, counts, starts, MPI.BYTE])
         return [part.reshape(shape) for part, shape in zip(np.split(room, bounds[1:-1]), shapes, strict=True)]
 
     def parts(self, whole: Array) -> Divided:
