@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Traffic:
-    """What this rank has sent to the others of its team, and the seconds that it spent on it, with waiting."""
+    """What this rank has sent to the others of its team, and the seconds that this took, with waiting."""
 
     messages: int = 0
     bytes: int = 0

@@ -32,6 +32,8 @@ class Windows:
         self.geometry, self.channels, self.outputs = geometry, channels, outputs
         self._kernel = (*geometry.kernel, channels)
         self.products, self.inner = 1, prod(self._kernel)
+        # Forms of the same kind have the same factors.
+        self.kind = 0
 
     def rows(self, positions: Sequence[int]) -> int:
         """Return the rows of a product that a sample of so many positions takes."""

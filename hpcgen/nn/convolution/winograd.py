@@ -33,6 +33,7 @@ class Winograd:
         spatial = len(geometry.kernel)
         self._grid, self._twos = (tile + 1,) * spatial, (2,) * spatial
         self.products, self.inner = prod(self._grid), prod(self._twos) * channels
+        self.kind = tile
 
     @classmethod
     def forms(cls, geometry: Geometry, channels: int, outputs: int) -> list["Winograd"]:

@@ -44,13 +44,22 @@ class Convolution(Affine):
     """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the
     cache.
 
-    A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes
-    of y; and `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.convolution.windows`).
+    A subclass gives `leads_to` and `comes_from`, the channels of y and x; `_extents(sizes of x)`, the
+    positions of windows and the sizes of y; and `_sides(data, output)`, which puts the side of x first (see
+    `hpcgen.nn.convolution.windows`).
     """
+
+    # The part of the weight that is multiplied.
+    part: tuple[Any, ...] = (...,)
 
     @property
     def leads_to(self) -> int:
         """The channels of y."""
+        raise AssertionError("a subclass has it")
+
+    @property
+    def comes_from(self) -> int:
+        """The channels of x."""
         raise AssertionError("a subclass has it")
 
     def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
@@ -83,6 +92,16 @@ class Convolution(Affine):
         padding = tuple(0 if marked else p for marked, p in zip(axes, g.padding, strict=True))
         made.geometry = Geometry(g.kernel, g.stride, padding)
         made.forms = _forms(made.geometry, self.channels, self.outputs)
+        return made
+
+    def with_channels(self, part: slice, of_y: bool) -> "Convolution":
+        """Return the layer with a part of the channels of y, or of x. The parameters are the same."""
+        made, last = copy(self), of_y == (self.axis == -1)
+        if last:
+            made.outputs, made.part = part.stop - part.start, (..., part)
+        else:
+            made.channels, made.part = part.stop - part.start, (..., part, slice(None))
+        made.forms = _forms(self.geometry, made.channels, made.outputs)
         return made
 
     def parameters(self) -> dict[str, Shape]:
@@ -122,7 +141,7 @@ class Convolution(Affine):
 
         @cache
         def of(form: Form) -> tuple[Array, Array]:
-            weight = form.weight(theta[self.weight])
+            weight = form.weight(contiguous(theta[self.weight][self.part]))
             return weight, weight.swapaxes(1, 2)
 
         return of
@@ -137,7 +156,7 @@ class Convolution(Affine):
         )
         weight, _ = self._sides(*weights(form))
         for chunk in self._chunks(form, n, positions):
-            there_adjoint(here(x.read(chunk)) @ weight, y.open(chunk))
+            there_adjoint(x.factors(here, form.kind, chunk) @ weight, y.open(chunk))
             y.close(chunk)
 
     def multiply_adjoint(
@@ -145,7 +164,7 @@ class Convolution(Affine):
         weights: Weights,
         n: int,
         sizes: Shape,
-        x: Samples,
+        x: Samples | None,
         dy: Samples,
         dx: Samples | None = None,
         dw: Array | None = None,
@@ -161,12 +180,12 @@ class Convolution(Affine):
         weight = self._sides(*weights(form))[1] if dx is not None else None
         total: Any = None
         for chunk in self._chunks(form, n, positions):
-            d = there(dy.read(chunk))
+            d = dy.factors(there, form.kind, chunk)
             if dx is not None:
                 here_adjoint(d @ weight, dx.open(chunk))
                 dx.close(chunk)
-            if dw is not None:
-                data, output = self._sides(here(x.read(chunk)), d)
+            if dw is not None and x is not None:
+                data, output = self._sides(x.factors(here, form.kind, chunk), d)
                 total = _add(total, data.swapaxes(1, 2) @ output)
         if dw is not None:
             form.weight_adjoint(total, dw)
@@ -220,6 +239,10 @@ class Conv(Convolution):
     def leads_to(self) -> int:
         return self.outputs
 
+    @property
+    def comes_from(self) -> int:
+        return self.channels
+
     def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
         positions = self.geometry.positions(sizes)
         return positions, positions
@@ -262,6 +285,10 @@ class ConvTranspose(Convolution):
     @property
     def leads_to(self) -> int:
         return self.channels
+
+    @property
+    def comes_from(self) -> int:
+        return self.outputs
 
     def _extents(self, positions: Shape) -> tuple[Shape, Shape]:
         return positions, self.geometry.sizes(positions, self.output_padding)
