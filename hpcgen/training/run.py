@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpcgen.arrays import shown
 from hpcgen.config.reading import load_config
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
@@ -71,9 +72,9 @@ def train(
             stack.callback(hook.close)
             hook.begin(training)
         if training.step < config.train.steps:
-            shown = progress_hook(progress, training)
-            stack.callback(shown.close)
-            training.run([shown, *hooks], stop)
+            bar = progress_hook(progress, training)
+            stack.callback(bar.close)
+            training.run([bar, *hooks], stop)
         else:
             logger.info(
                 "nothing left to do: %s of train.steps = %s steps are done", training.step, config.train.steps
@@ -88,12 +89,19 @@ def train(
 def _introduction(training: Training) -> Iterator[str]:
     config, size, lanes = training.config, training.mesh.world.size, training.deal.lanes.counts
     numbers = sum(player.state.theta.layout.parameters.stop for player in training.players.values())
-    deal = f"{min(lanes)}" if min(lanes) == max(lanes) else f"{min(lanes)} to {max(lanes)}"
-    ranks = "1 rank" if size == 1 else f"{size} ranks, {deal} a rank"
+    ranks = (
+        "1 rank"
+        if size == 1
+        else f"{size} ranks, {_span(lanes)} a {'rank' if training.deal.space == 1 else 'team'}"
+    )
     yield (
         f"{config.model.kind} {config.model.network}: {numbers:,} parameters; {config.train.lanes} lanes of "
         f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"
     )
+    if config.train.grid:
+        cells, space = training.deal.cells_in(0).counts, training.deal.space
+        shares = f"{space} ranks, {_span(cells)} cells a rank" if space > 1 else "1 rank"
+        yield f"each sample in {shown(config.train.grid)} cells; a lane on {shares}"
     environment = training.environment
     yield "numpy {numpy}, {blas}; kernels {kernels}; lanes at a time: {threads}; malloc {malloc}".format(
         **environment
@@ -108,3 +116,9 @@ def _introduction(training: Training) -> Iterator[str]:
         yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"
     if training.saved:
         yield f"resuming from {training.saved}"
+
+
+def _span(counts: Sequence[int]) -> str:
+    """Return the smallest and the largest of some counts, as text."""
+    least, most = min(counts), max(counts)
+    return f"{least}" if least == most else f"{least} to {most}"
