@@ -5,8 +5,9 @@
     python benchmarks/spatial.py --nets --no-large --alpha 2e-6 --beta 1e-10 --flops 1e11    your network
 
 S is the number of ranks that share a lane. Runs that are compared take turns, a step each, in the same
-processes. "activations" are the most bytes that a lane keeps from its forward to its backward pass. "waiting" is the share of a step that a rank spends in messages within its team. Each rank has one core; where
-there are more ranks than cores, the line has a star, and its times say nothing.
+processes. "activations" are the most bytes that a lane keeps from its forward to its backward pass. "waiting"
+is the share of a step that a rank spends in messages within its team. Each rank has one core; where there are
+more ranks than cores, the line has a star, and its times say nothing.
 """
 
 import argparse
@@ -156,7 +157,7 @@ def projection(options, folder):
     """Return what a step of 512^3 takes on 64 to 4,096 ranks: a cell a rank, one sample a lane.
 
     Operations are those of the products in their direct form; halo bytes and messages follow from the regions
-    of a cell in the middle. A step passes through the discriminator forward and backward for two samples, and
+    of a cell in the middle, and a collective is log2(ranks) messages. A step passes through the discriminator forward and backward for two samples, and
     for one more in the generator's turn; through the generator once.
     """
     costs = launch(options, 2, "--costs", folder)
@@ -166,7 +167,7 @@ def projection(options, folder):
     for parts in (4, 8, 16):
         needs = launch(options, 1, "--halo", 512, parts)
         ranks = parts**3
-        compute = needs["divided"] / ranks / flops + needs["whole"] / flops
+        compute = (needs["divided"] + needs["shared"]) / flops
         talk = needs["messages"] * alpha + needs["bytes"] * beta
         rows.append({"ranks": ranks, "compute": compute, "talk": talk, **needs})
     return {"alpha": alpha, "beta": beta, "flops": flops, "rows": rows}
@@ -175,7 +176,8 @@ def projection(options, folder):
 def projection_text(found):
     yield (
         f"projection: dcgan3d of 512 x 512 x 512, one sample a lane, a cell a rank; "
-        f"{1e6 * found['alpha']:.1f} us a message, {1e-9 / found['beta']:.1f} GB/s, {found['flops'] / 1e9:.0f} GF/s a rank"
+        f"{1e6 * found['alpha']:.1f} us a message, {1e-9 / found['beta']:.1f} GB/s, "
+        f"{found['flops'] / 1e9:.0f} GF/s a rank"
     )
     yield "ranks  places of a cell   compute   messages   halo MiB   talk   share of talk"
     for row in found["rows"]:
@@ -308,8 +310,8 @@ def costs(folder):
 
 
 def halo(size, parts):
-    """Say the operations of a step, those of layers on whole samples apart, and the messages and bytes that a
-    cell in the middle receives."""
+    """Say the operations of a step of a rank with one cell, in the middle: those of divided layers, and those
+    of layers whose channels the cells share; and the messages and bytes that it receives."""
     from hpcgen.config.reading import parse_config
     from hpcgen.data.schema import Schema
     from hpcgen.models import MODELS
@@ -317,6 +319,7 @@ def halo(size, parts):
     from hpcgen.parallel.cells import Grid
     from hpcgen.parallel.operators.halo import pieces_of
     from hpcgen.parallel.placement.convolution import region_of
+    from hpcgen.parallel.placement.network import pays
 
     size, grid = int(size), Grid((int(parts),) * 3)
     config = parse_config('data.path = "x"\nmodel = { kind = "gan", network = "dcgan3d" }')
@@ -324,7 +327,7 @@ def halo(size, parts):
     middle = grid.number[(int(parts) // 2,) * 3]
     found = {
         "divided": 0,
-        "whole": 0,
+        "shared": 0,
         "messages": 0,
         "bytes": 0,
         "cell": "x".join([str(size // int(parts))] * 3),
@@ -338,10 +341,14 @@ def halo(size, parts):
             before, after = chain.shapes[i][:-1], chain.shapes[i + 1][:-1]
             windows, places = (after, before) if isinstance(layer, Conv) else (before, after)
             products = 2 * prod(windows) * prod(layer.parameters()[layer.weight]) * samples * passes
-            if not (grid.divides(before) and grid.divides(after)):
-                found["whole"] += products
+            if not (pays(grid, before) and pays(grid, after)):
+                # All ranks gather y, and in the derivative dx.
+                found["shared"] += products / min(len(grid), layer.leads_to)
+                found["messages"] += 2 * (len(grid) - 1).bit_length()
+                numbers = prod(after) * layer.leads_to + prod(before) * layer.comes_from
+                found["bytes"] += 4 * samples * numbers
                 continue
-            found["divided"] += products
+            found["divided"] += products / len(grid)
             channels = layer.channels
             region = region_of(layer.geometry, grid.whole_region(middle, windows), places, [True] * 3)
             foreign = [piece for piece in pieces_of(grid, places, region, middle) if not piece.own]

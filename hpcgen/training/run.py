@@ -89,11 +89,8 @@ def train(
 def _introduction(training: Training) -> Iterator[str]:
     config, size, lanes = training.config, training.mesh.world.size, training.deal.lanes.counts
     numbers = sum(player.state.theta.layout.parameters.stop for player in training.players.values())
-    ranks = (
-        "1 rank"
-        if size == 1
-        else f"{size} ranks, {_span(lanes)} a {'rank' if training.deal.space == 1 else 'team'}"
-    )
+    team = "rank" if training.deal.space == 1 else "team"
+    ranks = "1 rank" if size == 1 else f"{size} ranks, {_span(lanes)} a {team}"
     yield (
         f"{config.model.kind} {config.model.network}: {numbers:,} parameters; {config.train.lanes} lanes of "
         f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"

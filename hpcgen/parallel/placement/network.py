@@ -18,6 +18,7 @@ from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
 from hpcgen.nn.layers.shaping import Reshape, Upsample
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.operators.gather import Gather
 from hpcgen.parallel.placement.convolution import PlacedConvolution, SharedConvolution
 from hpcgen.parallel.placement.layer import Cellwise, Gathering, Replicated, Scattering
@@ -53,7 +54,7 @@ def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
     """
     axes, shapes = axes_of_places(chain), chain.shapes
     divided = [
-        count >= len(team.grid.shape) and _pays(team, shape[:count])
+        count >= len(team.grid.shape) and pays(team.grid, shape[:count])
         for count, shape in zip(axes, shapes, strict=True)
     ]
     layers: list[Layer] = []
@@ -71,9 +72,9 @@ def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
     return PlacedChain(chain, layers, team)
 
 
-def _pays(team: Team, sizes: Shape) -> bool:
+def pays(grid: Grid, sizes: Shape) -> bool:
     """Return whether places of these sizes are divided: each cell has one on each axis, and enough in all."""
-    return team.grid.divides(sizes) and prod(sizes) >= FEWEST_PLACES * len(team.grid)
+    return grid.divides(sizes) and prod(sizes) >= FEWEST_PLACES * len(grid)
 
 
 def _crossing(team: Team, shape: Shape, divided: bool) -> Layer:
