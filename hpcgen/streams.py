@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     DROPOUT = 6
     THETA = 10
     LINEAR = 11
+    FIELDS = 12
     EVALUATE = 20
 
 

@@ -19,6 +19,7 @@ def test_the_numbers_of_purposes_stay():
     assert {purpose.name: int(purpose) for purpose in Purpose} == known | {
         "THETA": 10,
         "LINEAR": 11,
+        "FIELDS": 12,
         "EVALUATE": 20,
     }
 

@@ -17,13 +17,18 @@ logger = logging.getLogger(__name__)
 
 SIZE = arguments.integer(1, 4096)
 WIDTH = arguments.integer(1, 10**6)
+# Fewer places have one bin of a spectrum beside that of the mean.
+PLACES = arguments.integer(4, 1 << 30)
 
 
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments of every source."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--seed", type=arguments.seed, default=0, help="decides the order of the rows (default: 0)"
+        "--seed",
+        type=arguments.seed,
+        default=0,
+        help="decides the order of the rows, and rows that are drawn (default: 0)",
     )
     common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
     common.add_argument(
@@ -171,6 +176,24 @@ def _linear(options: argparse.Namespace) -> "Source":
     return LinearModel(options.rows, options.inputs, options.outputs, options.noise, options.seed)
 
 
+def _declare_fields(add: Callable[..., Any]) -> None:
+    add("--size", type=PLACES, required=True, help="places along each axis")
+    add("--rows", type=arguments.count, required=True, help="fields to draw")
+    add(
+        "--slope",
+        type=arguments.real(-10, 10),
+        required=True,
+        help="slope of the spectrum E(k), the power in a shell of wave numbers; turbulence: -1.667",
+    )
+    add("--axes", type=int, choices=(1, 2, 3), default=3, help="axes of places (default: 3)")
+
+
+def _fields(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.fields import Fields
+
+    return Fields(options.rows, options.size, options.slope, options.seed, options.axes)
+
+
 SOURCES = {
     "digits": ("scikit-learn's 1,797 handwritten digits", _declare_digits, _digits),
     "idx": ("MNIST's format, gzip or not", _declare_idx, _idx),
@@ -181,4 +204,5 @@ SOURCES = {
     "audio": ("WAV files", _declare_audio, _audio),
     "diabetes": ("scikit-learn's 442 diabetes patients", lambda add: None, _diabetes),
     "linear": ("rows drawn from a linear model whose theta is known", _declare_linear, _linear),
+    "fields": ("random fields whose spectrum is a known power law", _declare_fields, _fields),
 }

@@ -36,7 +36,7 @@ def describe(path: Path, comm: "MPI.Comm") -> None:
     logger.info("%s: data file, %s", path, title)
     for name in ("kind", "source", "low", "high"):
         logger.info("  %-8s%s", name, attributes.get(name, "not given"))
-    for name in sorted(attributes.keys() & {"units", "rate", "noise"}):
+    for name in sorted(attributes.keys() & {"units", "rate", "noise", "slope"}):
         logger.info("  %-8s%s", name, attributes[name])
     for other in others:
         logger.info("  %s", other)

@@ -10,8 +10,9 @@ import numpy as np
 from hpcgen.data.schema import Schema
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measure, Measures, Subject
+from hpcgen.evaluation.reference import Reference
 from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
-from hpcgen.metrics.blocks import blocks
+from hpcgen.metrics.blocks import blocks, finite
 from hpcgen.metrics.moments import Moments, merge
 from hpcgen.metrics.pca import LARGEST, principal_components
 from hpcgen.models.model import Model, Theta
@@ -50,7 +51,8 @@ class Distances(Measure):
     """Five distances between sets of features, and for fields the distance of their power spectra.
 
     The set of generated samples is compared with the reference. Beside it stands another set of real data
-    compared with the same reference: the values that a perfect model would reach.
+    compared with the same reference: the values that a perfect model would reach. If the data hold the true
+    spectrum, the distance from it is given too.
     """
 
     columns = ("generated", "real data")
@@ -71,6 +73,9 @@ class Distances(Measure):
         random = stream(subject.seed, Purpose.EVALUATE)
         self._directions = sliced.directions(random, DIRECTIONS, width)
         self._real = self._set(subject.reference.even)
+        self._true = _true_spectrum(subject.reference, self._real.power) if self._field else None
+        if self._true is not None:
+            self.names.append("log_spectral_distance_to_theory")
         self._known = self._compared(self._set(subject.reference.odd))
 
     def measure(self, theta: Theta) -> Measures:
@@ -122,6 +127,8 @@ class Distances(Measure):
         ]
         if self._field:
             found.append(spectrum.distance(other.power, real.power))
+        if self._true is not None:
+            found.append(spectrum.distance(other.power, self._true))
         return dict(zip(self.names, found, strict=True))
 
 
@@ -160,6 +167,15 @@ def _numbers(
     unit, schema = subject.reference.unit, subject.reference.schema
     name = "pixels" if schema.kind == "image" else "numbers"
     return lambda samples: unit(samples).reshape(len(samples), -1), name, prod(schema.shape)
+
+
+def _true_spectrum(reference: Reference, power: np.ndarray) -> np.ndarray | None:
+    """Return the true spectrum (bins,) in the units of `reference.unit`, or None unless the data hold one
+    with the bins of `power`."""
+    true = reference.constant("spectrum")
+    if true is None or true.shape != power.shape:
+        return None
+    return finite(true) / (reference.schema.high - reference.schema.low) ** 2
 
 
 def _field(schema: Schema) -> tuple[int, ...] | None:

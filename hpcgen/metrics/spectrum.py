@@ -29,8 +29,22 @@ def radial_power(x: np.ndarray) -> np.ndarray:
     for sample in x:
         waves = np.fft.fftn(finite(sample), axes=range(len(sizes)), norm="ortho")
         power += (waves.real**2 + waves.imag**2).mean(-1)
-    bins, last = _bins(sizes)
+    return binned(power)
+
+
+def binned(power: np.ndarray) -> np.ndarray:
+    """Return the power (bins,) of the waves in each bin, from the power (*sizes) of each wave."""
+    longest = max(power.shape)
+    last = min(size // 2 * longest // size for size in power.shape)
+    bins = (wave_numbers(power.shape) + 0.5).astype(int)
     return np.bincount(bins.ravel(), power.ravel())[: last + 1]
+
+
+def wave_numbers(sizes: Sequence[int]) -> np.ndarray:
+    """Return the wave number of each wave, in any direction, as an array of `sizes`."""
+    longest = max(sizes)
+    axes = [np.minimum(np.arange(size), size - np.arange(size)) * longest / size for size in sizes]
+    return np.sqrt(sum(axis * axis for axis in np.meshgrid(*axes, indexing="ij", sparse=True)))
 
 
 def mean(parts: Iterable[np.ndarray | float], n: int) -> np.ndarray | float:
@@ -50,11 +64,3 @@ def distance(p: np.ndarray, q: np.ndarray) -> float:
         return 0.0
     decibels = 10 * np.log10(np.maximum(p[1:], floor) / np.maximum(q[1:], floor))
     return sqrt(np.mean(decibels**2))
-
-
-def _bins(sizes: Sequence[int]) -> tuple[np.ndarray, int]:
-    """Return the bin of each wave as an array of `sizes`, and the last bin."""
-    longest = max(sizes)
-    axes = [np.minimum(np.arange(size), size - np.arange(size)) * longest / size for size in sizes]
-    radius = np.sqrt(sum(axis * axis for axis in np.meshgrid(*axes, indexing="ij", sparse=True)))
-    return np.floor(radius + 0.5).astype(int), min(size // 2 * longest // size for size in sizes)

@@ -63,6 +63,11 @@ CASES = {
         (2,),
         ("inputs", "samples"),
     ),
+    "fields": (
+        lambda folder: ["--size", "6", "--rows", "7", "--slope", "-1.7", "--axes", "2"],
+        (6, 6, 1),
+        ("samples",),
+    ),
 }
 
 

@@ -33,6 +33,7 @@ MEASURES = {
     "regressor": ("rmse", "r2"),
     "classifier": ("accuracy", "cross_entropy"),
 }
+MEASURES["fields"] = (*MEASURES["gan"], "log_spectral_distance_to_theory")
 MEASURES["vae"] = MEASURES["sound"] = (*MEASURES["gan"], *MEASURES["rvae"][:2])
 
 

@@ -153,6 +153,14 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
         ),
         (["text", "bad.txt", "bad.txt", "--length", "4"], "bad.txt: the command uses this file already"),
         (["images", "pictures", "out.h5", "--size", "4"], "bad.png: not a readable picture"),
+        (
+            ["fields", "out.h5", "--size", "3", "--rows", "4", "--slope", "-1.7"],
+            "argument --size: '3' is not an integer from 4 to",
+        ),
+        (
+            ["fields", "out.h5", "--size", "64", "--rows", "4", "--slope", "-9"],
+            "fields: with slope -9, rounding to float32 hides the faintest waves",
+        ),
     ]
     for arguments, message in cases:
         ended = hpcgen(ranks, "prepare", *arguments)
