@@ -156,9 +156,9 @@ def large_text(rows):
 def projection(options, folder):
     """Return what a step of 512^3 takes on 64 to 4,096 ranks: a cell a rank, one sample a lane.
 
-    Operations are those of the products in their direct form; halo bytes and messages follow from the regions
-    of a cell in the middle, and a collective is log2(ranks) messages. A step passes through the discriminator forward and backward for two samples, and
-    for one more in the generator's turn; through the generator once.
+    Operations are those of the products in their direct form. Halo bytes and messages follow from the regions
+    of a cell in the middle; a collective is log2(ranks) messages. A step passes through the discriminator
+    forward and backward for two samples, and for one more in the generator's turn; through the generator once.
     """
     costs = launch(options, 2, "--costs", folder)
     alpha, beta = options.alpha or costs["alpha"], options.beta or costs["beta"]
