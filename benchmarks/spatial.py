@@ -158,7 +158,7 @@ def projection(options, folder):
 
     Operations are those of the products in their direct form. Halo bytes and messages follow from the regions
     of a cell in the middle; a collective is log2(ranks) messages. A step passes through the discriminator
-    forward and backward for two samples, and for one more in the generator's turn; through the generator once.
+    Operations are those of products in their direct form. Halo bytes and messages follow from the regions
     """
     costs = launch(options, 2, "--costs", folder)
     alpha, beta = options.alpha or costs["alpha"], options.beta or costs["beta"]
