@@ -15,13 +15,13 @@ def distance(a, b):
     for a set of one sample.
     """
     shift, a, b = a.mean - b.mean, a.covariance, b.covariance
-    # The square roots of the eigenvalues of F F^T G G^T are the singular values of F^T G. Taken so, there is
-    # no root of an eigenvalue that is 0 but for rounding, which would make an error of 1e-8 of one of 1e-16.
+    # The square roots of the eigenvalues of F F^T G G^T are the singular values of F^T G. This avoids the
+    # root of an eigenvalue that should be 0: it would turn a rounding error of 1e-16 into an error of 1e-8.
     cross = np.linalg.svd(_factor(a).T @ _factor(b), compute_uv=False)
     return max(float(shift @ shift + np.trace(a) + np.trace(b) - 2 * cross.sum()), 0.0)
 
 
 def _factor(covariance):
-    """Return F (d, r), where F F^T is the covariance and r its rank."""
+    """Return F (d, r) with F F^T = covariance, where r is the rank of the covariance."""
     values, vectors = eigenpairs(covariance)
     return vectors.T * np.sqrt(values)
