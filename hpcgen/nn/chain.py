@@ -4,12 +4,12 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Chain(Layer):
-    """A layer that runs layers one after the other; its backward runs their closures in reverse."""
+    """A layer that runs several layers in order. Its backward runs their closures in reverse."""
 
     def __init__(self, layers):
         self.layers = list(layers)
         self.draws = any(layer.draws for layer in self.layers)
-        # No layer before the first with parameters needs a derivative, unless x does.
+        # Layers before the first one with parameters need no derivative, unless dx is needed.
         self._first = next((i for i, layer in enumerate(self.layers) if layer.parameters()), len(self.layers))
 
     def parameters(self):
@@ -30,7 +30,7 @@ class Chain(Layer):
 
         def backward(dy, grad=None, need_dx=True):
             for i in reversed(range(0 if need_dx else self._first, len(backwards))):
-                # Popped, so that what a layer kept for its derivative is free as soon as it has been used.
+                # Pop the closure: this frees the arrays that it holds as soon as they are used.
                 dy = backwards.pop()(dy, grad, need_dx or i > self._first)
             return dy if need_dx else None
 

@@ -1,4 +1,4 @@
-"""Derivatives by central differences, the oracle for every hand-derived gradient."""
+"""Derivatives by central differences, to check every gradient that is derived by hand."""
 
 from copy import deepcopy
 
@@ -8,10 +8,10 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 def numerical_gradient(function, x, step=1e-6):
-    """Return the gradient of the scalar `function()` in the float64 array `x`, which is perturbed in place
-    and restored.
+    """Return the gradient of the scalar `function()` with respect to the float64 array `x`, which is changed
+    in place and restored.
 
-    Error O(step^2) from truncation and O(1e-16 / step) from rounding, hence about 1e-10 for values near 1.
+    The truncation error is O(step^2) and the rounding error O(1e-16 / step): about 1e-10 for values near 1.
     """
     if x.dtype != np.float64:
         raise ValueError(f"central differences need float64, not {x.dtype}")
@@ -33,10 +33,10 @@ def relative_error(actual, expected):
 
 
 def check_layer(layer, theta, x, random, train=TRAIN):
-    """Return the largest relative error of a layer's derivatives: in x and in each parameter.
+    """Return {name: largest relative error} of a layer's derivatives with respect to x and each parameter.
 
     The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array. Every pass
-    draws the same.
+    uses the same random numbers.
     """
     y, backward = layer.forward(theta, x, deepcopy(train))
     dy = random.standard_normal(y.shape)
@@ -53,7 +53,7 @@ def check_layer(layer, theta, x, random, train=TRAIN):
 
 
 class Pair(Layer):
-    """A layer's `tangent` as a layer by itself: (x, t), an array (2, n, ...), becomes (y, ty)."""
+    """A layer's `tangent` as a layer: it maps (x, t), an array (2, n, ...), to (y, ty)."""
 
     def __init__(self, layer):
         self.layer, self.draws = layer, layer.draws
@@ -78,8 +78,8 @@ class Pair(Layer):
 
 
 def check_tangent(layer, theta, x, random, train=TRAIN, step=1e-6):
-    """Return the largest relative error of ty, by central differences along t, and of the tangent's
-    derivatives in (x, t) and in each parameter. Arguments as for `check_layer`."""
+    """Return {name: largest relative error} of ty and of the tangent's derivatives with respect to (x, t) and
+    each parameter, by central differences. The arguments are those of `check_layer`."""
     t = random.standard_normal(x.shape)
     _, ty, _ = layer.tangent(theta, x, t, deepcopy(train))
     above, below = (layer.forward(theta, x + h * t, deepcopy(train))[0] for h in (step, -step))

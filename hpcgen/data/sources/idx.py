@@ -1,5 +1,7 @@
-"""The IDX format of MNIST (LeCun & Cortes), gzip or not: two zero bytes, the type code, the number of axes,
-their lengths, the data."""
+"""The IDX format of MNIST (LeCun & Cortes), compressed with gzip or not.
+
+A file holds two zero bytes, the type code, the number of axes, their lengths, and the data.
+"""
 
 import gzip
 from math import prod
@@ -36,7 +38,7 @@ class IDX(Source):
 
 
 class IDXFile:
-    """One array of unsigned bytes with a given number of axes. Its length must agree with its header."""
+    """One array of unsigned bytes with a given number of axes. Its size must match its header."""
 
     def __init__(self, path, axes):
         self.path, self._open = path, _opener(path)
@@ -46,8 +48,8 @@ class IDXFile:
                 head = file.read(header)
                 if head[:4] != bytes([0, 0, UBYTE, axes]):
                     raise InputError(
-                        f"{path}: magic {head[:4].hex() or 'missing'} is not that of an IDX file of "
-                        f"{'images' if axes == 3 else 'labels'}, 000008{axes:02d}"
+                        f"{path}: its magic number is {head[:4].hex() or 'missing'}; an IDX file of "
+                        f"{'images' if axes == 3 else 'labels'} has 000008{axes:02d}"
                     )
                 if len(head) < header:
                     raise InputError(f"{path}: truncated in its header")
@@ -82,7 +84,7 @@ def _opener(path):
 
 
 def _remaining(file):
-    """Return the number of bytes from here to the end, also in a compressed file."""
+    """Return the number of bytes from the current position to the end; decompressed bytes of a gzip file."""
     total = 0
     while chunk := len(file.read(1 << 22)):
         total += chunk

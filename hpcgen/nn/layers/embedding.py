@@ -6,7 +6,7 @@ from hpcgen.nn.layer import TRAIN, Layer
 
 
 class Embedding(Layer):
-    """y = W[x]: integer tokens x (n, ...) become (n, ..., features). PyTorch's Embedding, with W (tokens,
+    """y = W[x]: map integer tokens x (n, ...) to y (n, ..., features). PyTorch's Embedding, with W (tokens,
     features)."""
 
     def __init__(self, name, tokens, features):
@@ -24,10 +24,10 @@ class Embedding(Layer):
             raise IndexError(f"token {x.min()} is negative")
 
         def backward(dy, grad=None, need_dx=True):
-            """dx is None: tokens have no derivative."""
+            """Write the derivative of W. Return None: tokens have no derivative."""
             if grad is not None:
-                # Rows of one token lie together once sorted, in the order in which they came, and are added
-                # in it.
+                # A stable sort groups the rows of each token and keeps their order. They are added in this
+                # order.
                 order = np.argsort(x, axis=None, kind="stable")
                 tokens, starts = np.unique(x.reshape(-1)[order], return_index=True)
                 grad[self.weight][...] = 0
