@@ -1,8 +1,8 @@
 """The fixed binary tree in which lane gradients are added. Arithmetic, no MPI.
 
 The sum over the lanes [lo, hi) is the sum over [lo, middle) plus the sum over [middle, hi), where middle - lo
-is the largest power of two below hi - lo. The tree depends on the number of lanes alone. The bits are
-therefore the same whoever adds.
+is the largest power of two below hi - lo. The tree depends only on the number of lanes. The bits of the sum
+therefore do not depend on which rank adds.
 """
 
 from collections.abc import Callable
@@ -13,12 +13,12 @@ Sum = TypeVar("Sum")
 
 
 def middle(lo: int, hi: int) -> int:
-    """Return where the node [lo, hi), of two lanes or more, is divided."""
+    """Return the lane at which the node [lo, hi), of two lanes or more, is divided."""
     return lo + (1 << (hi - lo - 1).bit_length() - 1)
 
 
 def cover(start: int, stop: int, lo: int, hi: int) -> list[tuple[int, int]]:
-    """Return the largest nodes of the tree over [lo, hi) that make up the lanes [start, stop), in order."""
+    """Return the largest nodes of the tree over [lo, hi) that consist of lanes in [start, stop), in order."""
     if start >= hi or stop <= lo:
         return []
     if start <= lo and hi <= stop:
@@ -27,11 +27,11 @@ def cover(start: int, stop: int, lo: int, hi: int) -> list[tuple[int, int]]:
 
 
 class TreeSum(Generic[Sum]):
-    """Adds the sums of consecutive nodes of the tree over `lanes` lanes, as soon as both halves of a parent
-    are there.
+    """Add sums of nodes of the tree over `lanes` lanes, as soon as both halves of a parent node are
+    available.
 
     At most log2(lanes) + 1 sums are held. `add(left, right)` adds right to left in place. `free(right)` is
-    told of each sum that is no longer needed.
+    called for each sum that is no longer needed.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class TreeSum(Generic[Sum]):
         self.nodes: list[tuple[int, int, Sum]] = []
 
     def push(self, lo: int, hi: int, sum: Sum) -> None:
-        """Append the node [lo, hi). Nodes come in ascending order."""
+        """Add the node [lo, hi). Nodes must be pushed in ascending order."""
         self.nodes.append((lo, hi, sum))
         while len(self.nodes) > 1:
             (left_lo, _, left), (right_lo, right_hi, right) = self.nodes[-2:]
@@ -56,7 +56,7 @@ class TreeSum(Generic[Sum]):
             self.nodes[-2:] = [(left_lo, right_hi, left)]
 
     def take(self) -> list[tuple[int, int, Sum]]:
-        """Return the nodes (lo, hi, sum) that are held, and hold none."""
+        """Return all nodes (lo, hi, sum), and forget them."""
         nodes, self.nodes = self.nodes, []
         return nodes
 

@@ -1,4 +1,4 @@
-"""Samples of a model, made block by block."""
+"""Generate samples of a model, block by block."""
 
 import numpy as np
 
@@ -11,15 +11,15 @@ from hpcgen.sampling.origins import SAMPLES_A_BLOCK, Origin
 
 
 def model_of(checkpoint: Checkpoint) -> Model:
-    """Return the model whose parameters a loaded checkpoint holds."""
+    """Return the model of a loaded checkpoint."""
     options = checkpoint.config.model
     return MODELS[options.kind](options, checkpoint.schema)
 
 
 def generate(model: Model, theta: Theta, schema: Schema, origin: Origin, start: int, stop: int) -> np.ndarray:
-    """Return samples [start, stop) that start from `origin`, (stop - start, *sample_shape).
+    """Return samples [start, stop) of `origin`, (stop - start, *sample_shape).
 
-    They lie in the data's own interval, and have its type.
+    They have the interval and the type of the data.
     """
     first, last = start // SAMPLES_A_BLOCK, -(-stop // SAMPLES_A_BLOCK)
     with one_blas_thread():

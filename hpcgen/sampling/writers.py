@@ -1,4 +1,4 @@
-"""Samples in files: data files, NumPy arrays, text and sound. Each rank makes its share of the samples."""
+"""Write samples to data files, NumPy arrays, text and sound. Each rank generates its share of the samples."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -33,11 +33,11 @@ def require_writer(path: Path) -> None:
 def write(
     path: Path, comm: "MPI.Comm", columns: Mapping[str, RowsOf], count: int, schema: Schema, source: str
 ) -> None:
-    """Make `count` rows of each column, and write them to a file of the kind that the path's ending names.
+    """Generate `count` rows of each column, and write them to a file. The path's ending chooses the kind.
 
     Every kind of file holds the column "samples". A data file holds all columns. `source` says where the
-    samples come from. The file has the same bytes at any number of ranks. Collective over `comm`. Raises as
-    `hpcgen.files.writing.write`.
+    samples come from. The file has the same bytes at any number of ranks. Collective over `comm`. Raises the
+    errors of `hpcgen.files.writing.write`.
     """
     with agree(comm):
         slabs = {name: _share(count, rows, comm.rank, comm.size) for name, rows in columns.items()}
@@ -45,7 +45,7 @@ def write(
 
 
 def _share(count: int, rows: RowsOf, rank: int, size: int) -> Slab:
-    """Return a rank's share of the `count` rows that rows(start, stop) makes."""
+    """Return a rank's share of the `count` rows that rows(start, stop) generates."""
     none = rows(0, 0)
     shape = (count, *none.shape[1:])
     mine = partition(shape, none.dtype, size).slice(rank)
@@ -53,7 +53,7 @@ def _share(count: int, rows: RowsOf, rank: int, size: int) -> Slab:
 
 
 def _local(slab: Slab) -> np.ndarray:
-    """Return this rank's rows, which are one run."""
+    """Return this rank's rows, which are a single piece."""
     ((_, rows),) = slab.pieces or [(0, np.empty((0, *slab.shape[1:]), slab.dtype))]
     return rows
 
@@ -61,7 +61,8 @@ def _local(slab: Slab) -> np.ndarray:
 def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
     samples, low, high = _local(slabs["samples"]), schema.low, schema.high
     if samples.dtype == np.float32:
-        # A model may leave the interval of its data. The file declares one that holds all samples.
+        # Samples may be outside the interval of the data. The file declares an interval that holds all of
+        # them.
         least, most = value_range(comm, samples)
         low, high = min(low, least), max(high, most)
     attributes: dict[str, str | int] = {}
