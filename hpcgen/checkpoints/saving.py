@@ -1,4 +1,4 @@
-"""A run's state written to a checkpoint, and read back, by any number of ranks."""
+"""Save the state of a run to a checkpoint, and restore it, with any number of ranks."""
 
 import json
 from collections.abc import Mapping
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunState:
-    """What a checkpoint holds: a run after `step` steps, on one rank.
+    """The state of a run after `step` steps, on one rank, as a checkpoint holds it.
 
-    `fingerprint` tells the training data from other data. `environment` names the software.
+    `fingerprint` identifies the training data. `environment` names the software.
     """
 
     step: int
@@ -39,9 +39,9 @@ class RunState:
 
 
 def save(path: Path, comm: "MPI.Comm", state: RunState) -> None:
-    """Write a checkpoint. Each rank writes the ranges of every flat vector that are its own to write.
+    """Write a checkpoint. Each rank writes the ranges that `PlayerState.written` gives it.
 
-    Collective over `comm`. Raises as `hpcgen.files.writing.write`.
+    Collective over `comm`. Raises the errors of `hpcgen.files.writing.write`.
     """
     config = state.config
     slabs: dict[str, Slab] = {}
@@ -70,7 +70,7 @@ def _player_slabs(state: PlayerState, rank: int) -> dict[str, Slab]:
     shape = (layout.parameters.stop,)
 
     def packed(values: np.ndarray) -> Slab:
-        """Return what this rank writes of the numbers that it owns."""
+        """Return the Slab of the owned numbers `values` that this rank writes."""
         pieces = [
             (piece.start + inside.start, values[where])
             for piece in state.written.mine
@@ -93,9 +93,9 @@ def restore(
 ) -> dict[str, Any]:
     """Fill `players` from the checkpoint and return its attributes.
 
-    Each rank reads and verifies what it needs. Collective over `comm`. Raises ForeignError if the checkpoint
-    is of another configuration, or of data with another `fingerprint`. Raises DamagedError on all ranks if
-    any finds damage: `players` may then be half filled.
+    Each rank reads and verifies the parts that it needs. Collective over `comm`. Raises ForeignError if the
+    checkpoint has another configuration, or was trained on data with another `fingerprint`. Raises
+    DamagedError on all ranks if any rank finds damage; `players` may then be partly filled.
     """
     with agree(comm), part_of_run(path):
         attributes = reread(path, lambda: _fill(path, config, fingerprint, players))
@@ -105,7 +105,7 @@ def restore(
 
 
 def _fill(path: Path, config: Config, fingerprint: str, players: Mapping[str, PlayerState]) -> dict[str, Any]:
-    """Read what this rank owns, and return the checkpoint's attributes."""
+    """Read the numbers that this rank owns, and return the checkpoint's attributes."""
     with open_checkpoint(path) as (file, attributes):
         require_same_run(path, attributes, config, fingerprint)
         for player, state in players.items():

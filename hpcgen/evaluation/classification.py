@@ -1,4 +1,4 @@
-"""The labels that a classifier guesses, beside guesses by frequency."""
+"""Measures of the labels that a classifier predicts, compared with guesses by frequency."""
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from hpcgen.nn.likelihoods import Categorical
 
 
 class Classification(Measure):
-    """The share of right labels, and the cross entropy in nats, on all rows.
+    """The share of correct labels, and the cross entropy in nats, over all rows.
 
-    The values beside them belong to a guess that knows only how frequent each label is in the data.
+    The other column is a guess that uses only the frequency of each label in the data.
     """
 
     columns = ("model", "frequencies")
@@ -32,7 +32,7 @@ class Classification(Measure):
         model, reference = self._model, self._subject.reference
 
         def sums(block: slice) -> np.ndarray:
-            """Return the number of right labels, the summed cross entropy, and the count of each label."""
+            """Return the number of correct labels, the summed cross entropy, and the count of each label."""
             rows = reference.read(block)
             logits = model.logits(theta, model.batch(len(rows), samples=rows.samples))
             entropy = Categorical.terms(logits.astype(np.float64), rows.labels).sum()

@@ -20,26 +20,26 @@ from hpcgen.sampling.origins import samples_a_block
 from hpcgen.sampling.plots import CHANNELS_BELOW
 from hpcgen.streams import Purpose, stream
 
-# Principal components that samples are compared along. Their covariances stay small, and most of the
-# variance of pictures lies along them.
+# Number of principal components along which samples are compared. They hold most of the variance of pictures,
+# and their covariance matrix is small.
 COMPONENTS = 64
-# The most numbers, in float64, that principal components are computed from: 256 MiB.
+# The most float64 numbers from which principal components are computed: 256 MiB.
 COMPONENT_NUMBERS = 1 << 25
-# The most features of a classifier that are compared directly, not along principal components.
+# The most features of a classifier that are compared directly, without principal components.
 DIRECT_FEATURES = 512
-# Random directions of the sliced Wasserstein distance.
+# Number of random directions of the sliced Wasserstein distance.
 DIRECTIONS = 256
-# Parts of the directions, which the ranks divide.
+# Number of parts into which the directions are cut. The ranks divide the parts.
 DIRECTION_PARTS = 16
 
-# Samples [start, stop) of a set, (stop - start, *sample_shape).
+# A function (start, stop) that returns these samples of a set, (stop - start, *sample_shape).
 Samples = Callable[[int, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class _Set:
     """A set of n samples: features (n, d), their moments, the squared radii (n,) of their neighbourhoods, and
-    the mean power spectrum."""
+    the mean power spectrum of the samples."""
 
     features: np.ndarray
     moments: Moments
@@ -50,7 +50,7 @@ class _Set:
 class Distances(Measure):
     """Five distances between sets of features, and for fields the distance of their power spectra.
 
-    The set of generated samples is compared with the reference. Beside it stands another set of real data
+    Generated samples are compared with the reference. Another set of real data is compared with the same
     compared with the same reference: the values that a perfect model would reach. If the data hold the true
     spectrum, the distance from it is given too.
     """
@@ -89,7 +89,7 @@ class Distances(Measure):
             rows = samples(some.start, some.stop)
             return self._features(rows), self._power(rows)
 
-        # A block of generated samples at a time: none is made twice, and few are held.
+        # Samples are generated once, one block at a time, so that few are in memory.
         size = samples_a_block(self._subject.reference.schema.shape)
         parts = [slice(i, min(i + size, n)) for i in range(0, n, size)]
         features, power = zip(*work.divided(parts, reduced), strict=True)
@@ -135,9 +135,9 @@ class Distances(Measure):
 def _space(subject: Subject) -> tuple[Callable[[np.ndarray], np.ndarray], str, int]:
     """Return features(samples) -> (n, d), their description, and d.
 
-    The features of a classifier are compared directly if they are few. Many features, and pixels, are
-    replaced by their coordinates along principal components of the reference, and their distance from the
-    span of these.
+    A few features of a classifier are compared directly. Many features, and pixels, are replaced by their
+    coordinates along the principal components of the reference, and by their distance from the span of the
+    components.
     """
     reference, features = subject.reference, subject.features
     numbers, name, width = _numbers(subject, features)
@@ -149,19 +149,19 @@ def _space(subject: Subject) -> tuple[Callable[[np.ndarray], np.ndarray], str, i
     def project(samples: np.ndarray) -> np.ndarray:
         x = numbers(samples)
         along = components.project(x)
-        # Pythagoras: the part outside the span has no coordinates, but a length.
+        # The length of the part outside the span, by Pythagoras.
         outside = np.square(x - components.mean).sum(1) - np.square(along).sum(1)
         return np.column_stack([along, np.sqrt(np.maximum(outside, 0))])
 
     count = len(components.axes)
-    about = f"{count} principal components of the {name}, and the distance from these"
+    about = f"{count} principal components of the {name}, and the distance from their span"
     return project, about, count + 1
 
 
 def _numbers(
     subject: Subject, features: Features | None
 ) -> tuple[Callable[[np.ndarray], np.ndarray], str, int]:
-    """Return numbers(samples) -> (n, d) that are compared, their name, and d."""
+    """Return the function numbers(samples) -> (n, d) whose results are compared, their name, and d."""
     if features:
         return features.of, f"features of {features.path}", features.width
     unit, schema = subject.reference.unit, subject.reference.schema
@@ -179,7 +179,7 @@ def _true_spectrum(reference: Reference, power: np.ndarray) -> np.ndarray | None
 
 
 def _field(schema: Schema) -> tuple[int, ...] | None:
-    """Return the shape (*sizes, channels) of samples that are fields; None for other samples."""
+    """Return the shape (*sizes, channels) of samples that are fields, or None for other samples."""
     channels = schema.kind == "image" or (len(schema.shape) > 1 and schema.shape[-1] < CHANNELS_BELOW)
     shape = tuple(schema.shape) if channels else (*schema.shape, 1)
     return shape if 2 <= len(shape) <= 4 and min(shape[:-1]) > 1 else None

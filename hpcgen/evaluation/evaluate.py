@@ -1,4 +1,4 @@
-"""`hpcgen evaluate`: the measures of a checkpoint, as a table and as JSON."""
+"""Measure a checkpoint for `hpcgen evaluate`, and report the measures as a table and as JSON."""
 
 import json
 import logging
@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What is compared, and where the report goes.
+    """The options of an evaluation.
 
-    `count` samples are compared with as many rows (None: half of the rows, at most 5,000). `features` names a
-    checkpoint of a classifier whose features are compared; without it pixels are compared, along 64 principal
+    `count` samples are compared with as many rows (None: half of the rows, at most 5,000). `features` is the
+    checkpoint of a classifier whose features are compared. Without it pixels are compared, along 64 principal
     components. `json` is a file for the report.
     """
 
@@ -46,10 +46,9 @@ def evaluate(
     comm: "MPI.Comm",
     options: EvaluateOptions = EvaluateOptions(),
 ) -> Measures:
-    """Log the measures of a checkpoint, or of a run folder's newest one, on a data file or several as one.
+    """Measure a checkpoint, or the newest one of a run folder, on one or several data files. Log a table.
 
-    Return {name: (value, value of what the model is compared with)}. Collective over `comm`. Raises
-    InputError.
+    Return {name: (value of the model, value of the other column)}. Collective over `comm`. Raises InputError.
     """
     paths = [data] if isinstance(data, (str, Path)) else list(data)
     state = load_together(path, comm)
@@ -71,17 +70,17 @@ def evaluate(
     if options.json:
         report = _report(state, paths, evaluation, measures, seen, options.seed)
         from_root(comm, Path(options.json).write_text, report)
-        logger.info("%s: the same as JSON", options.json)
+        logger.info("%s: the measures as JSON", options.json)
     return measures
 
 
 def _table(
     state: Checkpoint, paths: Sequence[Path | str], evaluation: Evaluation, measures: Measures, seen: bool
 ) -> list[str]:
-    """Return the lines of a table of the measures."""
+    """Return the measures as the lines of a table."""
     lines = [f"{state.path} on {_joined(paths)}: {evaluation.about}"]
     if seen:
-        lines.append("the model was trained on these data: its measures on unseen data may be worse")
+        lines.append("the model was trained on these data: measures on unseen data may be worse")
     width = max(map(len, measures))
     model, other = evaluation.columns
     lines.append(f"{'':<{width}}  {model:>14}  {other:>14}")
@@ -97,7 +96,7 @@ def _report(
     seen: bool,
     seed: int,
 ) -> str:
-    """Return the measures as JSON. Scripts read the key "figures"."""
+    """Return the measures as JSON. The key "figures" keeps its old name, because scripts read it."""
     report = {
         "checkpoint": str(state.path),
         "data": list(map(str, paths)),
@@ -118,5 +117,5 @@ def _joined(paths: Sequence[Path | str]) -> str:
 
 
 def _finite(value: float) -> float | None:
-    """Return the value, or None for infinity and NaN, which JSON does not have."""
+    """Return the value, or None for infinity and NaN, which JSON cannot represent."""
     return value if np.isfinite(value) else None

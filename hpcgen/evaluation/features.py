@@ -10,7 +10,7 @@ from hpcgen.sampling.generation import model_of
 
 
 class Features:
-    """The last hidden layer of a classifier. Raises InputError if the checkpoint holds another model."""
+    """The last hidden layer of a classifier. Raises InputError if the checkpoint holds no classifier."""
 
     def __init__(self, state: Checkpoint) -> None:
         model = model_of(state)
@@ -21,7 +21,7 @@ class Features:
     def require(self, schema: Schema) -> None:
         """Raise InputError unless the classifier was trained on samples of this shape and type."""
         if (self._schema.shape, self._schema.dtype) != (schema.shape, schema.dtype):
-            raise InputError(f"{self.path}: classifies samples of another shape or type than these")
+            raise InputError(f"{self.path}: was trained on samples of another shape or type")
 
     @property
     def width(self) -> int:

@@ -51,7 +51,7 @@ class Classifier(Model):
         if schema.classes < 2:
             raise InputError(
                 "data.path: the data have no labels of two classes or more, which model.kind = "
-                '"classifier" learns'
+                '"classifier" needs'
             )
         self.units, self.classes = Interval(schema, -1.0, 1.0), schema.classes
         shape = tuple(schema.shape)
@@ -59,8 +59,7 @@ class Classifier(Model):
         self.networks = {"classifier": build(specs, shape, (self.classes,), "model.classifier.layers")}
 
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
-        """Return the sums over the batch of -log softmax(logits)[label], and of the labels that were guessed
-        right."""
+        """Return the sum of -log softmax(logits)[label] and the number of correct labels, over the batch."""
         random = batch.random(0) if self.networks["classifier"].draws and batch.random else None
         logits, network_backward = self.networks["classifier"].forward(
             theta["classifier"], batch.samples, Train(random=random)
@@ -74,11 +73,11 @@ class Classifier(Model):
         return {"loss": loss, "accuracy": guessed, "count": batch.size}, backward
 
     def logits(self, theta: Theta, batch: Batch) -> Array:
-        """Return the logits (size, classes) of a batch's samples."""
+        """Return the logits (size, classes) for a batch's samples."""
         return self.networks["classifier"].forward(theta["classifier"], batch.samples, None)[0]
 
     def features(self, theta: Theta, batch: Batch) -> Array:
-        """Return the input of the last layer, (size, features), for a batch's samples."""
+        """Return the inputs of the last layer, (size, features), for a batch's samples."""
         x = batch.samples
         for layer in self.networks["classifier"].layers[:-1]:
             x, _ = layer.forward(theta["classifier"], x, None)

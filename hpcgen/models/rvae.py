@@ -30,31 +30,31 @@ class RVAEOptions(LatentOptions):
     """The [model] table for kind = "rvae"."""
 
     cell: str = setting("gru", choices=CELLS, help="the recurrent layer")
-    hidden: int = setting(256, ge=1, le=65_536, help="numbers of the hidden states")
+    hidden: int = setting(256, ge=1, le=65_536, help="size of the hidden states")
     word_dropout: float = setting(
-        0.0, ge=0, le=1, help="probability that an input of the decoder is blanked in training"
+        0.0, ge=0, le=1, help="probability that an input of the decoder is replaced by a blank in training"
     )
 
 
 @dataclass(frozen=True)
 class TextRVAE(RVAEOptions):
-    embedding: int = setting(64, ge=1, le=65_536, help="numbers that stand for a token")
+    embedding: int = setting(64, ge=1, le=65_536, help="size of the vector that represents a token")
 
 
 @dataclass(frozen=True)
 class SequenceRVAE(RVAEOptions):
-    sigma: float = setting(1.0, gt=0, help="standard deviation of the decoder's numbers")
+    sigma: float = setting(1.0, gt=0, help="standard deviation of a sample around the decoder's output")
 
 
 class RVAE(Autoencoder):
-    """A recurrent encoder, whose last hidden state gives the posterior, and a recurrent decoder.
+    """A recurrent encoder and a recurrent decoder. The posterior is computed from the encoder's last state.
 
-    The decoder's first hidden state is computed from the latent numbers z. At each time step it takes z and
-    the previous element. In training this is the sample's own element (teacher forcing), blanked with
-    probability `word_dropout` (section 3.2).
+    The decoder's first hidden state is computed from the latent numbers z. At each time step the decoder
+    takes z and the previous element. In training this is the element of the sample (teacher forcing). It is
+    replaced by a blank with probability `word_dropout` (section 3.2).
     """
 
-    # The first is the default.
+    # The first network is the default.
     NETWORKS: ClassVar = {
         "text": Preset(
             TextRVAE,
@@ -110,8 +110,8 @@ class RVAE(Autoencoder):
     def _decoded(
         self, theta: Vector, z: Array, x: Array, random: Streams | None
     ) -> tuple[Array, Callable[[Array, Vector], Array]]:
-        """Return the numbers (n, time, outputs) that the likelihood takes, and backward(da, grad) -> dz.
-        x holds the elements."""
+        """Return the likelihood's parameters (n, time, outputs) for the elements x, and the closure
+        backward(da, grad) -> dz."""
         blank = uniform(random(0), x.shape[:2]) < self._dropout if random and self._dropout else None
         before, before_backward = self._elements.before(theta, x, blank)
         n, time, width = before.shape
@@ -132,8 +132,8 @@ class RVAE(Autoencoder):
         """Return samples (size, *sample_shape) in `units`, made element by element from the batch's noise
         (size, latent).
 
-        Each element is drawn from the decoder's distribution. If the batch has no stream, it is the most
-        likely one.
+        Each element is drawn from the decoder's distribution. If the batch has no random stream, each element
+        is the most likely one.
         """
         own, z = theta["rvae"], batch.noise
         random = batch.random and batch.random(0)
@@ -147,13 +147,13 @@ class RVAE(Autoencoder):
 
 
 class _Words:
-    """Tokens (n, time). Encoder and decoder have an embedding each. The decoder's has one token more, the
-    blank."""
+    """Tokens (n, time). Encoder and decoder have an embedding each. The decoder's has an additional token,
+    the blank."""
 
     def __init__(self, options: TextRVAE, schema: Schema) -> None:
         if schema.kind != "text":
             raise InputError(
-                'model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for '
+                'model.network = "text" needs text, made by \'hpcgen prepare text\'; use "sequence" for '
                 "numbers"
             )
         self.units, self.likelihood = Tokens(schema), Categorical()
@@ -187,7 +187,7 @@ class _Words:
 
 
 class _Numbers:
-    """Real numbers (n, time) or (n, time, features), used as they are. A blank is all zeros."""
+    """Real numbers (n, time) or (n, time, features), without an embedding. A blank is all zeros."""
 
     layers = ()
 

@@ -40,7 +40,7 @@ class VAEOptions(LatentOptions):
 
 
 PLAIN = {"normalization": False, "deviation": 0.0, "width": 32}
-# The first is the default. P stands for the numbers in one sample.
+# The first network is the default. P is the number of values in a sample.
 NETWORKS = {
     # P-256-20-256-P
     "vae": Preset(
@@ -48,7 +48,7 @@ NETWORKS = {
         {"encoder": Perceptron, "decoder": Perceptron},
         {"encoder": {"hidden": [256]}, "decoder": {"hidden": [256]}},
     ),
-    # Convolutions that halve each axis, and transposed convolutions back
+    # Convolutions that halve each axis, and transposed convolutions that double each axis
     "conv-vae": Preset(
         VAEOptions,
         {"encoder": Pyramid, "decoder": PyramidGenerator},
@@ -67,7 +67,7 @@ class VAE(Autoencoder):
 
     def __init__(self, options: VAEOptions, schema: Schema) -> None:
         if options.likelihood == "bernoulli" and options.sigma != 1:
-            raise InputError('model.sigma: is the deviation of model.likelihood = "gaussian"; leave it out')
+            raise InputError('model.sigma: applies only to model.likelihood = "gaussian"; leave it out')
         super().__init__(options, schema)
         self.likelihood = LIKELIHOODS[options.likelihood](options)
         self.units = Interval(schema, *self.likelihood.range)

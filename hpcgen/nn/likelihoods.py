@@ -1,8 +1,8 @@
-"""Likelihoods of samples under a decoder: negative logarithms and their derivatives in the decoder's numbers.
+"""Likelihoods of samples under a decoder with outputs a: negative logarithms and their derivatives.
 
-Each has `terms(a, x)`, -log p(x | a) of each number of x, and `loss(a, x)`, their sum and its derivative in
-a. Those of numbers have `mean(a)`; those of sequences `draw(a, random)`, x drawn from p(x | a), or the most
-likely one where random is None.
+Each likelihood has `terms(a, x)`, -log p(x | a) for each number of x, and `loss(a, x)`, the sum of the terms
+and its derivative with respect to a. Likelihoods of numbers have `mean(a)`. Likelihoods of sequences have
+`draw(a, random)`, which draws x from p(x | a), or returns the most likely x if random is None.
 """
 
 from typing import Protocol
@@ -14,13 +14,13 @@ from hpcgen.nn.functions import sigmoid, softplus
 
 
 class Likelihood(Protocol):
-    """p(x | a), where a are a decoder's numbers."""
+    """p(x | a), where a are the outputs of a decoder."""
 
     def terms(self, a: Array, x: Array) -> Array:
-        """Return -log p(x | a) of each number of x."""
+        """Return -log p(x | a) for each number of x."""
 
     def loss(self, a: Array, x: Array) -> tuple[np.floating, Array]:
-        """Return the sum of the terms, and its derivative in a."""
+        """Return the sum of the terms, and its derivative with respect to a."""
 
 
 class LikelihoodOfNumbers(Likelihood, Protocol):
@@ -33,7 +33,7 @@ class LikelihoodOfNumbers(Likelihood, Protocol):
 
 
 class Bernoulli:
-    """x in 0 to 1 with the probability sigmoid(a) of 1 (Kingma & Welling 2013, arXiv:1312.6114, appendix
+    """x in 0 to 1, where 1 has the probability sigmoid(a) (Kingma & Welling 2013, arXiv:1312.6114, appendix
     C.1)."""
 
     range = (0.0, 1.0)
@@ -56,8 +56,7 @@ class Bernoulli:
 
 
 class Gaussian:
-    """x normal around a with standard deviation `sigma`, in units where samples lie in -1 to 1 (same paper,
-    C.2)."""
+    """x is normal with mean a and standard deviation `sigma`. Samples are in -1 to 1 (same paper, C.2)."""
 
     range = (-1.0, 1.0)
 
@@ -103,8 +102,8 @@ class Categorical:
 
     @staticmethod
     def draw(a: Array, random: np.random.Generator | None) -> Array:
-        """Return tokens (n,) for a (n, tokens): the first whose cumulative probability exceeds a uniform
-        number."""
+        """Draw tokens (n,) for a (n, tokens): the first token whose cumulative probability exceeds a uniform
+        random number."""
         if random is None:
             return a.argmax(-1)
         total = np.cumsum(np.exp(a - a.max(-1, keepdims=True)), axis=-1)

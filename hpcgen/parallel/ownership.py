@@ -1,8 +1,8 @@
-"""Which ranges of a player's flat vector each rank owns. Arithmetic, no MPI.
+"""Ownership: the ranges of a player's flat vector that each rank owns. Arithmetic, no MPI.
 
-An exchange makes an Ownership. The optimizer, the checkpoint and the norms of tensors ask it, and compute
-nothing of their own. A rank may own several ranges, in any order, or none. It keeps the numbers that it owns
-packed: one range after the other, in one array.
+An exchange makes an Ownership. The optimizer, the checkpoint and the norms of tensors use it, and do not
+compute ranges themselves. A rank may own several ranges, in any order, or none. It keeps the numbers that it
+owns packed: one range after the other, in one array.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from hpcgen.parallel.partition import OWNERSHIP_BLOCK, Partition
 
 @dataclass(frozen=True)
 class Piece:
-    """The numbers [start, stop) of a vector, which the rank `owner` keeps from position `packed` on."""
+    """The numbers [start, stop) of a vector, which the rank `owner` keeps packed from position `packed`."""
 
     start: int
     stop: int
@@ -26,15 +26,14 @@ class Piece:
 
     @property
     def inside(self) -> slice:
-        """Where the numbers lie among those that the owner keeps."""
+        """The slice of the owner's packed numbers that holds this piece."""
         return slice(self.packed, self.packed + self.stop - self.start)
 
 
 class Ownership:
-    """The ranges of a vector that each rank owns: `ranges[rank]` are slices. Together they cover each number
-    once.
+    """The ranges of a vector that each rank owns.
 
-    `rank` is this rank.
+    `ranges[rank]` is a list of slices. All ranges together cover each number once. `rank` is this rank.
     """
 
     def __init__(self, ranges: Sequence[Sequence[slice]], rank: int) -> None:
@@ -44,15 +43,14 @@ class Ownership:
         # The pieces of this rank, in their packed order.
         self.mine = sorted((p for p in self.pieces if p.owner == rank), key=lambda piece: piece.packed)
         self._mine = [slice(piece.start, piece.stop) for piece in self.mine]
-        # Whether this rank's numbers lie in one range: then `take` returns a view, and `put` is not needed.
+        # Whether this rank owns a single range. Then `take` returns a view, and `put` is not needed.
         self.contiguous = len(self.mine) == 1
-        # The n-th range of each rank, for all n: (counts, starts), where a rank without one has count 0.
+        # For each n, the n-th range of every rank as (counts, starts). A rank without such a range has 0.
         self.rounds = [_counts_and_starts(nth) for nth in zip_longest(*self.ranges, fillvalue=slice(0, 0))]
 
     @classmethod
     def even(cls, size: int, ranks: int, rank: int) -> "Ownership":
-        """Return the ownership in which each rank owns one range of whole blocks, in the order of the
-        ranks."""
+        """Return an ownership in which each rank owns one range of whole blocks, in rank order."""
         parts = Partition.even(size, ranks, OWNERSHIP_BLOCK)
         return cls([[parts.slice(owner)] for owner in range(ranks)], rank)
 
@@ -64,7 +62,7 @@ class Ownership:
 
     @property
     def size(self) -> int:
-        """How many numbers this rank owns."""
+        """The number of numbers that this rank owns."""
         return sum(piece.stop - piece.start for piece in self.mine)
 
     def within(self, section: slice) -> "Ownership":
@@ -76,8 +74,7 @@ class Ownership:
         return Ownership([[cut(r) for r in mine] for mine in self.ranges], self.rank)
 
     def take(self, vector: Array) -> Array:
-        """Return this rank's numbers of a whole vector, packed: a view if they lie in one range, else a
-        copy."""
+        """Return this rank's numbers of a whole vector, packed: a view if it owns one range, else a copy."""
         return packed(vector, self._mine)
 
     def put(self, vector: Array, values: Array) -> None:
@@ -86,7 +83,7 @@ class Ownership:
             vector[piece.start : piece.stop] = values[piece.inside]
 
     def runs(self, section: slice) -> list[slice]:
-        """Return where this rank's packed numbers lie in a section of the vector."""
+        """Return the slices of this rank's packed numbers that belong to a section of the vector."""
         runs = []
         for piece in self.mine:
             first, last = max(piece.start, section.start), min(piece.stop, section.stop)
@@ -96,8 +93,8 @@ class Ownership:
         return runs
 
     def locate(self, start: int, stop: int) -> Iterator[tuple[slice, slice]]:
-        """Yield (slice of [start, stop), slice of the packed numbers) for what this rank owns of [start,
-        stop)."""
+        """Yield (slice of [start, stop), slice of the packed numbers) for each piece that this rank owns in
+        [start, stop)."""
         for piece in self.mine:
             first, last = max(piece.start, start), min(piece.stop, stop)
             if first < last:
@@ -106,7 +103,7 @@ class Ownership:
 
 
 def packed(values: Array, runs: Sequence[slice]) -> Array:
-    """Return these runs of `values` one after the other: a view of one run, a copy of several."""
+    """Return these slices of `values`, one after the other: a view of one slice, a copy of several."""
     if len(runs) == 1:
         return values[runs[0]]
     return np.concatenate([values[run] for run in runs]) if runs else values[:0]

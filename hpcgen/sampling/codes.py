@@ -1,4 +1,5 @@
-"""Samples that start from codes, the latent numbers of an autoencoder: reconstructions and interpolations."""
+"""Samples that are decoded from codes, the latent numbers of an autoencoder: reconstructions and
+interpolations."""
 
 import numpy as np
 
@@ -9,12 +10,12 @@ from hpcgen.models.latent import Autoencoder
 from hpcgen.models.model import Theta
 from hpcgen.sampling.origins import Origin, padded, samples_a_block
 
-# Below this sine of the angle between two codes, the great circle is replaced by the straight line.
+# If the sine of the angle between two codes is below this value, a straight line replaces the great circle.
 SMALLEST_SINE = 1e-6
 
 
 class Reconstruction(Origin):
-    """The posterior's means for the rows of data files. A plot shows each sample after its original."""
+    """The posterior means for the rows of data files. In a plot each sample follows its original."""
 
     group = 2
 
@@ -41,7 +42,7 @@ class Reconstruction(Origin):
 
 
 class Interpolation(Origin):
-    """`steps` samples from each code of `ends` to the next, both included, along the great circle.
+    """`steps` samples on the great circle from each code of `ends` to the next, both included.
 
     White 2016 (arXiv:1609.04468).
     """
@@ -64,7 +65,7 @@ class Interpolation(Origin):
 
 
 def between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return the codes (n, latent) that lie `share` (n, 1) of the way from a to b, as float32."""
+    """Return the codes (n, latent) at the fraction `share` (n, 1) of the way from a to b, as float32."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     cosine = (a * b).sum(1, keepdims=True) / np.sqrt(
         (a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True)
@@ -75,3 +76,4 @@ def between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     left = np.where(straight, 1 - share, np.sin((1 - share) * angle) / sine)
     right = np.where(straight, share, np.sin(share * angle) / sine)
     return (left * a + right * b).astype(np.float32)
+

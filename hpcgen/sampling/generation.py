@@ -1,4 +1,4 @@
-"""Samples of a model, made block by block."""
+"""Generate samples of a model, block by block."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def model_of(checkpoint: Checkpoint) -> Model:
-    """Return the model whose parameters a loaded checkpoint holds."""
+    """Return the model of a loaded checkpoint."""
     options = checkpoint.config.model
     return MODELS[options.kind](options, checkpoint.schema)
 
@@ -59,7 +59,7 @@ def _ranks_a_block(ranks: int, cells: int, blocks: int, least: int) -> int:
 
 
 def generate(model: Model, theta: Theta, schema: Schema, origin: Origin, start: int, stop: int) -> np.ndarray:
-    """Return samples [start, stop) that start from `origin`, (stop - start, *sample_shape).
+    """Return samples [start, stop) of `origin`, (stop - start, *sample_shape).
 
     They lie in the data's own interval, and have its type. Collective over the model's team, if it has one:
     each of its ranks gets the samples.

@@ -1,7 +1,8 @@
-"""What samples start from: noise, a label, inputs.
+"""Origins of samples: noise, labels and inputs.
 
-Samples are made in blocks. Each block has a random stream of its own and arrays of one shape. Sample i of a
-seed is therefore the same bits, whichever rank makes it and however many others are made.
+Samples are generated in blocks. Each block has its own random stream, and all blocks have arrays of the same
+shapes. The bits of sample i of a seed therefore do not depend on the rank that generates it, or on the number
+of other samples.
 """
 
 from abc import abstractmethod
@@ -22,10 +23,10 @@ from hpcgen.streams import Purpose, stream
 # what a seed means: others give other samples.
 SAMPLES_A_BLOCK = 64
 NUMBERS_A_BLOCK = 1 << 24
-# Blocks whose inputs are read at a time: a source opens its file for each read.
+# Number of blocks whose inputs are read at a time, because a source opens its file for each read.
 BLOCKS_A_READ = 256
 
-# Rows [start, stop) of a column.
+# A function (start, stop) that returns these rows of a column.
 RowsOf: TypeAlias = Callable[[int, int], np.ndarray]
 
 
@@ -35,13 +36,13 @@ def samples_a_block(shape: Shape) -> int:
 
 
 class Origin(Protocol):
-    """What samples start from."""
+    """The origin of samples: the inputs of the model that generates them."""
 
     # Samples in a block.
     size: int
-    # How many samples there are; None: as many as are asked for.
+    # The number of samples. None: any number.
     rows: int | None = None
-    # Plots keep runs of `group` samples in one row.
+    # A plot puts each group of this many samples in one row.
     group: int = 1
 
     @abstractmethod
@@ -53,16 +54,16 @@ class Origin(Protocol):
         """Return the noise or latent numbers of a block, (size, ...), or None if it has none."""
 
     def columns(self) -> Mapping[str, RowsOf]:
-        """Return what a data file holds beside the samples, {name: rows(start, stop)}."""
+        """Return the other columns of a data file of these samples, {name: rows(start, stop)}."""
         return {}
 
     def with_originals(self, samples: np.ndarray) -> np.ndarray:
-        """Return the first samples as a plot shows them: each after its original, if it has one."""
+        """Return the first samples for a plot. A sample that has an original follows it."""
         return samples
 
 
 class Prior(Origin):
-    """The noise of a seed. A conditional model draws for one label, or for all labels in turn."""
+    """The noise of a seed. A conditional model uses one label, or all labels in turn."""
 
     def __init__(self, model: Model, seed: int, label: int | None = None) -> None:
         self._model, self._seed, self._label = model, seed, label
@@ -94,7 +95,7 @@ class Prior(Origin):
 
 
 class Matching(Prior):
-    """The noise of a seed, for the labels of a data file's rows: classes are as frequent as there."""
+    """The noise of a seed, with the labels of a data file's rows: classes are as frequent as in the file."""
 
     def __init__(self, model: Model, seed: int, labels: RowsOf) -> None:
         super().__init__(model, seed)
@@ -105,12 +106,12 @@ class Matching(Prior):
 
 
 class Conditioned(Prior):
-    """The noise of a seed, for the inputs that a source reads, one sample a row."""
+    """The noise of a seed, with the inputs that a source reads: one sample for each row."""
 
     def __init__(self, model: Model, seed: int, source: Source) -> None:
         super().__init__(model, seed)
         self._source, self.rows = source, source.rows
-        # The rows that were read last, and which read it was.
+        # The number of the last read, and its rows.
         self._held: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def batch(self, block: int) -> Batch:

@@ -1,4 +1,4 @@
-"""`hpcgen sample`: samples of a checkpoint in files, the same bytes at any number of ranks."""
+"""Draw samples for `hpcgen sample`. The files have the same bytes at any number of ranks."""
 
 import logging
 from contextlib import ExitStack
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The most samples that a plot shows, and that are logged as text.
+# The most samples that are plotted or logged as text.
 MOST_SHOWN = 100
-# Samples that are drawn unless a number is asked for.
+# Default number of samples.
 DEFAULT_COUNT = 64
 
 
 def sample(path: Path | str, comm: "MPI.Comm", options: SampleOptions = SampleOptions()) -> None:
-    """Draw samples of the checkpoint `path`, or of a run folder's newest one.
+    """Draw samples from the checkpoint `path`, or from the newest checkpoint of the run folder `path`.
 
-    Each rank makes its share of the samples that are written. Rank 0 makes those that are shown. Collective
-    over `comm`. Raises InputError.
+    Each rank generates its share of the samples for the file. Rank 0 generates the samples for the plot.
+    Collective over `comm`. Raises InputError.
     """
     out, png = (Path(target) if target else None for target in (options.out, options.png))
     if out:
@@ -69,7 +69,7 @@ def sample(path: Path | str, comm: "MPI.Comm", options: SampleOptions = SampleOp
 
 
 def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
-    """Raise InputError unless samples of this kind can go where they are asked for."""
+    """Raise InputError unless samples of this kind can be written to these files."""
     if out and out.suffix in showing.SAVERS:
         showing.check(out, schema, out.suffix)
     if png:
@@ -79,7 +79,7 @@ def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
 
 
 def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writes: bool) -> None:
-    """Raise InputError if a target is read too. With `writes`, also require that the targets can be made."""
+    """Raise InputError if a target is also read, or, with `writes`, if a target cannot be written."""
     size = count * prod(state.schema.shape) * np.dtype(state.schema.dtype).itemsize
     for target, needed in ((options.out, size), (options.png, 0)):
         if target:
@@ -89,7 +89,7 @@ def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writ
 
 
 def _count(asked: int | None, origin: Origin) -> int:
-    """Return how many samples are drawn. Raise InputError if the origin has fewer than are asked for."""
+    """Return the number of samples to draw. Raise InputError if the origin has fewer."""
     if asked is None:
         return DEFAULT_COUNT if origin.rows is None else origin.rows
     if origin.rows is not None and asked > origin.rows:

@@ -1,4 +1,4 @@
-"""Samples in files: data files, NumPy arrays, text and sound. Each rank makes its share of the samples."""
+"""Write samples to data files, NumPy arrays, text and sound. Each rank generates its share of the samples."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -40,12 +40,12 @@ def write(
     size: int = SAMPLES_A_BLOCK,
     space: int = 1,
 ) -> None:
-    """Make `count` rows of each column, and write them to a file of the kind that the path's ending names.
+    """Generate `count` rows of each column, and write them to a file. The path's ending chooses the kind.
 
     Every kind of file holds the column "samples". A data file holds all columns. `source` says where the
     samples come from. The rows are made in blocks of `size`, each by `space` consecutive ranks together. The
     file has the same bytes at any number of ranks. Collective over `comm`. Raises as
-    `hpcgen.files.writing.write`.
+    errors of `hpcgen.files.writing.write`.
     """
     with agree(comm, None if space == 1 else PATIENCE_SECONDS):
         slabs = {name: _share(count, rows, comm, size, space) for name, rows in columns.items()}
@@ -70,7 +70,7 @@ def _share(count: int, rows: RowsOf, comm: "MPI.Comm", size: int, space: int) ->
 
 
 def _local(slab: Slab) -> np.ndarray:
-    """Return this rank's rows, which are one run."""
+    """Return this rank's rows, which are a single piece."""
     ((_, rows),) = slab.pieces or [(0, np.empty((0, *slab.shape[1:]), slab.dtype))]
     return rows
 
@@ -78,7 +78,8 @@ def _local(slab: Slab) -> np.ndarray:
 def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
     samples, low, high = _local(slabs["samples"]), schema.low, schema.high
     if samples.dtype == np.float32:
-        # A model may leave the interval of its data. The file declares one that holds all samples.
+        # Samples may be outside the interval of the data. The file declares an interval that holds all of
+        # them.
         least, most = value_range(comm, samples)
         low, high = min(low, least), max(high, most)
     attributes: dict[str, str | int] = {}

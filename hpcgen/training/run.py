@@ -1,4 +1,4 @@
-"""`hpcgen train`: a run from its run file to its last checkpoint."""
+"""Run a training from the run file to the last checkpoint, for `hpcgen train`."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -37,10 +37,10 @@ def train(
     fresh: bool = False,
     progress: str = "auto",
 ) -> Training:
-    """Train a run file in a run folder, from the folder's newest whole checkpoint unless `fresh`.
+    """Train as a run file describes. Resume from the newest whole checkpoint in `folder`, unless `fresh`.
 
-    `settings` ("KEY=VALUE") are laid over the run file. Return the Training, closed. Collective over `comm`.
-    Raises InputError and RunError.
+    `settings` ("KEY=VALUE") override keys of the run file. Return the Training, closed. Collective over
+    `comm`. Raises InputError and RunError.
     """
     config = from_root(comm, load_config, run_file, settings)
     home = RunFolder(Path(folder))
@@ -62,7 +62,7 @@ def train(
             if comm.rank == 0:
                 table = MetricsTable(home.path / "metrics.csv", columns, training.step)
                 stack.callback(table.close)
-        # A signal leaves little time: the checkpoint comes before everything but its row of metrics.
+        # A signal leaves little time. Therefore only the row of metrics is written before the checkpoint.
         hooks: list[Hook] = [Metrics(home, table), Checkpoints(home)]
         if evaluation:
             hooks.append(Evaluations(home, table, evaluation))
@@ -106,11 +106,11 @@ def _introduction(training: Training) -> Iterator[str]:
     yield "h5py {h5py}; {mpi}".format(**environment)
     if environment["kernels"] == "numpy":
         yield (
-            "the kernels are not compiled, or declined: the same bits, slower (python -m "
+            "the kernels are not compiled, or HPCGEN_KERNELS=numpy: the same bits, slower (python -m "
             "hpcgen.nn.kernels.build)"
         )
     if not writing.parallel():
-        yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"
+        yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds h5py with MPI)"
     if training.saved:
         yield f"resuming from {training.saved}"
 

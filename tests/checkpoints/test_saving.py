@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_configuration_ends_the_run(comm, run_folder, re
         content[position : position + 13] = b"lane_size = 5"
 
     harm(candidates(run_folder)[0], other)
-    with pytest.raises(InputError, match=r"of another configuration .train.lane_size: 4, not 5.; start over"):
+    with pytest.raises(InputError, match=r"another configuration .train.lane_size: 4, not 5.; start over"):
         resume()
     assert names(run_folder) == ALL
 

@@ -187,7 +187,7 @@ def test_columns_that_cannot_be_used(comm, folder):
         labels=np.array([0, 1, 2, -1, 0, 1, 2, 3, 4, 5]),
     )
     refused(
-        "row 9 has label 2000000; 1,048,576 are the most",
+        "row 9 has label 2000000; at most 1,048,576 classes are supported",
         samples=samples,
         labels=np.array([0] * 9 + [2_000_000]),
     )
@@ -200,10 +200,10 @@ def test_columns_that_cannot_be_used(comm, folder):
         refused("audio needs the attribute rate", {"kind": "audio", **rate}, samples=samples)
     text = {"kind": "text"}
     for points in (np.arange(15) + 0xD7FF, np.arange(15) + 0x10FFFF, np.zeros(15, int), np.arange(15.0)):
-        refused("/vocabulary must be different code points", text, samples=tokens, vocabulary=points)
+        refused("/vocabulary must hold distinct Unicode", text, samples=tokens, vocabulary=points)
     points = np.arange(15) + 250
     refused(
-        "different code points of Unicode, or bytes",
+        "distinct Unicode code points or bytes",
         {**text, "units": "bytes"},
         samples=tokens,
         vocabulary=points,

@@ -82,7 +82,7 @@ SETTINGS = {
     "optimizer.beta1=2": "optimizer.beta1 = 2: must be a number >= 0 and < 1",
     "model.network=dcgan3d": "samples of 8 x 8 x 1 cannot be divided by 2 on each axis into 4 or more",
     "model.network=layers": "model.generator.layers is missing",
-    "model.kind=linear": 'the data have no /inputs, from which model.kind = "linear" makes samples',
+    "model.kind=linear": 'the data have no /inputs, which model.kind = "linear" needs',
     "model.kind=rvae": 'model.network = "text" needs text',
     "model.loss=wasserstein": "needs a bound on the discriminator",
     "train.lanes=1798": "1797 rows are fewer than train.lanes = 1798",
@@ -118,7 +118,11 @@ def test_idx(hpcgen, tmp_path, ranks):
         "magic": b"PK" + header[2:] + bytes(80),
         "cut": gzip.compress(header + bytes(80))[:-9],
     }
-    messages = {"short": "fewer bytes than its header says", "magic": "magic 504b0803", "cut": "truncated"}
+    messages = {
+        "short": "fewer bytes than its header says",
+        "magic": "magic number is 504b0803",
+        "cut": "truncated",
+    }
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         ended = hpcgen(ranks, "prepare", "idx", tmp_path / name, tmp_path / "out.h5")
@@ -145,7 +149,7 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
         ),
         (
             ["audio", "a.wav", "b.wav", "out.h5", "--length", "4"],
-            "b.wav: 44100 samples a second, where a.wav has 8000; give --rate R",
+            "b.wav: 44100 samples per second, but a.wav has 8000; give --rate R",
         ),
         (
             ["audio", "a.wav", "float.wav", "out.h5", "--length", "4"],

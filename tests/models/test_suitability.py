@@ -19,8 +19,8 @@ COLUMNS = Schema(
 @pytest.mark.parametrize(
     "text, schema, message",
     [
-        ("kind = 'gan'", TEXT, 'the samples are text, which takes model.kind = "rvae"'),
-        ("kind = 'vae'", TEXT, 'the samples are text, which takes model.kind = "rvae"'),
+        ("kind = 'gan'", TEXT, 'the samples are text, which needs model.kind = "rvae"'),
+        ("kind = 'vae'", TEXT, 'the samples are text, which needs model.kind = "rvae"'),
         ("kind = 'classifier'", TEXT, "no labels of two classes"),
         ("kind = 'classifier'", IMAGES, "no labels of two classes"),
         (
@@ -38,7 +38,7 @@ COLUMNS = Schema(
         (
             "kind = 'gan'\nnetwork = 'dcgan64'\ngradient_penalty = 1.0",
             LARGE,
-            "second derivatives, which BatchNorm",
+            "second derivatives; BatchNorm",
         ),
     ],
 )

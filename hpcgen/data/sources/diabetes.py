@@ -8,8 +8,8 @@ from hpcgen.errors import InputError
 
 
 class Diabetes(Source):
-    """Inputs: age, sex, body mass index, blood pressure and six serums, as measured. Sample: the progression
-    of the disease after one year."""
+    """Inputs: age, sex, body mass index, blood pressure and six blood serum measurements, in their units.
+    Sample: the progression of the disease after one year."""
 
     kind, dtype, columns, name, shape = (
         "array",

@@ -1,18 +1,18 @@
-"""Convolutions of any kernel, stride and padding, as one product of matrices (im2col).
+"""Convolutions with any kernel, stride and padding, as one matrix product (im2col).
 
-Each form of convolution (this one, `hpcgen.nn.convolution.winograd`) consists of three linear maps and their
-adjoints,
+Each method of convolution (this one, and `hpcgen.nn.convolution.winograd`) consists of three linear maps and
+their adjoints:
 
-    data    P: x  (n, *sizes, c)      -> (products, rows, k)      what the weights are multiplied with
+    data    P: x  (n, *sizes, c)      -> (products, rows, k)      multiplied with the weights
     output  Q: dy (n, *positions, o)  -> (products, rows, o)
     weight  R: w  (*kernel, c, o)     -> (products, k, o)
 
-and stands for y = Q*(P x . R w), where the dot is one product of matrices for each of `products`. What a
-layer needs follows:
+The convolution is y = Q*(P x . R w). The dot stands for `products` matrix products. It follows that
 
     y = Q*(P x . R w)        dx = P*(Q dy . (R w)^T)        dw = R*((P x)^T . Q dy)
 
-The transposed convolution is the adjoint: its forward is that dx, its derivative in x that y.
+The transposed convolution is the adjoint. Its forward is the formula of dx, and its derivative with respect
+to x is the formula of y.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ from hpcgen.nn.kernels import kernels
 
 
 class Windows:
-    """P copies each window of x into a row; Q and R are views."""
+    """The maps of im2col: P copies each window of x into a row, Q and R are views."""
 
     def __init__(self, geometry: Geometry, channels: int, outputs: int) -> None:
         self.geometry, self.channels, self.outputs = geometry, channels, outputs
@@ -36,7 +36,7 @@ class Windows:
         self.kind = 0
 
     def rows(self, positions: Sequence[int]) -> int:
-        """Return the rows of a product that a sample of so many positions takes."""
+        """Return how many rows of a product a sample with these positions takes."""
         return prod(positions)
 
     def data(self, x: Array) -> Array:
@@ -56,7 +56,7 @@ class Windows:
         kernels(v).fold(patches, out, self.geometry.stride, self.geometry.padding)
 
     def _whole(self, sizes: Sequence[int]) -> bool:
-        """Tell whether the windows are x itself: a kernel of one place and stride 1, or one that covers all
+        """Return whether the rows are x itself: a kernel of size 1 with stride 1, or a kernel that covers all
         of x."""
         g = self.geometry
         return not any(g.padding) and (set(g.kernel + g.stride) == {1} or tuple(sizes) == g.kernel)

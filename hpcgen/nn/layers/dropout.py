@@ -8,10 +8,11 @@ from hpcgen.nn.vector import Vector
 
 
 class Dropout(Layer):
-    """In training each number is zero with probability `rate`, else divided by 1 - rate (Srivastava et al.
-    2014).
+    """In training, set each number to 0 with probability `rate`, else divide it by 1 - rate (Srivastava et
+    al. 2014).
 
-    The numbers come from the lane's stream, `train.random`: who computes a lane changes nothing.
+    The random numbers come from the lane's stream, `train.random`. They do not depend on which rank computes
+    the lane.
     """
 
     draws = True
@@ -42,8 +43,8 @@ class Dropout(Layer):
     def tangent(
         self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
     ) -> tuple[Array, Array, TangentBackward]:
-        """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and
-        both of theirs."""
+        """Drop the same numbers of t as of x. The map is linear and equal to its adjoint. Therefore the same
+        function is applied to t and to both derivatives."""
         y, drop = self.forward(theta, x, train)
 
         def backward(

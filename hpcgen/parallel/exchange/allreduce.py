@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AllreduceExchange(Exchange):
-    """The sum by MPI_Allreduce in place, in an order that the MPI library chooses: exact up to rounding.
+    """The sum by MPI_Allreduce, in place. The MPI library chooses the order: it is exact up to rounding.
 
     Every rank updates the whole state.
     """
@@ -38,7 +38,7 @@ class AllreduceExchange(Exchange):
         from mpi4py import MPI
 
         total, self._sum = self._sum, None
-        assert total is not None, "a rank has a lane at least"
+        assert total is not None, "a rank has at least one lane"
         self.comm.Allreduce(MPI.IN_PLACE, total.data)
         self._free.append(total)
         return self.ownership.take(total.data), self._statistics(total.data[self.layout.statistics])
@@ -47,5 +47,5 @@ class AllreduceExchange(Exchange):
         """Do nothing: every rank has updated the whole state."""
 
     def collect(self, values: np.ndarray) -> np.ndarray:
-        """Return `values`: every rank owns the whole."""
+        """Return `values`: every rank owns all of them."""
         return values

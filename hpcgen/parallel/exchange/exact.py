@@ -1,4 +1,4 @@
-"""The exact sum: no bit depends on the ranks."""
+"""The exact sum: its bits do not depend on the number of ranks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,11 +18,11 @@ class ExactExchange(Exchange):
     """The sum in the fixed tree of `hpcgen.parallel.tree`.
 
     Each rank adds what it can of the tree from its own leaves. Then it receives from every other rank the
-    numbers that it owns, together with the statistics, and completes the tree on them. Only the owner updates
-    a number: optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al.
-    2020, arXiv:1910.02054).
+    the statistics, from all other ranks, and completes the tree for them. Only the owner updates a number:
+    optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al. 2020,
+    arXiv:1910.02054).
 
-    `ownership` may be any that covers the state. Without it each rank owns one range.
+    `ownership` may be any Ownership that covers the state. By default each rank owns one range.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class ExactExchange(Exchange):
         super().__init__(comm, layout, deal, make)
         self.ownership = self.written = ownership or Ownership.even(layout.buffers.stop, comm.size, comm.rank)
         self._tree: TreeSum[Vector] = self._sum(_add_vectors, self._free.append)
-        # A rank is sent two things of a vector at once: the numbers that it owns, and the statistics.
+        # A message to a rank holds two parts of a vector: the numbers that the rank owns, and the statistics.
         statistics = slice(layout.buffers.stop, layout.size)
         self._to = [_datatype([*mine, statistics]) for mine in self.ownership.ranges]
         self._length = self.ownership.size
@@ -91,7 +91,7 @@ class ExactExchange(Exchange):
 
 
 def _datatype(ranges: list[slice]) -> MPI.Datatype:
-    """Return the MPI type of these ranges of a vector of float32."""
+    """Return the MPI datatype of these ranges of a float32 vector."""
     lengths, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
     return MPI.FLOAT.Create_indexed(lengths, starts).Commit()
 

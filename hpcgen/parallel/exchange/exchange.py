@@ -1,4 +1,4 @@
-"""What every exchange is."""
+"""The base class of exchanges."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 
 class Exchange(ABC):
-    """The sum of one player's lane gradients over all ranks, and who owns which part of it.
+    """The sum of one player's lane gradients over all ranks, and the ownership of its parts.
 
     `vector()` lends a Vector of the player's layout. `add(leaf, vector)` takes it back with the sums of a
     leaf in it: a lane, or a cell of a lane, leaves in ascending order. `reduce()` returns the sums over all
     leaves. After the optimizer's
     step `gather(state)` completes a state vector, of which each rank has updated what it owns.
 
-    `ownership` says which ranges of the state (parameters and buffers) this rank updates. `written` says
-    which ranges it writes to a checkpoint: there each number has one writer, even if several ranks update it.
+    `ownership` gives the ranges of the state (parameters and buffers) that this rank updates. `written` gives
+    the ranges that it writes to a checkpoint. Exactly one rank writes each number, even if several ranks
+    update it.
     """
 
     ownership: Ownership
@@ -37,7 +38,7 @@ class Exchange(ABC):
         self._names = layout.names(layout.statistics)
 
     def vector(self) -> Vector:
-        """Lend a Vector, whose numbers are not set."""
+        """Lend an uninitialised Vector."""
         return self._free.pop() if self._free else self._make()
 
     @abstractmethod
@@ -53,14 +54,14 @@ class Exchange(ABC):
 
     @abstractmethod
     def gather(self, state: Array) -> None:
-        """Complete `state` on every rank from the numbers that the ranks own. Collective over `comm`."""
+        """Complete `state` on every rank with the numbers of their owners. Collective over `comm`."""
 
     @abstractmethod
     def collect(self, values: np.ndarray) -> np.ndarray:
-        """Return the `values` of all owners, rank after rank. Collective over `comm`."""
+        """Return the `values` of all owners, in rank order. Collective over `comm`."""
 
     def close(self) -> None:
-        """Release what the exchange holds."""
+        """Release the resources of the exchange."""
 
     def _statistics(self, sums: Array) -> dict[str, float]:
         """Return the statistics by name."""
@@ -68,7 +69,7 @@ class Exchange(ABC):
 
 
 def complete(comm: "MPI.Comm", vector: Array, ownership: Ownership) -> None:
-    """Complete `vector` on every rank from the numbers that the ranks own. Collective over `comm`."""
+    """Complete `vector` on every rank with the numbers of their owners. Collective over `comm`."""
     from mpi4py import MPI
 
     for counts, starts in ownership.rounds:

@@ -1,4 +1,4 @@
-"""Samples of the model while it trains."""
+"""The hook that draws samples during training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 class Samples(Hook):
     """Draw samples/step-NNNNNNNN.png every `config.samples.every` steps and after the last one.
 
-    Text goes to a .txt file, audio to a .wav file.
+    Text is written to a .txt file, audio to a .wav file.
     """
 
     def __init__(self, folder: RunFolder, schema: Schema) -> None:
         self._folder, self._ending = folder, showing.natural(schema)
 
     def path(self, step: int) -> Path:
-        """Return the path of the samples that are drawn after a step."""
+        """Return the path of the samples of a step."""
         return self._folder.path / "samples" / f"step-{step:08d}{self._ending}"
 
     def begin(self, training: "Training") -> None:
@@ -44,7 +44,7 @@ class Samples(Hook):
             self._draw(training)
 
     def _draw(self, training: "Training") -> None:
-        """Draw the samples that `hpcgen sample` gives for the run's seed. Collective."""
+        """Draw the same samples as `hpcgen sample` with the run's seed. Collective."""
         theta, world = training.sampled(), training.mesh.world
         team = training.mesh.team
         with agree(world, None if team.size == 1 else PATIENCE_SECONDS):

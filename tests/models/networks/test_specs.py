@@ -62,15 +62,15 @@ def test_keys(generator, message):
 @pytest.mark.parametrize(
     "generator, message",
     [
-        ("", "lead to samples of 100, but must lead to 8 x 8"),
-        ("{ kind = 'dense', outputs = 64 }", "lead to samples of 64, but must lead to 8 x 8"),
+        ("", "the output has shape 100, but must have 8 x 8"),
+        ("{ kind = 'dense', outputs = 64 }", "the output has shape 64, but must have 8 x 8"),
         (
             "{ kind = 'reshape', shape = [9, 9] }",
-            r"layers\[0\] \(reshape\) gets samples of 100: cannot make 9 x 9 of it",
+            r"layers\[0\] \(reshape\) gets samples of 100: cannot be reshaped to 9 x 9",
         ),
         (
             "{ kind = 'conv', channels = 3 }",
-            r"\(conv\) gets samples of 100: needs one to three axes of places and one of channels",
+            r"\(conv\) gets samples of 100: needs samples with one to three spatial axes",
         ),
         (
             "{ kind = 'reshape', shape = [10, 10] }, { kind = 'dense', outputs = 2 }",
@@ -78,7 +78,7 @@ def test_keys(generator, message):
         ),
         (
             "{ kind = 'reshape', shape = [5, 5, 4] }, { kind = 'conv', channels = 2, kernel = [4] }",
-            r"\[4\] must be one number, or 2",
+            r"\[4\] must be one number, or 2 numbers",
         ),
         (
             "{ kind = 'reshape', shape = [5, 5, 4] }, { kind = 'conv', channels = 2, kernel = 9 }",
@@ -89,9 +89,9 @@ def test_keys(generator, message):
             "output_padding = 2 }",
             "output_padding must be less than the stride",
         ),
-        ("{ kind = 'reshape', shape = [] }", "cannot make samples without an axis of it"),
-        ("{ kind = 'layer-norm', axes = 2 }", r"axes = 2 is more than the samples have"),
-        ("{ kind = 'gru', hidden = 2 }", "needs two axes, time and features"),
+        ("{ kind = 'reshape', shape = [] }", "cannot be reshaped to samples without an axis"),
+        ("{ kind = 'layer-norm', axes = 2 }", r"axes = 2, but the samples have fewer axes"),
+        ("{ kind = 'gru', hidden = 2 }", "needs samples with two axes, time and features"),
     ],
 )
 def test_shapes(generator, message):
