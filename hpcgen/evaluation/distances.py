@@ -51,8 +51,8 @@ class Distances(Measure):
     """Five distances between sets of features, and for fields the distance of their power spectra.
 
     Generated samples are compared with the reference. Another set of real data is compared with the same
-    compared with the same reference: the values that a perfect model would reach. If the data hold the true
-    spectrum, the distance from it is given too.
+    reference: its values are those that a perfect model would reach. If the data hold the true spectrum, the
+    distance from it is given too.
     """
 
     columns = ("generated", "real data")

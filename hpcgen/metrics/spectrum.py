@@ -65,4 +65,3 @@ def distance(p: np.ndarray, q: np.ndarray) -> float:
         return 0.0
     decibels = 10 * np.log10(np.maximum(p[1:], floor) / np.maximum(q[1:], floor))
     return sqrt(np.mean(decibels**2))
-

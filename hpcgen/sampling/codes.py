@@ -76,4 +76,3 @@ def between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     left = np.where(straight, 1 - share, np.sin((1 - share) * angle) / sine)
     right = np.where(straight, share, np.sin(share * angle) / sine)
     return (left * a + right * b).astype(np.float32)
-

@@ -316,4 +316,3 @@ def _each(value: Any, axes: int) -> tuple[int, ...]:
     if len(values) != axes:
         raise ValueError(f"{list(values)} must be one number, or {axes} numbers")
     return values
-

@@ -17,7 +17,7 @@ from hpcgen.parallel.tree import TreeSum
 class ExactExchange(Exchange):
     """The sum in the fixed tree of `hpcgen.parallel.tree`.
 
-    Each rank adds what it can of the tree from its own leaves. Then it receives from every other rank the
+    Each rank adds the subtrees that consist of its own leaves. Then it receives the numbers that it owns, and
     the statistics, from all other ranks, and completes the tree for them. Only the owner updates a number:
     optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al. 2020,
     arXiv:1910.02054).
