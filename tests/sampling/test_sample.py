@@ -118,7 +118,7 @@ def test_text_and_sound(comm, folder, trained):
         ("vae", {"reconstruct": "one.h5", "interpolate": 3}, "one.h5: 1 rows; 2 or more are needed"),
         ("vae", {"reconstruct": "one.h5", "out": "one.h5"}, "one.h5: the command uses this file already"),
         ("rvae", {"png": "x.png"}, "cannot show samples of kind text; use .txt"),
-        ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), not \(8, 8, 1\)"),
+        ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), but \(8, 8, 1\) in"),
     ],
 )
 def test_what_does_not_fit(comm, folder, trained, data, kind, keys, message):
