@@ -31,7 +31,7 @@ class Train:
     """The steps, and the micro-batches of a step."""
 
     steps: int = setting(5000, ge=1, help="steps of the whole run")
-    lanes: int = setting(8, ge=1, help="micro-batches in a step; the most ranks that the run can use")
+    lanes: int = setting(8, ge=1, help="micro-batches in a step; also the largest number of ranks")
     lane_size: int = setting(16, ge=1, help="samples in a lane: a step takes lanes x lane_size samples")
     recompute: bool = setting(
         False,
