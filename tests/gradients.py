@@ -1,4 +1,4 @@
-"""A player's gradient as one Vector: derivatives, running statistics and statistics."""
+"""The gradient of a player as one Vector: derivatives, running statistics and statistics."""
 
 
 def write_gradient(model, player, theta, batch, grad):

@@ -1,4 +1,4 @@
-"""Walls of the house: who may import whom, and which rooms know no process and no file."""
+"""Rules of imports between the folders of hpcgen, and the folders that must not import MPI or HDF5."""
 
 import ast
 import subprocess
@@ -12,7 +12,7 @@ import hpcgen
 
 ROOT = Path(hpcgen.__file__).parent
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
-# From the top floor down. A file may import from its own room and from the rooms below.
+# The layers of the code, from top to bottom. A file may import from its own folder and from layers below it.
 FLOORS = [
     ("__main__.py",),
     ("cli.py",),

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and what it prints where."""
+"""The end of a command: its exit status, and its output on stdout and stderr."""
 
 import logging
 import sys

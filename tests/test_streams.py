@@ -1,4 +1,4 @@
-"""Streams are functions of their keys, and normal numbers are normal."""
+"""Streams are functions of their keys, and normal numbers have a normal distribution."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Runs of a few steps of each kind of model, made once for all tests of what is done with them."""
+"""Short runs of each kind of model, trained once for all tests that use them."""
 
 import h5py
 import numpy as np

@@ -72,7 +72,7 @@ def _checkpoint_lines(path: Path) -> Iterator[str]:
             yield f"    {name:<{width}} {' x '.join(map(str, shape))}"
     for key, value in json.loads(attributes["environment"]).items():
         yield f"  {key:<9} {value}"
-    yield "  whole: every checksum holds"
+    yield "  whole: every checksum is correct"
 
 
 def _describe_run(path: Path, comm: "MPI.Comm") -> int:

@@ -131,7 +131,12 @@ def _array(options: argparse.Namespace) -> "Source":
 def _declare_text(add: Callable[..., Any]) -> None:
     add("files", metavar="FILE", type=Path, nargs="+", help="the files to read; they are used as one")
     add("--length", type=arguments.count, required=True, help="tokens in a sample")
-    add("--units", choices=("characters", "bytes"), default="characters", help="what a token stands for")
+    add(
+        "--units",
+        choices=("characters", "bytes"),
+        default="characters",
+        help="the unit of a token (default: characters)",
+    )
 
 
 def _text(options: argparse.Namespace) -> "Source":

@@ -32,13 +32,13 @@ class Train:
 
     steps: int = setting(5000, ge=1, help="steps of the whole run")
     lanes: int = setting(
-        8, ge=1, help="micro-batches in a step; without cells the most ranks that a run can use"
+        8, ge=1, help="micro-batches in a step; without cells, also the largest number of ranks"
     )
     lane_size: int = setting(16, ge=1, help="samples in a lane: a step takes lanes x lane_size samples")
     cells: int | list[int] = setting(
         list,
         ge=1,
-        help="parts of each sample along its first axes of places, such as [2, 2]; empty: samples are whole",
+        help="parts of each sample along its first axes, such as [2, 2]; empty: samples are whole",
     )
     recompute: bool = setting(
         False,

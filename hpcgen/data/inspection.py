@@ -41,7 +41,7 @@ def describe(path: Path, comm: "MPI.Comm") -> None:
     for other in others:
         logger.info("  %s", other)
     if checked:
-        logger.info("  whole: every checksum holds, every number is finite")
+        logger.info("  whole: every checksum is correct, every number is finite")
     else:
         logger.info("  no checksums (not made by hpcgen); every number is finite")
 

@@ -93,7 +93,7 @@ NETWORKS = {
     ),
     # Radford et al. 2015 (arXiv:1511.06434) for 64 x 64 x 3, with more or fewer stages at other sizes
     "dcgan64": Preset(GANOptions, PYRAMIDS),
-    # The same in volumes, as in Wu et al. 2016 (arXiv:1610.07584)
+    # The same for volumes, as in Wu et al. 2016 (arXiv:1610.07584)
     "dcgan3d": Preset(GANOptions, PYRAMIDS, both(axes=3)),
     # Donahue et al. 2018 (arXiv:1802.04208), without phase shuffle: kernel 25, stride 4
     "wavegan": Preset(

@@ -18,7 +18,7 @@ class Backward(Protocol):
     """The closure of a forward pass. See `Layer`."""
 
     def __call__(self, dy: Array, grad: Any = None, need_dx: bool = True) -> Any:
-        """Return dx, or None unless `need_dx`."""
+        """Return dx if `need_dx`, else None."""
 
 
 class TangentBackward(Protocol):
@@ -27,7 +27,7 @@ class TangentBackward(Protocol):
     def __call__(
         self, dy: Array | None, dty: Array, grad: Any = None, need_dx: bool = True
     ) -> tuple[Any, Any]:
-        """Return (dx, dt), or (None, None) unless `need_dx`."""
+        """Return (dx, dt) if `need_dx`, else (None, None)."""
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def test_a_checkpoint_tells_what_it_holds(comm, run_folder, said):
         return  # the first rank alone tells
     assert lines[0].endswith("step-00000003.h5: checkpoint after step 3, seed 0")
     assert "  model     gan seedgan" in lines
-    assert lines[-1] == "  whole: every checksum holds"
+    assert lines[-1] == "  whole: every checksum is correct"
 
 
 def test_a_run_folder_stands_for_its_newest_whole_checkpoint(comm, run_folder, said):

@@ -1,4 +1,4 @@
-"""What a run resumes from, and what it must not rename."""
+"""Checkpoints that a run writes, resumes from, and must not rename."""
 
 import errno
 import os

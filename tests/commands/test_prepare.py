@@ -1,4 +1,4 @@
-"""Each source of `hpcgen prepare` is made from the command line's options."""
+"""`hpcgen prepare` makes each source from the options of the command line."""
 
 import struct
 import wave

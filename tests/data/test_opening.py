@@ -1,4 +1,4 @@
-"""Data files that are damaged, or of another version: one clear line, never a traceback of h5py."""
+"""Data files that are damaged or of another version cause one clear line, never a traceback of h5py."""
 
 import h5py
 import numpy as np

@@ -1,4 +1,4 @@
-"""Which measures serve a model, and the data and requests that they refuse."""
+"""The measures that apply to a model, and the data and options that they refuse."""
 
 import threading
 from contextlib import closing

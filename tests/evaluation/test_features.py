@@ -1,4 +1,4 @@
-"""Features of samples, from a trained classifier."""
+"""Features of samples, computed by a trained classifier."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The rows of real data that models are compared with."""
+"""The rows of real data with which models are compared."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Work that ranks and threads divide, in the order of its items."""
+"""Work that ranks and threads divide. Results are in the order of the items."""
 
 from operator import mul
 

@@ -1,4 +1,4 @@
-"""Bad input: exit status 2, one line on stderr, printed once, at one rank and at several."""
+"""Bad input causes exit status 2 and one line on stderr, printed once, at one rank and at several ranks."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""What ends a job: failing and killed ranks, full disks, signals, diverging losses."""
+"""Events that end a job: failing and killed ranks, full disks, signals, diverging losses."""
 
 import os
 import random

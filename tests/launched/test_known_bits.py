@@ -1,8 +1,8 @@
-"""Each kind of model gives the bits that it gave when tests/launched/known_bits.json was recorded.
+"""Each kind of model gives the same bits as when tests/launched/known_bits.json was recorded.
 
-The arithmetic is NumPy's and OpenBLAS's, held to AVX2, which every x86-64 processor of a cluster has.
+NumPy and OpenBLAS are limited to AVX2, which every x86-64 processor of a cluster has.
 
-    python tests/launched/test_known_bits.py   records the bits anew, after a change that means to change them
+    python tests/launched/test_known_bits.py   records the bits again, after an intended change of the bits
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Every model's gradients against central differences in float64."""
+"""Compare the gradients of every model with central differences, in float64."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Models and data that do not suit each other are refused with one line that says what is missing."""
+"""If a model and the data do not suit each other, one line says what is missing."""
 
 import pytest
 

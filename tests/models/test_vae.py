@@ -1,5 +1,5 @@
-"""The variational autoencoder's gradient against differences, its KL against the closed form, and what it
-learns."""
+"""Compare the variational autoencoder's gradient with differences and its KL with the closed form, and train
+it."""
 
 from contextlib import closing
 

@@ -1,7 +1,7 @@
-"""What the tests of layers share: how hypothesis draws, and layers' numbers.
+"""Settings of hypothesis and helpers for tests of layers.
 
-Hypothesis draws the same examples in every run and on every rank. A `numpy.random.Generator` in a test's
-arguments is drawn by its seed.
+Hypothesis draws the same examples in every run and on every rank. For a `numpy.random.Generator` in a test's
+arguments it draws the seed.
 """
 
 import numpy as np

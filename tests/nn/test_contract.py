@@ -1,4 +1,4 @@
-"""What hpcgen.nn.layer promises of every layer."""
+"""Properties that hpcgen.nn.layer requires of every layer."""
 
 import numpy as np
 import pytest

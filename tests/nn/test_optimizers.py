@@ -1,5 +1,5 @@
-"""Optimizers against the papers' formulas one number at a time, their schedules, and steps on slices against
-the whole."""
+"""Compare optimizers with the papers' formulas, one number at a time, and steps on slices with steps on the
+whole vector. Test the schedules."""
 
 import itertools
 import math

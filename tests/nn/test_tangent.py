@@ -1,5 +1,5 @@
-"""Tangents and their adjoints against central differences; what holds for every layer is in
-test_contract.py."""
+"""Compare tangents and their adjoints with central differences. test_contract.py has the properties of every
+layer."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Who owns what, in any order and any number of ranges."""
+"""Ownership of ranges by ranks, in any order and with any number of ranges."""
 
 import numpy as np
 import pytest

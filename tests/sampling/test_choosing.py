@@ -1,4 +1,4 @@
-"""The origin that options ask for. What does not fit is in test_sample.py, as the command says it."""
+"""The origin that the options select. test_sample.py has the errors, as the command prints them."""
 
 from contextlib import ExitStack
 

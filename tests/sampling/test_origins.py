@@ -1,4 +1,4 @@
-"""What samples start from: codes between codes, labels in turn, inputs, and blocks that anybody may make."""
+"""Origins of samples: interpolated codes, labels in turn, inputs, and blocks that any rank may generate."""
 
 import numpy as np
 import pytest

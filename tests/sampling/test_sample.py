@@ -1,4 +1,4 @@
-"""`hpcgen sample` for each kind of model: what it draws, from what, and the same at any number of ranks."""
+"""`hpcgen sample` for each kind of model, with the same samples at any number of ranks."""
 
 import wave
 

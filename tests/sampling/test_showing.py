@@ -1,4 +1,4 @@
-"""Samples as people look at them or listen to them."""
+"""Samples for people: plots, text and sound."""
 
 import wave
 

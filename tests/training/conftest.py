@@ -1,3 +1,3 @@
-"""The trained runs that these tests need."""
+"""Trained runs for these tests."""
 
 from trained_runs import data, trained  # noqa: F401

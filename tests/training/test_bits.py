@@ -1,5 +1,5 @@
-"""A run on all ranks has the parameters of one rank, bit for bit: every network, optimizer, deal and number
-of threads."""
+"""A run on all ranks has the same parameters as on one rank, bit for bit, for every network, optimizer,
+distribution of lanes and number of threads."""
 
 from contextlib import closing
 

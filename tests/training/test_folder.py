@@ -1,4 +1,4 @@
-"""The run folder: who may write there, and what a run makes of what it finds."""
+"""The run folder: its lock, and how a run treats the files in it."""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""Whole runs in this process: what they leave, how they resume, what they refuse."""
+"""Whole runs in this process: their files, their resumption, and their errors."""
 
 import csv
 

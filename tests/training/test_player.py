@@ -1,4 +1,4 @@
-"""A player's numbers have the same bits whoever owns what, and so has its checkpoint."""
+"""The bits of a player's numbers, and of its checkpoint, do not depend on the ownership."""
 
 from contextlib import closing
 

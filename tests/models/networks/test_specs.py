@@ -1,4 +1,4 @@
-"""Networks as lists of layers: what a run file says wrong is named, with the layer and the key."""
+"""Networks as lists of layers. An error in the run file names the layer and the key."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Winograd's filters against their definition and their adjoints against the dot test, in float64."""
+"""Compare Winograd's filters with their definition, and check their adjoints by the dot test, in float64."""
 
 import numpy as np
 import pytest

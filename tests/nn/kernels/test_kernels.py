@@ -1,4 +1,4 @@
-"""The kernels in C against those in NumPy, bit for bit, and the adjoints in NumPy against their
+"""Compare the kernels in C with those in NumPy, bit for bit, and the adjoints in NumPy with their
 definition."""
 
 import inspect

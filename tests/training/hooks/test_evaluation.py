@@ -1,4 +1,4 @@
-"""The measures that are taken while a model trains."""
+"""Measures that are computed during training."""
 
 import pytest
 
