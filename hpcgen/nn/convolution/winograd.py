@@ -1,8 +1,8 @@
 """Convolutions with kernel 4, stride 2 and padding 0 or 1, by Winograd's minimal filtering.
 
 Such a convolution equals a convolution with stride 1 and two taps per axis over cells of 2 x 2 ... pixels
-(space to depth). Cell i holds the places 2 i - p and 2 i - p + 1. On each axis F(t, 2) computes t outputs with
-t + 1 products instead of 2 t (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4). With t = 2
+(space to depth). Cell i holds the places 2 i - p and 2 i - p + 1. On each axis F(t, 2) computes t outputs
+with t + 1 products instead of 2 t (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4). With t = 2
 
     y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1.
 
