@@ -248,7 +248,9 @@ class GAN(Model):
         share = uniform(random(3), shape).astype(fake.dtype)
         between = fake + share * (batch.samples - fake)
         chosen = (
-            self._one_hot(batch.labels, fake.dtype) if self.classes else zeros((batch.size, 1), fake.dtype) + 1
+            self._one_hot(batch.labels, fake.dtype)
+            if self.classes
+            else zeros((batch.size, 1), fake.dtype) + 1
         )
         train = Train(random=random(4) if network.draws else None)
         second = network.gradient(theta["discriminator"].layout, fake.dtype)

@@ -106,4 +106,6 @@ class VAE(Autoencoder):
     def sample(self, theta: Theta, batch: Batch) -> Array:
         """Return the mean of each sample (size, *sample_shape) in `units`, decoded from the batch's noise
         (size, latent)."""
-        return each(self.likelihood.mean, self.networks["decoder"].forward(theta["vae"], batch.noise, train=None)[0])
+        return each(
+            self.likelihood.mean, self.networks["decoder"].forward(theta["vae"], batch.noise, train=None)[0]
+        )

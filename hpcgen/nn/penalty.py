@@ -42,7 +42,9 @@ def gradient_penalty(
     norms = np.sqrt(total(_squares, g))
     excess = norms - 1
     slopes = np.divide(2 * weight * excess, norms, out=np.zeros_like(norms), where=norms > 0)
-    _, _, tangent_backward = network.tangent(theta, x, each(lambda cell: (slopes * cell).astype(cell.dtype), g), train)
+    _, _, tangent_backward = network.tangent(
+        theta, x, each(lambda cell: (slopes * cell).astype(cell.dtype), g), train
+    )
     tangent_backward(None, dy.copy(), grad, need_dx=False)
     return weight * np.square(excess).sum(), norms.sum()
 

@@ -126,9 +126,10 @@ class Convolution(Affine):
         """Write W x to y, both `Samples`, n of them, where x has these sizes: no bias, no activation."""
         positions, _ = self._extents(sizes)
         form = self.form(positions)
-        here, there_adjoint = self._sides(form.data, form.output)[0], self._sides(
-            form.data_adjoint, form.output_adjoint
-        )[1]
+        here, there_adjoint = (
+            self._sides(form.data, form.output)[0],
+            self._sides(form.data_adjoint, form.output_adjoint)[1],
+        )
         weight, _ = self._sides(*weights(form))
         for chunk in self._chunks(form, n, positions):
             there_adjoint(here(x.read(chunk)) @ weight, y.open(chunk))

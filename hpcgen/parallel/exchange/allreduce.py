@@ -21,9 +21,7 @@ class AllreduceExchange(Exchange):
     Every rank updates the whole state.
     """
 
-    def __init__(
-        self, comm: "MPI.Comm", layout: Layout, deal: Deal, make: Callable[[], Vector]
-    ) -> None:
+    def __init__(self, comm: "MPI.Comm", layout: Layout, deal: Deal, make: Callable[[], Vector]) -> None:
         super().__init__(comm, layout, deal, make)
         self.ownership = Ownership.even(layout.buffers.stop, 1, 0)
         self.written = Ownership.even(layout.buffers.stop, comm.size, comm.rank)

@@ -51,7 +51,9 @@ class ExactExchange(Exchange):
         for datatype in self._to:
             datatype.Free()
 
-    def _sum(self, add: Callable[[Any, Any], None], free: Callable[[Any], object] = lambda right: None) -> Any:
+    def _sum(
+        self, add: Callable[[Any, Any], None], free: Callable[[Any], object] = lambda right: None
+    ) -> Any:
         return TreeSum(self.deal.lanes.total, add, free, self.deal.cells_a_lane)
 
     def add(self, leaf: int, vector: Vector) -> None:

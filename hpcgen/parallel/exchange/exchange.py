@@ -30,9 +30,7 @@ class Exchange(ABC):
     ownership: Ownership
     written: Ownership
 
-    def __init__(
-        self, comm: "MPI.Comm", layout: Layout, deal: Deal, make: Callable[[], Vector]
-    ) -> None:
+    def __init__(self, comm: "MPI.Comm", layout: Layout, deal: Deal, make: Callable[[], Vector]) -> None:
         self.comm, self.layout, self.deal = comm, layout, deal
         self._make = make
         self._free: list[Vector] = []
