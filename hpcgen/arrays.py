@@ -1,7 +1,8 @@
 """Where arrays come from. Every array that is not made from another array is made here.
 
 Today the arrays are NumPy's. Any other operation returns the kind of array that its arguments have. Arrays of
-another library can therefore pass through layers, losses and exchanges once these functions make them.
+another library can therefore pass through layers, losses and exchanges once these functions make them. MPI,
+HDF5 and sums in float64 on the host take what `to_host` returns. With NumPy it is the array itself.
 """
 
 from collections.abc import Iterable

@@ -183,9 +183,9 @@ class GAN(Model):
             return batch.noise
         return np.concatenate([batch.noise, self._one_hot(batch.labels, batch.noise.dtype)], axis=1)
 
-    def _one_hot(self, labels: np.ndarray, dtype: np.dtype) -> Array:
+    def _one_hot(self, labels: Array, dtype: np.dtype) -> Array:
         chosen = zeros((len(labels), self.classes), dtype)
-        chosen[np.arange(len(labels)), labels] = 1
+        chosen[np.arange(len(labels), like=labels), labels] = 1
         return chosen
 
     def _forward(

@@ -143,5 +143,5 @@ class Autoencoder(Model):
             z = mean + np.exp(0.5 * log_variance) * noise
             likelihoods.append(self.log_likelihood(theta, z, x).astype(np.float64))
             weights.append(likelihoods[-1] + 0.5 * (noise * noise - z * z + log_variance).sum(1))
-        elbo = np.mean(likelihoods, axis=0) - self.posterior.divergence(mean, log_variance).sum(1)
-        return elbo, np.logaddexp.reduce(weights, axis=0) - np.log(len(weights))
+        elbo = np.stack(likelihoods).mean(0) - self.posterior.divergence(mean, log_variance).sum(1)
+        return elbo, np.logaddexp.reduce(np.stack(weights), axis=0) - np.log(len(weights))

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch, Streams, no_stream
 from hpcgen.models.units import Units
@@ -116,7 +116,7 @@ class Model(ABC):
             None if samples is None else each(self.units.encode, samples),
             noise,
             None if inputs is None or self.input_units is None else self.input_units.encode(inputs),
-            labels,
+            None if labels is None else from_host(labels),
             random,
             step,
         )

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, to_host
 from hpcgen.nn.vector import Layout
 from hpcgen.parallel.ownership import Ownership
 from hpcgen.parallel.partition import OWNERSHIP_BLOCK
@@ -73,6 +73,7 @@ class Parts:
         Collective if `collect` is.
         """
         # No square overflows in float64.
-        pieces = (array[piece].astype(np.float64) for piece in self._pieces)
+        host = to_host(array)
+        pieces = (host[piece].astype(np.float64) for piece in self._pieces)
         squares = self._collect(np.array([np.dot(piece, piece) for piece in pieces], np.float64))
         return np.sqrt(np.bincount(self._tensors, squares[self._order], minlength=0))

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, standard_normal
 from hpcgen.nn.buffers import REPLACE, Buffer
 from hpcgen.nn.divided import Gradient
 from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
@@ -41,7 +41,7 @@ class SpectralNorm(Layer):
     def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         self.layer.initialize(theta, random)
         u, transposed = theta[self.vector], self._transposed(theta)
-        random.standard_normal(out=u, dtype=u.dtype.type)
+        u[...] = standard_normal(random, u.shape, u.dtype)
         for _ in range(START):
             u[...] = _unit(_unit(transposed @ u) @ transposed)
 

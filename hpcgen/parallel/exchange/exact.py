@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.arrays import Array, empty
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange, complete
@@ -41,7 +41,7 @@ class ExactExchange(Exchange):
         self._to = [_datatype([*mine, statistics]) for mine in self.ownership.ranges]
         self._length = self.ownership.size
         self._foreign = [
-            (rank, tag, lo, hi, empty(self._length + statistics.stop - statistics.start))
+            (rank, tag, lo, hi, np.empty(self._length + statistics.stop - statistics.start, np.float32))
             for rank in range(comm.size)
             if rank != comm.rank
             for tag, (lo, hi) in enumerate(deal.nodes(rank))
@@ -63,16 +63,16 @@ class ExactExchange(Exchange):
         comm = self.comm
         others = [rank for rank in range(comm.size) if rank != comm.rank]
         own = self._tree.take()
+        sent = [to_host(vector.data) for _, _, vector in own] if others else []
         requests = [comm.Irecv(array, rank, tag) for rank, tag, _, _, array in self._foreign]
         requests += [
-            comm.Isend([vector.data, 1, self._to[rank]], rank, tag)
+            comm.Isend([array, 1, self._to[rank]], rank, tag)
             for rank in others
-            for tag, (_, _, vector) in enumerate(own)
+            for tag, array in enumerate(sent)
         ]
         MPI.Request.Waitall(requests)
-        pieces = [
-            (lo, hi, (array[: self._length], array[self._length :])) for _, _, lo, hi, array in self._foreign
-        ]
+        arrived = [(lo, hi, from_host(array)) for _, _, lo, hi, array in self._foreign]
+        pieces = [(lo, hi, (array[: self._length], array[self._length :])) for lo, hi, array in arrived]
         pieces += [
             (lo, hi, (self.ownership.take(v.data), v.data[self.layout.statistics])) for lo, hi, v in own
         ]
