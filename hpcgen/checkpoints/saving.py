@@ -72,13 +72,13 @@ def _player_slabs(state: PlayerState, rank: int) -> dict[str, Slab]:
         """Return what this rank writes of the numbers that it owns."""
         values = to_host(values)
         pieces = [
-            (piece.start + inside.start, values[where])
-            for piece in state.written.mine
-            for inside, where in state.ownership.locate(piece.start, piece.stop)
+            (piece.start, values[piece.inside])
+            for written in state.written.mine
+            for piece in state.ownership.mine_within(written.where)
         ]
         return Slab(shape, values.dtype, pieces)
 
-    whole = [(piece.start, data[piece.start : piece.stop]) for piece in state.written.mine]
+    whole = [(piece.start, data[piece.where]) for piece in state.written.mine]
     slabs = {"parameters": Slab(shape, data.dtype, whole)}
     slabs["layout"] = Slab.replicated(layout_rows(layout, layout.parameters), rank)
     slabs |= {part: packed(values) for part, values in state.parts.items()}
@@ -112,7 +112,7 @@ def _fill(path: Path, config: Config, fingerprint: str, players: Mapping[str, Pl
             layout, theta, group = state.theta.layout, state.theta.data, f"players/{player}"
             for piece in state.written.mine:
                 numbers = checksums.read(file, f"{group}/parameters", piece.start, piece.stop)
-                theta[piece.start : piece.stop] = from_host(numbers)
+                theta[piece.where] = from_host(numbers)
             for part, values in state.parts.items():
                 for piece in state.ownership.mine:
                     numbers = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)

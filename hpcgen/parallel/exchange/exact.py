@@ -10,7 +10,7 @@ from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange, complete
-from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.ownership import Ownership, counts_and_starts
 from hpcgen.parallel.tree import TreeSum
 
 
@@ -22,7 +22,8 @@ class ExactExchange(Exchange):
     a number: optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al.
     2020, arXiv:1910.02054).
 
-    `ownership` may be any that covers the state. Without it each rank owns one range.
+    `ownership` may be any that covers the state. Without it each rank owns one range. Raises ValueError for
+    another.
     """
 
     def __init__(
@@ -35,6 +36,10 @@ class ExactExchange(Exchange):
     ) -> None:
         super().__init__(comm, layout, deal, make)
         self.ownership = self.written = ownership or Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        if self.ownership.covered != slice(0, layout.buffers.stop):
+            raise ValueError(
+                f"ranks own {self.ownership.covered} of a state of {layout.buffers.stop} numbers"
+            )
         self._tree: TreeSum[Vector] = self._sum(_add_vectors, self._free.append)
         # A rank is sent two things of a vector at once: the numbers that it owns, and the statistics.
         statistics = slice(layout.buffers.stop, layout.size)
@@ -92,8 +97,7 @@ class ExactExchange(Exchange):
 
 def _datatype(ranges: list[slice]) -> MPI.Datatype:
     """Return the MPI type of these ranges of a vector of float32."""
-    lengths, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
-    return MPI.FLOAT.Create_indexed(lengths, starts).Commit()
+    return MPI.FLOAT.Create_indexed(*counts_and_starts(ranges)).Commit()
 
 
 def _add_vectors(left: Vector, right: Vector) -> None:
