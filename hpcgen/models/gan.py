@@ -1,5 +1,6 @@
 """Generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -123,6 +124,7 @@ class GAN(Model):
     NETWORKS = NETWORKS
     players = ("discriminator", "generator")
     at_samples: ClassVar = {"discriminator": (True, False), "generator": (False, True)}
+    networks: Mapping[str, Chain]
 
     def __init__(self, options: GANOptions, schema: Schema) -> None:
         super().__init__(options, schema)

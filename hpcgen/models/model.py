@@ -55,8 +55,8 @@ class Model(ABC):
     statistics: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     # The turns of a step in order: a player, and the number of the batch that it takes.
     turns: tuple[tuple[str, int], ...]
-    # The networks by name. With several players, each player has the network of its name.
-    networks: dict[str, Any]
+    # The networks by name; each can be run. With several players, each player has the network of its name.
+    networks: Mapping[str, Layer]
     # How the data's samples and inputs become the model's numbers.
     units: Units
     input_units: Units | None = None
@@ -93,7 +93,7 @@ class Model(ABC):
         """Let the networks work on divided samples: place(network, takes samples, makes samples) replaces
         each."""
         for name, (takes, makes) in self.at_samples.items():
-            self.networks[name] = place(self.networks[name], takes, makes)
+            self.networks = {**self.networks, name: place(self.networks[name], takes, makes)}
 
     def initialize(self, player: str, theta: Vector, random: np.random.Generator) -> None:
         """Fill a player's parameters and running statistics with their starting values."""

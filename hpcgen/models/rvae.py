@@ -1,7 +1,8 @@
 """Recurrent variational autoencoder of sequences (Bowman et al. 2015, arXiv:1511.06349)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from hpcgen.models.latent import Autoencoder, LatentOptions
 from hpcgen.models.model import Preset, Theta
 from hpcgen.models.units import Interval, Tokens
 from hpcgen.nn.chain import Chain
+from hpcgen.nn.layer import Layer
 from hpcgen.nn.layers.activations import Tanh
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.embedding import Embedding
@@ -77,9 +79,12 @@ class RVAE(Autoencoder):
         self._decoder = cell("decoder/recurrent", elements.width + latent, hidden)
         self._output = Dense("decoder/output", hidden, elements.outputs)
         self.networks = {
-            "elements": Chain(elements.layers),
-            "encoder": Chain([self._encoder, self._codes]),
-            "decoder": Chain([self._start, self._decoder, self._output]),
+            **elements.networks,
+            "encoder/recurrent": self._encoder,
+            "encoder/codes": self._codes,
+            "decoder/start": self._start,
+            "decoder/recurrent": self._decoder,
+            "decoder/output": self._output,
         }
 
     def encode(
@@ -161,7 +166,7 @@ class _Words:
         self.outputs = self._blank
         self._read = Embedding("encoder/embedding", self._blank, self.width)
         self._written = Embedding("decoder/embedding", self._blank + 1, self.width)
-        self.layers = [self._read, self._written]
+        self.networks = {"encoder/embedding": self._read, "decoder/embedding": self._written}
 
     @staticmethod
     def targets(x: Array) -> Array:
@@ -189,7 +194,7 @@ class _Words:
 class _Numbers:
     """Real numbers (n, time) or (n, time, features), used as they are. A blank is all zeros."""
 
-    layers = ()
+    networks: Mapping[str, Layer] = MappingProxyType({})
 
     def __init__(self, options: SequenceRVAE, schema: Schema) -> None:
         self.likelihood = Gaussian(options.sigma)
