@@ -1,9 +1,9 @@
 """A classifier of labelled samples. Its last hidden layer is a feature space for `hpcgen evaluate`."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from hpcgen.nn.vector import Vector
 class ClassifierOptions(ModelOptions):
     """The [model] table for kind = "classifier". `network` chooses the type of `classifier`."""
 
-    classifier: Any = None
+    classifier: Perceptron | Pyramid | Layers = field(kw_only=True)
 
 
 class Classifier(Model):

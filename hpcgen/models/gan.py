@@ -1,7 +1,7 @@
 """Generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,8 +52,8 @@ class GANOptions(ModelOptions):
     gradient_penalty: float = setting(
         0.0, ge=0, help='weight of (|grad D| - 1)^2, usually 10 with loss = "wasserstein"; 0: none'
     )
-    generator: Any = None
-    discriminator: Any = None
+    generator: PerceptronGenerator | PyramidGenerator | Layers = field(kw_only=True)
+    discriminator: Perceptron | Pyramid | Layers = field(kw_only=True)
 
 
 PERCEPTRONS = {"generator": PerceptronGenerator, "discriminator": Perceptron}
