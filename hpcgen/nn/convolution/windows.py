@@ -1,19 +1,4 @@
-"""Convolutions of any kernel, stride and padding, as one product of matrices (im2col).
-
-Each form of convolution (this one, `hpcgen.nn.convolution.winograd`) consists of three linear maps and their
-adjoints,
-
-    data    P: x  (n, *sizes, c)      -> (products, rows, k)      what the weights are multiplied with
-    output  Q: dy (n, *positions, o)  -> (products, rows, o)
-    weight  R: w  (*kernel, c, o)     -> (products, k, o)
-
-and stands for y = Q*(P x . R w), where the dot is one product of matrices for each of `products`. What a
-layer needs follows:
-
-    y = Q*(P x . R w)        dx = P*(Q dy . (R w)^T)        dw = R*((P x)^T . Q dy)
-
-The transposed convolution is the adjoint: its forward is that dx, its derivative in x that y.
-"""
+"""Convolutions of any kernel, stride and padding, as one product of matrices (im2col)."""
 
 from collections.abc import Sequence
 from math import prod
@@ -21,11 +6,12 @@ from math import prod
 import numpy as np
 
 from hpcgen.arrays import Array
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
 
-class Windows:
+class Windows(Form):
     """P copies each window of x into a row; Q and R are views."""
 
     def __init__(self, geometry: Geometry, channels: int, outputs: int) -> None:
@@ -34,7 +20,6 @@ class Windows:
         self.products, self.inner = 1, prod(self._kernel)
 
     def rows(self, positions: Sequence[int]) -> int:
-        """Return the rows of a product that a sample of so many positions takes."""
         return prod(positions)
 
     def data(self, x: Array) -> Array:

@@ -1,8 +1,8 @@
 """Convolutions with kernel 4, stride 2 and padding 0 or 1, by Winograd's minimal filtering.
 
 Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth):
-the cell i holds the places 2 i - p and 2 i - p + 1. On each axis F(t, 2) makes t outputs with t + 1 products where 2
-t would be due (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4); with t = 2
+the cell i holds the places 2 i - p and 2 i - p + 1. On each axis F(t, 2) makes t outputs with t + 1 products
+where 2 t would be due (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4); with t = 2
 
     y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1,
 
@@ -17,6 +17,7 @@ from math import prod
 import numpy as np
 
 from hpcgen.arrays import Array
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
@@ -24,9 +25,8 @@ from hpcgen.nn.kernels import kernels
 WEIGHT_BYTES = 16 << 20
 
 
-class Winograd:
-    """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride
-    2, padding 0 or 1."""
+class Winograd(Form):
+    """The three maps of F(tile, 2) on every axis, for kernel 4, stride 2, padding 0 or 1."""
 
     def __init__(self, geometry: Geometry, channels: int, outputs: int, tile: int) -> None:
         self.geometry, self.channels, self.outputs, self.tile = geometry, channels, outputs, tile
@@ -51,7 +51,6 @@ class Winograd:
         return tuple(-(-count // self.tile) for count in positions)
 
     def rows(self, positions: Sequence[int]) -> int:
-        """Return the rows of a product that a sample of so many positions takes."""
         return prod(self._tiles(positions))
 
     def _data_shape(self, sizes: Sequence[int]) -> tuple[int, ...]:

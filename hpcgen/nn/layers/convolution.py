@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from hpcgen.arrays import Array, Shape
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.convolution.samples import Samples, Whole
 from hpcgen.nn.convolution.windows import Windows
@@ -33,8 +34,6 @@ from hpcgen.nn.vector import Vector
 # What a chunk of samples may take while it is multiplied: a share of the last cache.
 CHUNK_BYTES = 2 << 20
 
-# The forms in which a convolution is computed.
-Form = Windows | Winograd
 # The weights of a form, as they lead from data to output, and back.
 Weights = Callable[[Form], tuple[Array, Array]]
 
@@ -44,7 +43,7 @@ class Convolution(Affine):
     cache.
 
     A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes
-    of y; and `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.convolution.windows`).
+    of y; and `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.convolution.form`).
     """
 
     @property
@@ -268,7 +267,7 @@ def _forms(geometry: Geometry, channels: int, outputs: int) -> list[Form]:
     return [Windows(geometry, channels, outputs), *Winograd.forms(geometry, channels, outputs)]
 
 
-def _add(total, array):
+def _add(total: Any, array: Array) -> Array:
     if total is None:
         return array
     total += array
