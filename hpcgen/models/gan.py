@@ -133,8 +133,7 @@ class GAN(Model):
         self.classes = schema.classes if options.conditional else 0
         last = options.discriminator_steps - 1
         self.turns = (*(("discriminator", draw) for draw in range(last + 1)), ("generator", last))
-        loss = LOSSES[options.loss]
-        self.loss: Any = loss(options.label_smoothing) if loss.smooths else loss()
+        self.loss = LOSSES[options.loss](options.label_smoothing)
         self.limits = {"discriminator": options.clip} if options.clip else {}
         self._penalty = options.gradient_penalty
         generator = options.generator.back(self.sample_shape)

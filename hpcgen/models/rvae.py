@@ -20,7 +20,7 @@ from hpcgen.nn.layers.activations import Tanh
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.embedding import Embedding
 from hpcgen.nn.layers.recurrent import GRU, LSTM
-from hpcgen.nn.likelihoods import Categorical, Gaussian
+from hpcgen.nn.likelihoods import Categorical, Gaussian, LikelihoodOfElements
 from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 
@@ -70,7 +70,8 @@ class RVAE(Autoencoder):
         super().__init__(options, schema)
         self._elements = ELEMENTS[type(options)](options, schema)
         elements = self._elements
-        self.units, self.likelihood = elements.units, elements.likelihood
+        self.units = elements.units
+        self.likelihood: LikelihoodOfElements = elements.likelihood
         self._shape, self._dropout = tuple(schema.shape), options.word_dropout
         latent, hidden, cell = options.latent, options.hidden, CELLS[options.cell]
         self._encoder = cell("encoder/recurrent", elements.width, hidden)

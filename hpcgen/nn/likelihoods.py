@@ -1,8 +1,7 @@
 """Likelihoods of samples under a decoder: negative logarithms and their derivatives in the decoder's numbers.
 
 Each has `terms(a, x)`, -log p(x | a) of each number of x, and `loss(a, x)`, their sum and its derivative in
-a. Those of numbers have `mean(a)`; those of sequences `draw(a, random)`, x drawn from p(x | a), or the most
-likely one where random is None.
+a. Those of numbers in an interval have `mean(a)`. Those of a sequence's elements have `draw(a, random)`.
 """
 
 from typing import Protocol
@@ -32,7 +31,14 @@ class LikelihoodOfNumbers(Likelihood, Protocol):
         """Return the mean of x."""
 
 
-class Bernoulli:
+class LikelihoodOfElements(Likelihood, Protocol):
+    """The likelihood of the elements of a sequence, which are drawn one after the other."""
+
+    def draw(self, a: Array, random: np.random.Generator | None) -> Array:
+        """Return x drawn from p(x | a), or the most likely x if `random` is None."""
+
+
+class Bernoulli(LikelihoodOfNumbers):
     """x in 0 to 1 with the probability sigmoid(a) of 1 (Kingma & Welling 2013, arXiv:1312.6114, appendix
     C.1)."""
 
@@ -55,7 +61,7 @@ class Bernoulli:
         return sigmoid(a)
 
 
-class Gaussian:
+class Gaussian(LikelihoodOfNumbers, LikelihoodOfElements):
     """x normal around a with standard deviation `sigma`, in units where samples lie in -1 to 1 (same paper,
     C.2)."""
 
@@ -80,7 +86,7 @@ class Gaussian:
         return a if random is None else a + self._sigma * standard_normal(random, a.shape)
 
 
-class Categorical:
+class Categorical(LikelihoodOfElements):
     """Tokens x (...) with the probabilities softmax(a), a (..., tokens): cross entropy."""
 
     @staticmethod

@@ -2,7 +2,7 @@
 
 `slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, rate, scale, parts)`
 updates theta and the state in place, in one pass: `scale` grad is the mean gradient, t counts updates from 1,
-`rate` is the learning rate, `parts` knows which tensors lie where. grad may be overwritten. Every operation
+`rate` is the learning rate, `parts` are the vector's `Tensors`. grad may be overwritten. Every operation
 is elementwise but for the norms that `parts` takes, so that a step on slices of the vector gives the bits of
 a step on the whole.
 """
@@ -15,6 +15,7 @@ import numpy as np
 from hpcgen.arrays import Array
 from hpcgen.nn.kernels import kernels
 from hpcgen.nn.schedules import SCHEDULES
+from hpcgen.nn.vector import Tensors
 from hpcgen.settings import setting
 
 
@@ -78,8 +79,8 @@ class Optimizer:
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         """Move theta along grad, and the state vectors, in place."""
         raise AssertionError(f"{type(self).__name__} has no step")
@@ -91,7 +92,7 @@ class Optimizer:
         share = min(1.0, (t - self.warmup) / max(1, self.decay_steps - self.warmup))
         return self.learning_rate * (self.floor + (1 - self.floor) * SCHEDULES[self.schedule](share))
 
-    def clipped(self, scale: float, grad: Array, parts: Any) -> float:
+    def clipped(self, scale: float, grad: Array, parts: Tensors) -> float:
         """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if
         `parts` is."""
         if not self.clip_norm:
@@ -111,8 +112,8 @@ class SGD(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).descend(theta, grad, rate * scale)
 
@@ -131,8 +132,8 @@ class Momentum(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, rate)
 
@@ -156,8 +157,8 @@ class Adam(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         eta, keep = rate / (1 - self.beta1**t), 1 - rate * self.weight_decay
         kernels(theta).adam(theta, grad, *self._moments(state), scale, *self._betas(t), eta, keep)
@@ -197,8 +198,8 @@ class RMSprop(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, rate, self.epsilon)
 
@@ -225,8 +226,8 @@ class LARS(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
         velocity = state["velocity"]
@@ -262,8 +263,8 @@ class LAMB(Adam):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         m, v = self._moments(state)
         for _, where, adapts in parts:

@@ -7,12 +7,12 @@ from math import prod
 import numpy as np
 
 from hpcgen.arrays import Array, to_host
-from hpcgen.nn.vector import Layout
+from hpcgen.nn.vector import Layout, Tensors
 from hpcgen.parallel.ownership import Ownership, Piece
 from hpcgen.parallel.partition import OWNERSHIP_BLOCK
 
 
-class Parts:
+class Parts(Tensors):
     """The parameters of a Layout in the numbers that this rank owns, and the norm of each over the whole
     vector.
 

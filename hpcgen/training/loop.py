@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from mpi4py import MPI
@@ -21,9 +22,9 @@ from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import from_root
-from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.deal import Deal, deal
+from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.mesh import Mesh
 from hpcgen.parallel.placement.network import divide
 from hpcgen.parallel.team import Team
@@ -42,6 +43,13 @@ LARGEST_COUNT = 2**31 - 1
 BITS_DEPEND_ON = ("numpy", "simd", "blas", "machine")
 
 HookFunction = Callable[["Training", Statistics, bool], None]
+
+
+class Flag(Protocol):
+    """What may turn true during a run, such as a `StopRequest`."""
+
+    def __bool__(self) -> bool:
+        """Return whether the run shall stop."""
 
 
 class Training:
@@ -174,7 +182,7 @@ class Training:
     def _states(self) -> dict[str, PlayerState]:
         return {name: player.state for name, player in self.players.items()}
 
-    def run(self, hooks: Iterable[HookFunction], stop: object = False) -> None:
+    def run(self, hooks: Iterable[HookFunction], stop: Flag = False) -> None:
         """Train to config.train.steps. After each step every hook is called as hook(training, statistics,
         last).
 
