@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from hpcgen.metrics.blocks import BLOCK, blocks, finite
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks, finite
 
 
 def pairs(n: int, m: int) -> list[tuple[slice, slice]]:
@@ -15,7 +15,7 @@ def pairs(n: int, m: int) -> list[tuple[slice, slice]]:
     Only whole blocks are paired, because the estimate from a shorter one would have less weight. If a set has
     no whole block, the two sets make one pair.
     """
-    return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // BLOCK, 1)]
+    return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // ROWS_A_BLOCK, 1)]
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:

@@ -8,7 +8,7 @@ from hpcgen.metrics.blocks import blocks, finite
 from hpcgen.metrics.moments import Moments, centred, eigenpairs, merge
 
 # Rows of the largest matrix that is decomposed: 8 MiB, and a second.
-LARGEST = 1024
+LARGEST_MATRIX = 1024
 
 
 class PrincipalComponents(NamedTuple):
@@ -33,9 +33,9 @@ def principal_components(x: np.ndarray, k: int) -> PrincipalComponents:
     memory. Then they come from the Gram matrix of the first 1024 samples (Turk & Pentland 1991,
     doi:10.1162/jocn.1991.3.1.71), and no others need be given. Raises ValueError if all samples are equal.
     """
-    if x.shape[1] <= LARGEST:
+    if x.shape[1] <= LARGEST_MATRIX:
         return from_moments(merge(Moments.of(x[block]) for block in blocks(len(x))), k)
-    mean, rows = centred(x[:LARGEST])
+    mean, rows = centred(x[:LARGEST_MATRIX])
     values, vectors = eigenpairs(rows @ rows.T)
     # These axes are orthogonal but for rounding, which is large where variances are small.
     axes = np.linalg.qr((vectors[:k] @ rows).T)[0].T

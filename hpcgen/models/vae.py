@@ -39,7 +39,8 @@ class VAEOptions(LatentOptions):
     decoder: Perceptron | PyramidGenerator = field(kw_only=True)
 
 
-PLAIN = {"normalization": False, "deviation": 0.0, "width": 32}
+# What the convolutions of both networks share.
+CONVOLUTIONS = {"normalization": False, "deviation": 0.0, "width": 32}
 # The first is the default. P stands for the numbers in one sample.
 NETWORKS = {
     # P-256-20-256-P
@@ -52,7 +53,7 @@ NETWORKS = {
     "conv-vae": Preset(
         VAEOptions,
         {"encoder": Pyramid, "decoder": PyramidGenerator},
-        {"encoder": {**PLAIN, "activation": "relu"}, "decoder": {**PLAIN, "output": "linear"}},
+        {"encoder": {**CONVOLUTIONS, "activation": "relu"}, "decoder": {**CONVOLUTIONS, "output": "linear"}},
     ),
 }
 

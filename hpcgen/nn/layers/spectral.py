@@ -12,7 +12,7 @@ from hpcgen.nn.layers.affine import Affine
 from hpcgen.nn.vector import Vector
 
 # Power iterations before the first step, as many as PyTorch's.
-START = 15
+POWER_ITERATIONS = 15
 
 
 class SpectralNorm(Layer):
@@ -42,7 +42,7 @@ class SpectralNorm(Layer):
         self.layer.initialize(theta, random)
         u, transposed = theta[self.vector], self._transposed(theta)
         u[...] = standard_normal(random, u.shape, u.dtype)
-        for _ in range(START):
+        for _ in range(POWER_ITERATIONS):
             u[...] = _unit(_unit(transposed @ u) @ transposed)
 
     def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
