@@ -7,11 +7,8 @@ from typing import Any
 
 from hpcgen.errors import InputError
 from hpcgen.models.networks import specs as layers
-from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, Shape, Spec
+from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, OUTPUTS, Shape, Spec
 from hpcgen.settings import setting
-
-# Last activations of a network that ends in samples.
-OUTPUTS = ("tanh", "sigmoid", "linear")
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ class Spec:
     kind: ClassVar[str] = ""
     absorbs: ClassVar[bool] = False
     is_activation: ClassVar[bool] = False
+    # Whether a network may end in samples with the activation.
+    ends_samples: ClassVar[bool] = False
     # Whether outputs stay in the interval in which the inputs lie.
     keeps_range: ClassVar[bool] = False
     # What a rectifier multiplies y with where y <= 0.
@@ -191,6 +193,7 @@ class Tanh(Elementwise):
 
     kind = "tanh"
     layer = activations.Tanh
+    ends_samples = True
 
 
 @dataclass(frozen=True)
@@ -199,6 +202,7 @@ class Sigmoid(Elementwise):
 
     kind = "sigmoid"
     layer = activations.Sigmoid
+    ends_samples = True
 
 
 @dataclass(frozen=True)
@@ -223,6 +227,7 @@ class Identity(Elementwise):
 
     kind = "linear"
     layer = activations.Linear
+    ends_samples = True
     keeps_range = True
 
 
@@ -300,6 +305,8 @@ class LSTM(GRU):
 
 
 ACTIVATIONS = tuple(kind for kind, spec in LAYERS.items() if spec.is_activation)
+# Last activations of a network that ends in samples.
+OUTPUTS = tuple(kind for kind, spec in LAYERS.items() if spec.ends_samples)
 
 
 def _places(shape: Shape) -> Shape:
