@@ -226,7 +226,7 @@ class Identity(Elementwise):
     """x itself: no activation."""
 
     kind = "linear"
-    layer = activations.Linear
+    layer = activations.Identity
     ends_samples = True
     keeps_range = True
 
