@@ -131,22 +131,23 @@ class GAN(Model):
         _check(options, schema)
         self.sample_shape, self.latent = tuple(schema.shape), options.latent
         self.classes = schema.classes if options.conditional else 0
+        outputs = self.classes if options.conditional else 1
         last = options.discriminator_steps - 1
         self.turns = (*(("discriminator", draw) for draw in range(last + 1)), ("generator", last))
         self.loss = LOSSES[options.loss](options.label_smoothing)
         self.limits = {"discriminator": options.clip} if options.clip else {}
         self._penalty = options.gradient_penalty
         generator = options.generator.back(self.sample_shape)
-        discriminator = options.discriminator.specs(self.sample_shape, self.classes or 1)
+        discriminator = options.discriminator.specs(self.sample_shape, outputs)
         ends = next((spec for spec in reversed(generator) if not spec.keeps_range), None)
         self.units = Interval(schema, 0.0 if isinstance(ends, Sigmoid) else -1.0, 1.0)
-        start, logits = (self.latent + self.classes,), (self.classes or 1,)
+        start = (self.latent + self.classes,)
         self.networks = {
             "generator": build(generator, start, self.sample_shape, "model.generator.layers"),
             "discriminator": build(
                 discriminator,
                 self.sample_shape,
-                logits,
+                (outputs,),
                 "model.discriminator.layers",
                 spectral=options.spectral_norm,
             ),
@@ -296,7 +297,6 @@ def _require_bound(options: GANOptions, discriminator: Chain) -> None:
     if not (options.clip or options.gradient_penalty or (options.spectral_norm and normalized)):
         raise InputError(
             'model.loss = "wasserstein" needs a bound on the discriminator: set model.gradient_penalty = '
-            "10.0 or "
-            "model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers have "
-            "parameters"
+            "10.0 or model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers "
+            "have parameters"
         )

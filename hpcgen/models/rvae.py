@@ -142,7 +142,7 @@ class RVAE(Autoencoder):
         likely one.
         """
         own, z = theta["rvae"], batch.noise
-        random = batch.random and batch.random(0)
+        random = batch.random(0) if batch.random else None
         state = self._decoder.start(self._start.forward(own, z)[0])
         before, drawn = self._elements.blanks(own, len(z)), []
         for _ in range(self._shape[0]):
@@ -205,7 +205,7 @@ class _Numbers:
                 f"model.network: samples of {' x '.join(map(str, schema.shape))} are not sequences of numbers"
             )
         self._time, *features = schema.shape
-        self.width = self.outputs = (*features, 1)[0]
+        self.width = self.outputs = features[0] if features else 1
 
     def targets(self, x: Array) -> Array:
         return x.reshape(len(x), self._time, self.width)

@@ -74,7 +74,7 @@ class Dense(Spec):
     def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         if len(shape) != 1:
             raise ValueError("needs one axis; put a flatten before it")
-        layer = dense.Dense(name, shape[0], self.outputs, self.bias, slope, self.deviation or None)
+        layer = dense.Dense(name, shape[0], self.outputs, self.bias, slope, _given(self.deviation))
         return layer, (self.outputs,)
 
 
@@ -105,7 +105,7 @@ class Conv(Spec):
         *sizes, inputs = _places(shape)
         geometry = self.geometry(tuple(sizes))
         layer = convolution.Conv(
-            name, geometry, inputs, self.channels, self.bias, slope, self.deviation or None
+            name, geometry, inputs, self.channels, self.bias, slope, _given(self.deviation)
         )
         return layer, (*geometry.positions(sizes), self.channels)
 
@@ -122,7 +122,7 @@ class ConvTranspose(Conv):
         geometry, extra = self.geometry(tuple(sizes)), _each(self.output_padding, len(sizes))
         made = geometry.sizes(sizes, extra)
         layer = convolution.ConvTranspose(
-            name, geometry, inputs, self.channels, extra, self.bias, slope, self.deviation or None
+            name, geometry, inputs, self.channels, extra, self.bias, slope, _given(self.deviation)
         )
         return layer, (*made, self.channels)
 
@@ -307,6 +307,11 @@ class LSTM(GRU):
 ACTIVATIONS = tuple(kind for kind, spec in LAYERS.items() if spec.is_activation)
 # Last activations of a network that ends in samples.
 OUTPUTS = tuple(kind for kind, spec in LAYERS.items() if spec.ends_samples)
+
+
+def _given(deviation: float) -> float | None:
+    """Return the standard deviation of starting weights, or None where they are uniform."""
+    return deviation if deviation > 0 else None
 
 
 def _places(shape: Shape) -> Shape:

@@ -35,7 +35,9 @@ class ExactExchange(Exchange):
         ownership: Ownership | None = None,
     ) -> None:
         super().__init__(comm, layout, deal, make)
-        self.ownership = self.written = ownership or Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        if ownership is None:
+            ownership = Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        self.ownership = self.written = ownership
         if self.ownership.covered != slice(0, layout.buffers.stop):
             raise ValueError(
                 f"ranks own {self.ownership.covered} of a state of {layout.buffers.stop} numbers"
