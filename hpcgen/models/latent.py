@@ -35,12 +35,10 @@ class Posterior:
     """
 
     def __init__(self, options: LatentOptions) -> None:
-        self.size, self._beta, self._warmup, self._free = (
-            options.latent,
-            options.beta,
-            options.kl_warmup,
-            options.free_bits,
-        )
+        self.size = options.latent
+        self._beta = options.beta
+        self._warmup = options.kl_warmup
+        self._free = options.free_bits
 
     def split(self, codes: Array) -> tuple[Array, Array]:
         """Return the mean and the log variance, (n, size) each, from an encoder's output (n, 2 size)."""

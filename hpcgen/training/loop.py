@@ -169,9 +169,8 @@ class Training:
         kinds = sorted({tuple(each[key] for key in BITS_DEPEND_ON) for each in found})
         if len(kinds) > 1:
             logger.warning(
-                "the ranks compute with different software or instructions (%s): the bits depend on who "
-                "owns a lane; "
-                "set OPENBLAS_CORETYPE to the same value on all ranks",
+                "the ranks compute with different software or instructions (%s): the bits depend on who owns "
+                "a lane; set OPENBLAS_CORETYPE to the same value on all ranks",
                 "; ".join(", ".join(kind) for kind in kinds),
             )
 

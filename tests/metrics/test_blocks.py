@@ -59,10 +59,8 @@ def test_blocks_are_all_rows_once(n):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_bits_do_not_depend_on_who_computes_a_block(metric, divided, random):
-    x, y = (
-        random.standard_normal((5 * ROWS_A_BLOCK + 77, 12)),
-        random.standard_normal((3 * ROWS_A_BLOCK + 5, 12)) + 0.1,
-    )
+    x = random.standard_normal((5 * ROWS_A_BLOCK + 77, 12))
+    y = random.standard_normal((3 * ROWS_A_BLOCK + 5, 12)) + 0.1
     expected = metric(in_turn, x, y)
     for ranks in (1, 2, 3, 4, 9):
         assert np.array_equal(metric(divided(ranks), x, y), expected)
