@@ -2,6 +2,7 @@
 
 Today the arrays are NumPy's. All other operations return arrays of the same library as their arguments. If
 these functions create arrays of another library, those arrays can pass through layers, losses and exchanges.
+MPI, HDF5 and sums in float64 on the host take what `to_host` returns. With NumPy it is the array itself.
 """
 
 from collections.abc import Iterable

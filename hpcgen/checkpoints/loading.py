@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcgen.arrays import from_host
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.format import layout_shapes, schema_of
 from hpcgen.checkpoints.newest import newest
@@ -42,8 +43,9 @@ class Checkpoint:
 
     @property
     def sampled(self) -> dict[str, Vector]:
-        """The Vectors to draw samples with, by player: the average if there is one, else the parameters."""
-        return {**self.players, **self.averages}
+        """The Vectors that samples are made from, by player, on the run's device."""
+        vectors = {**self.players, **self.averages}
+        return {player: Vector(each.layout, from_host(each.data)) for player, each in vectors.items()}
 
 
 def load(path: Path | str, optimizer: bool = True) -> Checkpoint:

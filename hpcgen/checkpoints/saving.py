@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.checkpoints.format import FORMAT, VERSION, layout_rows, schema_arrays, schema_attributes
 from hpcgen.checkpoints.opening import open_checkpoint, part_of_run, require_same_run
 from hpcgen.checkpoints.state import PlayerState
@@ -66,19 +65,20 @@ def save(path: Path, comm: "MPI.Comm", state: RunState) -> None:
 
 
 def _player_slabs(state: PlayerState, rank: int) -> dict[str, Slab]:
-    layout, data = state.theta.layout, state.theta.data
+    layout, data = state.theta.layout, to_host(state.theta.data)
     shape = (layout.parameters.stop,)
 
-    def packed(values: np.ndarray) -> Slab:
+    def packed(values: Array) -> Slab:
         """Return the Slab of the owned numbers `values` that this rank writes."""
+        values = to_host(values)
         pieces = [
-            (piece.start + inside.start, values[where])
-            for piece in state.written.mine
-            for inside, where in state.ownership.locate(piece.start, piece.stop)
+            (piece.start, values[piece.inside])
+            for written in state.written.mine
+            for piece in state.ownership.mine_within(written.where)
         ]
         return Slab(shape, values.dtype, pieces)
 
-    whole = [(piece.start, data[piece.start : piece.stop]) for piece in state.written.mine]
+    whole = [(piece.start, data[piece.where]) for piece in state.written.mine]
     slabs = {"parameters": Slab(shape, data.dtype, whole)}
     slabs["layout"] = Slab.replicated(layout_rows(layout, layout.parameters), rank)
     slabs |= {part: packed(values) for part, values in state.parts.items()}
@@ -111,12 +111,12 @@ def _fill(path: Path, config: Config, fingerprint: str, players: Mapping[str, Pl
         for player, state in players.items():
             layout, theta, group = state.theta.layout, state.theta.data, f"players/{player}"
             for piece in state.written.mine:
-                theta[piece.start : piece.stop] = checksums.read(
-                    file, f"{group}/parameters", piece.start, piece.stop
-                )
+                numbers = checksums.read(file, f"{group}/parameters", piece.start, piece.stop)
+                theta[piece.where] = from_host(numbers)
             for part, values in state.parts.items():
                 for piece in state.ownership.mine:
-                    values[piece.inside] = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)
+                    numbers = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)
+                    values[piece.inside] = from_host(numbers)
             if layout.buffers.stop > layout.buffers.start:
-                theta[layout.buffers] = checksums.read(file, f"{group}/buffers")
+                theta[layout.buffers] = from_host(checksums.read(file, f"{group}/buffers"))
     return attributes

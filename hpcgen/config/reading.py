@@ -21,8 +21,10 @@ def load_config(path: Path | str, settings: Sequence[str] = ()) -> Config:
     """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file") from None
     try:
         return parse_config(text, settings)
     except InputError as error:
@@ -61,9 +63,9 @@ def parse_config(text: str, settings: Sequence[str] = ()) -> Config:
 
 def _absolute(path: Any) -> Any:
     """Return an absolute path, or a list of absolute paths. An empty path stays empty."""
-    return (
-        [_absolute(each) for each in path] if isinstance(path, list) else path and str(Path(path).absolute())
-    )
+    if isinstance(path, list):
+        return [_absolute(each) for each in path]
+    return str(Path(path).absolute()) if path else path
 
 
 def _model(table: dict[str, Any]) -> Any:

@@ -12,10 +12,10 @@ import msgspec
 from hpcgen.config.sections import SECTIONS
 from hpcgen.errors import InputError
 
-EMPTY: Mapping[str, type] = {}
+NO_TABLES: Mapping[str, type] = {}
 
 
-def build(kind: type, table: Mapping[str, Any], where: str, tables: Mapping[str, type] = EMPTY) -> Any:
+def build(kind: type, table: Mapping[str, Any], where: str, tables: Mapping[str, type] = NO_TABLES) -> Any:
     """Return the dataclass `kind` with the values of `table`, the table of the key `where`.
 
     `tables` gives the types of fields that are tables and have no type in the dataclass.

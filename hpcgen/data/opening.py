@@ -72,10 +72,8 @@ def schema_of(file: h5py.File) -> Schema:
     samples, kind = file["samples"], str(file.attrs.get("kind", "array"))
     low, high = declared_range(file) or (None, None)
     vocabulary = _vocabulary(file) if kind == "text" else ""
-    units, rate = (
-        str(file.attrs.get("units", "characters")),
-        file.attrs.get("rate", 0) if kind == "audio" else 0,
-    )
+    units = str(file.attrs.get("units", "characters"))
+    rate = file.attrs.get("rate", 0) if kind == "audio" else 0
     if kind == "audio" and not (isinstance(rate, (int, np.integer)) and rate > 0):
         raise InputError(
             f"{file.filename}: audio needs the attribute rate, samples per second; make it with 'hpcgen "

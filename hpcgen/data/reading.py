@@ -133,7 +133,7 @@ class DataFiles:
         read: it has a slice for each of the first axes of a sample.
         """
         wanted = [name for name in Rows._fields if name in self.names and name in names]
-        regions = {name: region * (name == "samples") for name in wanted}
+        regions = {name: region if name == "samples" else () for name in wanted}
         # An empty selection is also read, to return an array with the shape of a row.
         pieces = list(self._parts.pieces(start, stop)) or [(0, slice(0, 0), slice(0, 0))]
         return self._reread(

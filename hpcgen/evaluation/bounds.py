@@ -5,6 +5,7 @@ from math import prod
 
 import numpy as np
 
+from hpcgen.arrays import to_host
 from hpcgen.data.schema import Schema
 from hpcgen.evaluation.measure import Measure, Measures, Subject
 from hpcgen.models.latent import Autoencoder
@@ -58,7 +59,7 @@ class Bounds(Measure):
                 normal(stream(self._subject.seed, Purpose.EVALUATE, block.start, part=1 + draw), size)
                 for draw in range(DRAWS)
             )
-            return np.array([bound.sum() for bound in model.bounds(theta, x, draws)])
+            return np.array([to_host(bound).sum() for bound in model.bounds(theta, x, draws)])
 
         elbo, iwae = (self._subject.work.total(count, sums) / count).tolist()
         return elbo, iwae

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hpcgen.arrays import to_host
 from hpcgen.data.schema import Schema
 from hpcgen.evaluation.measure import Measure, Measures, Subject
 from hpcgen.models.classifier import Classifier
@@ -34,7 +35,7 @@ class Classification(Measure):
         def sums(block: slice) -> np.ndarray:
             """Return the number of correct labels, the summed cross entropy, and the count of each label."""
             rows = reference.read(block)
-            logits = model.logits(theta, model.batch(len(rows), samples=rows.samples))
+            logits = to_host(model.logits(theta, model.batch(len(rows), samples=rows.samples)))
             entropy = Categorical.terms(logits.astype(np.float64), rows.labels).sum()
             right = np.count_nonzero(logits.argmax(1) == rows.labels)
             return np.array([right, entropy, *np.bincount(rows.labels, minlength=model.classes)])

@@ -14,7 +14,7 @@ from hpcgen.evaluation.reference import Reference
 from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
 from hpcgen.metrics.blocks import blocks, finite
 from hpcgen.metrics.moments import Moments, merge
-from hpcgen.metrics.pca import LARGEST, principal_components
+from hpcgen.metrics.pca import LARGEST_MATRIX, principal_components
 from hpcgen.models.model import Model, Theta
 from hpcgen.sampling.origins import samples_a_block
 from hpcgen.sampling.plots import CHANNELS_BELOW
@@ -143,7 +143,7 @@ def _space(subject: Subject) -> tuple[Callable[[np.ndarray], np.ndarray], str, i
     numbers, name, width = _numbers(subject, features)
     if features and width <= DIRECT_FEATURES:
         return numbers, name, width
-    rows = min(reference.count, LARGEST, max(COMPONENTS + 1, COMPONENT_NUMBERS // width))
+    rows = min(reference.count, LARGEST_MATRIX, max(COMPONENTS + 1, COMPONENT_NUMBERS // width))
     components = subject.work.once(lambda: principal_components(numbers(reference.even(0, rows)), COMPONENTS))
 
     def project(samples: np.ndarray) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hpcgen.arrays import to_host
 from hpcgen.checkpoints.loading import Checkpoint
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
@@ -30,4 +31,5 @@ class Features:
 
     def of(self, samples: np.ndarray) -> np.ndarray:
         """Return the features (n, width) of samples (n, *sample_shape) of a data file."""
-        return self._model.features(self._theta, self._model.batch(len(samples), samples=samples))
+        batch = self._model.batch(len(samples), samples=samples)
+        return to_host(self._model.features(self._theta, batch))

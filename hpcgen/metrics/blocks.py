@@ -4,12 +4,12 @@ import numpy as np
 
 # Rows in a block: fewer than a useful set has, and enough for BLAS. The kernel distance depends on this
 # number.
-BLOCK = 256
+ROWS_A_BLOCK = 256
 
 
 def blocks(n: int) -> list[slice]:
     """Return the blocks of n rows in order, as slices. The last may be shorter."""
-    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    return [slice(start, min(start + ROWS_A_BLOCK, n)) for start in range(0, n, ROWS_A_BLOCK)]
 
 
 def finite(x: np.ndarray) -> np.ndarray:

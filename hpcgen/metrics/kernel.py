@@ -5,7 +5,7 @@ from math import sqrt
 
 import numpy as np
 
-from hpcgen.metrics.blocks import BLOCK, blocks, finite
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks, finite
 
 
 def pairs(n: int, m: int) -> list[tuple[slice, slice]]:
@@ -14,7 +14,7 @@ def pairs(n: int, m: int) -> list[tuple[slice, slice]]:
     Return pairs of slices. Only whole blocks are paired, because the estimate of a shorter block is less
     precise but would count as much. If a set has no whole block, the two sets are one pair.
     """
-    return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // BLOCK, 1)]
+    return list(zip(blocks(n), blocks(m), strict=False))[: max(min(n, m) // ROWS_A_BLOCK, 1)]
 
 
 def squared_mmd(x: np.ndarray, y: np.ndarray) -> float:

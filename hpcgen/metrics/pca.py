@@ -8,7 +8,7 @@ from hpcgen.metrics.blocks import blocks, finite
 from hpcgen.metrics.moments import Moments, centred, eigenpairs, merge
 
 # Rows of the largest matrix that is decomposed, which takes 8 MiB and a second.
-LARGEST = 1024
+LARGEST_MATRIX = 1024
 
 
 class PrincipalComponents(NamedTuple):
@@ -34,9 +34,9 @@ def principal_components(x: np.ndarray, k: int) -> PrincipalComponents:
     Pentland 1991, doi:10.1162/jocn.1991.3.1.71); other samples are not used. Raises ValueError if all samples
     are equal.
     """
-    if x.shape[1] <= LARGEST:
+    if x.shape[1] <= LARGEST_MATRIX:
         return from_moments(merge(Moments.of(x[block]) for block in blocks(len(x))), k)
-    mean, rows = centred(x[:LARGEST])
+    mean, rows = centred(x[:LARGEST_MATRIX])
     values, vectors = eigenpairs(rows @ rows.T)
     # These axes are orthogonal up to rounding errors, which are large if variances are small.
     axes = np.linalg.qr((vectors[:k] @ rows).T)[0].T

@@ -1,8 +1,9 @@
 """A classifier of labelled samples. Its last hidden layer is a feature space for `hpcgen evaluate`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistic
 from hpcgen.models.networks.architectures import Layers, Perceptron, Pyramid
 from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
+from hpcgen.nn.chain import Chain
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical
 from hpcgen.nn.vector import Vector
@@ -23,7 +25,7 @@ from hpcgen.nn.vector import Vector
 class ClassifierOptions(ModelOptions):
     """The [model] table for kind = "classifier". `network` chooses the type of `classifier`."""
 
-    classifier: Any = None
+    classifier: Perceptron | Pyramid | Layers = field(kw_only=True)
 
 
 class Classifier(Model):
@@ -45,6 +47,7 @@ class Classifier(Model):
     turns = (("classifier", 0),)
     statistics = MappingProxyType({"classifier": ("loss", "accuracy", "count")})
     source = None
+    networks: Mapping[str, Chain]
 
     def __init__(self, options: ClassifierOptions, schema: Schema) -> None:
         super().__init__(options, schema)

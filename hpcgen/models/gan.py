@@ -1,6 +1,7 @@
 """Generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -51,8 +52,8 @@ class GANOptions(ModelOptions):
     gradient_penalty: float = setting(
         0.0, ge=0, help='weight of (|grad D| - 1)^2, usually 10 with loss = "wasserstein"; 0: none'
     )
-    generator: Any = None
-    discriminator: Any = None
+    generator: PerceptronGenerator | PyramidGenerator | Layers = field(kw_only=True)
+    discriminator: Perceptron | Pyramid | Layers = field(kw_only=True)
 
 
 PERCEPTRONS = {"generator": PerceptronGenerator, "discriminator": Perceptron}
@@ -123,29 +124,30 @@ class GAN(Model):
     NETWORKS = NETWORKS
     players = ("discriminator", "generator")
     at_samples: ClassVar = {"discriminator": (True, False), "generator": (False, True)}
+    networks: Mapping[str, Chain]
 
     def __init__(self, options: GANOptions, schema: Schema) -> None:
         super().__init__(options, schema)
         _check(options, schema)
         self.latent = options.latent
         self.classes = schema.classes if options.conditional else 0
+        outputs = self.classes if options.conditional else 1
         last = options.discriminator_steps - 1
         self.turns = (*(("discriminator", draw) for draw in range(last + 1)), ("generator", last))
-        loss = LOSSES[options.loss]
-        self.loss: Any = loss(options.label_smoothing) if loss.smooths else loss()
+        self.loss = LOSSES[options.loss](options.label_smoothing)
         self.limits = {"discriminator": options.clip} if options.clip else {}
         self._penalty = options.gradient_penalty
         generator = options.generator.back(self.sample_shape)
-        discriminator = options.discriminator.specs(self.sample_shape, self.classes or 1)
+        discriminator = options.discriminator.specs(self.sample_shape, outputs)
         ends = next((spec for spec in reversed(generator) if not spec.keeps_range), None)
         self.units = Interval(schema, 0.0 if isinstance(ends, Sigmoid) else -1.0, 1.0)
-        start, logits = (self.latent + self.classes,), (self.classes or 1,)
+        start = (self.latent + self.classes,)
         self.networks = {
             "generator": build(generator, start, self.sample_shape, "model.generator.layers"),
             "discriminator": build(
                 discriminator,
                 self.sample_shape,
-                logits,
+                (outputs,),
                 "model.discriminator.layers",
                 spectral=options.spectral_norm,
             ),
@@ -183,9 +185,9 @@ class GAN(Model):
             return batch.noise
         return np.concatenate([batch.noise, self._one_hot(batch.labels, batch.noise.dtype)], axis=1)
 
-    def _one_hot(self, labels: np.ndarray, dtype: np.dtype) -> Array:
+    def _one_hot(self, labels: Array, dtype: np.dtype) -> Array:
         chosen = zeros((len(labels), self.classes), dtype)
-        chosen[np.arange(len(labels)), labels] = 1
+        chosen[np.arange(len(labels), like=labels), labels] = 1
         return chosen
 
     def _forward(
@@ -298,7 +300,6 @@ def _require_bound(options: GANOptions, discriminator: Chain) -> None:
     if not (options.clip or options.gradient_penalty or (options.spectral_norm and normalized)):
         raise InputError(
             'model.loss = "wasserstein" needs a bound on the discriminator: set model.gradient_penalty = '
-            "10.0 or "
-            "model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers have "
-            "parameters"
+            "10.0 or model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers "
+            "have parameters"
         )

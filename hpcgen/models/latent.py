@@ -35,12 +35,10 @@ class Posterior:
     """
 
     def __init__(self, options: LatentOptions) -> None:
-        self.size, self._beta, self._warmup, self._free = (
-            options.latent,
-            options.beta,
-            options.kl_warmup,
-            options.free_bits,
-        )
+        self.size = options.latent
+        self._beta = options.beta
+        self._warmup = options.kl_warmup
+        self._free = options.free_bits
 
     def split(self, codes: Array) -> tuple[Array, Array]:
         """Return the mean and the log variance, (n, size) each, from an encoder's output (n, 2 size)."""
@@ -143,5 +141,5 @@ class Autoencoder(Model):
             z = mean + np.exp(0.5 * log_variance) * noise
             likelihoods.append(self.log_likelihood(theta, z, x).astype(np.float64))
             weights.append(likelihoods[-1] + 0.5 * (noise * noise - z * z + log_variance).sum(1))
-        elbo = np.mean(likelihoods, axis=0) - self.posterior.divergence(mean, log_variance).sum(1)
-        return elbo, np.logaddexp.reduce(weights, axis=0) - np.log(len(weights))
+        elbo = np.stack(likelihoods).mean(0) - self.posterior.divergence(mean, log_variance).sum(1)
+        return elbo, np.logaddexp.reduce(np.stack(weights), axis=0) - np.log(len(weights))

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, to_host
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistics, Theta
@@ -117,7 +117,8 @@ class LinearGenerator(Model):
     def coefficients(self, theta: Theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return theta (p, q), the intercept (q,) and the noise's standard deviation (q,) in the data's
         units."""
-        own, x, y = theta["linear"], self.input_units, self.units
+        own = {name: to_host(values) for name, values in theta["linear"].items()}
+        x, y = self.input_units, self.units
         slope = own["theta"] / x.scale[:, None] * y.scale
         start = own["intercept"] * y.scale if self.intercept else 0.0
         return slope, y.offset + start - x.offset @ slope, np.exp(own["log_deviation"]) * y.scale

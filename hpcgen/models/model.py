@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch, Streams, no_stream
 from hpcgen.models.units import Units
@@ -55,8 +55,8 @@ class Model(ABC):
     statistics: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     # The turns of a step in order: a player, and the number of its batch.
     turns: tuple[tuple[str, int], ...]
-    # The networks by name. With several players, each player has the network of its name.
-    networks: dict[str, Any]
+    # The networks by name; each can be run. With several players, each player has the network of its name.
+    networks: Mapping[str, Layer]
     # The conversion of samples and of inputs to the model's numbers.
     units: Units
     input_units: Units | None = None
@@ -96,7 +96,7 @@ class Model(ABC):
         replaces each."""
         self.team = team
         for name, (takes, makes) in self.at_samples.items():
-            self.networks[name] = place(self.networks[name], takes, makes)
+            self.networks = {**self.networks, name: place(self.networks[name], takes, makes)}
 
     def initialize(self, player: str, theta: Vector, random: np.random.Generator) -> None:
         """Fill a player's parameters and running statistics with their initial values."""
@@ -121,7 +121,7 @@ class Model(ABC):
             None if samples is None else each(self.units.encode, samples),
             noise,
             None if inputs is None or self.input_units is None else self.input_units.encode(inputs),
-            labels,
+            None if labels is None else from_host(labels),
             random,
             step,
         )

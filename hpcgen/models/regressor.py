@@ -1,8 +1,8 @@
 """A multilayer regression network, trained with the squared error."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
@@ -19,7 +19,7 @@ from hpcgen.nn.vector import Vector
 class RegressorOptions(ModelOptions):
     """The [model] table for kind = "regressor"."""
 
-    regressor: Any = None
+    regressor: Perceptron = field(kw_only=True)
 
 
 class Regressor(Model):

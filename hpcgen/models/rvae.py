@@ -1,7 +1,8 @@
 """Recurrent variational autoencoder of sequences (Bowman et al. 2015, arXiv:1511.06349)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,11 +15,12 @@ from hpcgen.models.latent import Autoencoder, LatentOptions
 from hpcgen.models.model import Preset, Theta
 from hpcgen.models.units import Interval, Tokens
 from hpcgen.nn.chain import Chain
+from hpcgen.nn.layer import Layer
 from hpcgen.nn.layers.activations import Tanh
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.embedding import Embedding
 from hpcgen.nn.layers.recurrent import GRU, LSTM
-from hpcgen.nn.likelihoods import Categorical, Gaussian
+from hpcgen.nn.likelihoods import Categorical, Gaussian, LikelihoodOfElements
 from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 
@@ -68,7 +70,8 @@ class RVAE(Autoencoder):
         super().__init__(options, schema)
         self._elements = ELEMENTS[type(options)](options, schema)
         elements = self._elements
-        self.units, self.likelihood = elements.units, elements.likelihood
+        self.units = elements.units
+        self.likelihood: LikelihoodOfElements = elements.likelihood
         self._shape, self._dropout = tuple(schema.shape), options.word_dropout
         latent, hidden, cell = options.latent, options.hidden, CELLS[options.cell]
         self._encoder = cell("encoder/recurrent", elements.width, hidden)
@@ -77,9 +80,12 @@ class RVAE(Autoencoder):
         self._decoder = cell("decoder/recurrent", elements.width + latent, hidden)
         self._output = Dense("decoder/output", hidden, elements.outputs)
         self.networks = {
-            "elements": Chain(elements.layers),
-            "encoder": Chain([self._encoder, self._codes]),
-            "decoder": Chain([self._start, self._decoder, self._output]),
+            **elements.networks,
+            "encoder/recurrent": self._encoder,
+            "encoder/codes": self._codes,
+            "decoder/start": self._start,
+            "decoder/recurrent": self._decoder,
+            "decoder/output": self._output,
         }
 
     def encode(
@@ -136,7 +142,7 @@ class RVAE(Autoencoder):
         is the most likely one.
         """
         own, z = theta["rvae"], batch.noise
-        random = batch.random and batch.random(0)
+        random = batch.random(0) if batch.random else None
         state = self._decoder.start(self._start.forward(own, z)[0])
         before, drawn = self._elements.blanks(own, len(z)), []
         for _ in range(self._shape[0]):
@@ -161,7 +167,7 @@ class _Words:
         self.outputs = self._blank
         self._read = Embedding("encoder/embedding", self._blank, self.width)
         self._written = Embedding("decoder/embedding", self._blank + 1, self.width)
-        self.layers = [self._read, self._written]
+        self.networks = {"encoder/embedding": self._read, "decoder/embedding": self._written}
 
     @staticmethod
     def targets(x: Array) -> Array:
@@ -189,7 +195,7 @@ class _Words:
 class _Numbers:
     """Real numbers (n, time) or (n, time, features), without an embedding. A blank is all zeros."""
 
-    layers = ()
+    networks: Mapping[str, Layer] = MappingProxyType({})
 
     def __init__(self, options: SequenceRVAE, schema: Schema) -> None:
         self.likelihood = Gaussian(options.sigma)
@@ -199,7 +205,7 @@ class _Numbers:
                 f"model.network: samples of {' x '.join(map(str, schema.shape))} are not sequences of numbers"
             )
         self._time, *features = schema.shape
-        self.width = self.outputs = (*features, 1)[0]
+        self.width = self.outputs = features[0] if features else 1
 
     def targets(self, x: Array) -> Array:
         return x.reshape(len(x), self._time, self.width)

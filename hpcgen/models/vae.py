@@ -1,7 +1,7 @@
 """Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,11 +35,12 @@ class VAEOptions(LatentOptions):
     sigma: float = setting(
         1.0, gt=0, help="standard deviation of the gaussian likelihood (samples in -1 to 1)"
     )
-    encoder: Any = None
-    decoder: Any = None
+    encoder: Perceptron | Pyramid = field(kw_only=True)
+    decoder: Perceptron | PyramidGenerator = field(kw_only=True)
 
 
-PLAIN = {"normalization": False, "deviation": 0.0, "width": 32}
+# What the convolutions of both networks share.
+CONVOLUTIONS = {"normalization": False, "deviation": 0.0, "width": 32}
 # The first network is the default. P is the number of values in a sample.
 NETWORKS = {
     # P-256-20-256-P
@@ -52,7 +53,7 @@ NETWORKS = {
     "conv-vae": Preset(
         VAEOptions,
         {"encoder": Pyramid, "decoder": PyramidGenerator},
-        {"encoder": {**PLAIN, "activation": "relu"}, "decoder": {**PLAIN, "output": "linear"}},
+        {"encoder": {**CONVOLUTIONS, "activation": "relu"}, "decoder": {**CONVOLUTIONS, "output": "linear"}},
     ),
 }
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, standard_normal, uniform
 
 
 def fill(weight: Array, random: np.random.Generator, fan_in: int, deviation: float | None = None) -> None:
@@ -13,11 +13,11 @@ def fill(weight: Array, random: np.random.Generator, fan_in: int, deviation: flo
     standard deviation, for example 0.02 as in DCGAN.
     """
     if deviation is None:
-        random.random(out=weight, dtype=weight.dtype.type)
+        weight[...] = uniform(random, weight.shape, weight.dtype)
         weight -= 0.5
         weight *= 2 * fan_in**-0.5
     elif deviation == 0:
         weight[...] = 0
     else:
-        random.standard_normal(out=weight, dtype=weight.dtype.type)
-        weight *= np.asarray(deviation, weight.dtype)
+        weight[...] = standard_normal(random, weight.shape, weight.dtype)
+        weight *= weight.dtype.type(deviation)

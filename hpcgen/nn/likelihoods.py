@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, standard_normal, uniform
 from hpcgen.nn.functions import sigmoid, softplus
 
 
@@ -32,7 +32,14 @@ class LikelihoodOfNumbers(Likelihood, Protocol):
         """Return the mean of x."""
 
 
-class Bernoulli:
+class LikelihoodOfElements(Likelihood, Protocol):
+    """The likelihood of the elements of a sequence, which are drawn one after the other."""
+
+    def draw(self, a: Array, random: np.random.Generator | None) -> Array:
+        """Return x drawn from p(x | a), or the most likely x if `random` is None."""
+
+
+class Bernoulli(LikelihoodOfNumbers):
     """x in 0 to 1, where 1 has the probability sigmoid(a) (Kingma & Welling 2013, arXiv:1312.6114, appendix
     C.1)."""
 
@@ -55,7 +62,7 @@ class Bernoulli:
         return sigmoid(a)
 
 
-class Gaussian:
+class Gaussian(LikelihoodOfNumbers, LikelihoodOfElements):
     """x is normal with mean a and standard deviation `sigma`. Samples are in -1 to 1 (same paper, C.2)."""
 
     range = (-1.0, 1.0)
@@ -76,10 +83,10 @@ class Gaussian:
         return a
 
     def draw(self, a: Array, random: np.random.Generator | None) -> Array:
-        return a if random is None else a + self._sigma * random.standard_normal(a.shape, dtype=np.float32)
+        return a if random is None else a + self._sigma * standard_normal(random, a.shape)
 
 
-class Categorical:
+class Categorical(LikelihoodOfElements):
     """Tokens x (...) with the probabilities softmax(a), a (..., tokens): cross entropy."""
 
     @staticmethod
@@ -93,11 +100,12 @@ class Categorical:
     def loss(a: Array, x: Array) -> tuple[np.floating, Array]:
         rows, tokens = a.reshape(-1, a.shape[-1]), x.reshape(-1)
         slope = rows - rows.max(-1, keepdims=True)
-        chosen = slope[np.arange(len(tokens)), tokens]
+        own = np.arange(len(tokens), like=tokens), tokens
+        chosen = slope[own]
         np.exp(slope, out=slope)
         total = slope.sum(-1, keepdims=True)
         slope /= total
-        slope[np.arange(len(tokens)), tokens] -= 1
+        slope[own] -= 1
         return (np.log(total[:, 0]) - chosen).sum(), slope.reshape(a.shape)
 
     @staticmethod
@@ -107,5 +115,5 @@ class Categorical:
         if random is None:
             return a.argmax(-1)
         total = np.cumsum(np.exp(a - a.max(-1, keepdims=True)), axis=-1)
-        threshold = random.random((len(a), 1), dtype=np.float32) * total[:, -1:]
+        threshold = uniform(random, (len(a), 1)) * total[:, -1:]
         return (total <= threshold).sum(-1).clip(max=a.shape[-1] - 1)

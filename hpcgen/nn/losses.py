@@ -7,7 +7,8 @@ targets, the target of real samples is 1 - `smoothing` instead of 1: one-sided l
 al. 2016, arXiv:1606.03498, section 3.4).
 """
 
-from typing import Any, Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -15,17 +16,26 @@ from hpcgen.arrays import Array
 from hpcgen.nn.functions import sigmoid
 
 
-class Loss(Protocol):
-    """An adversarial loss. Each method returns the sum over samples, and its derivative by the logits."""
+class Loss(ABC):
+    """An adversarial loss: each function returns the sum over samples, and its derivative in the logits.
 
-    smooths: bool
+    `smoothing` is that of the targets, of a loss that `smooths` them.
+    """
 
+    smooths: ClassVar[bool]
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self._smoothing = smoothing
+
+    @abstractmethod
     def real(self, logits: Array) -> tuple[np.floating, Array]:
         """Return the discriminator's loss on real samples."""
 
+    @abstractmethod
     def fake(self, logits: Array) -> tuple[np.floating, Array]:
         """Return the discriminator's loss on generated samples."""
 
+    @abstractmethod
     def generator(self, logits: Array) -> tuple[np.floating, Array]:
         """Return the generator's loss."""
 
@@ -35,9 +45,6 @@ class Minimax(Loss):
     minimises it."""
 
     smooths = True
-
-    def __init__(self, smoothing: float = 0.0) -> None:
-        self._smoothing = smoothing
 
     def real(self, logits: Array) -> tuple[np.floating, Array]:
         """-(1 - s) log D(x) - s log(1 - D(x)), with s the smoothing."""
@@ -70,12 +77,9 @@ class LeastSquares(Loss):
 
     smooths = True
 
-    def __init__(self, smoothing: float = 0.0) -> None:
-        self._target = 1 - smoothing
-
     def real(self, logits: Array) -> tuple[np.floating, Array]:
         """(D(x) - 1 + s)^2 / 2, with s the smoothing."""
-        return _half_square(logits - self._target)
+        return _half_square(logits - (1 - self._smoothing))
 
     @staticmethod
     def fake(logits: Array) -> tuple[np.floating, Array]:
@@ -129,7 +133,7 @@ class Hinge(Wasserstein):
         return np.maximum(0, 1 + logits).sum(), (logits > -1).astype(logits.dtype)
 
 
-LOSSES: dict[str, Any] = {
+LOSSES: dict[str, type[Loss]] = {
     "minimax": Minimax,
     "non-saturating": NonSaturating,
     "least-squares": LeastSquares,

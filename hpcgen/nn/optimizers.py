@@ -2,7 +2,7 @@
 
 `slots` are the names of the state vectors, which have the shape of theta. `step(theta, grad, state, t, rate,
 scale, parts)` updates theta and the state in place, in one pass. `scale` grad is the mean gradient, t counts
-updates from 1, `rate` is the learning rate, and `parts` gives the positions of the tensors. grad may be
+updates from 1, `rate` is the learning rate, and `parts` are the vector's `Tensors`. grad may be
 overwritten. All operations are elementwise, except the norms that `parts` computes. A step on slices of the
 vector therefore gives the same bits as a step on the whole vector.
 """
@@ -15,6 +15,7 @@ import numpy as np
 from hpcgen.arrays import Array
 from hpcgen.nn.kernels import kernels
 from hpcgen.nn.schedules import SCHEDULES
+from hpcgen.nn.vector import Tensors
 from hpcgen.settings import setting
 
 
@@ -79,8 +80,8 @@ class Optimizer:
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         """Update theta and the state vectors in place."""
         raise AssertionError(f"{type(self).__name__} has no step")
@@ -92,7 +93,7 @@ class Optimizer:
         share = min(1.0, (t - self.warmup) / max(1, self.decay_steps - self.warmup))
         return self.learning_rate * (self.floor + (1 - self.floor) * SCHEDULES[self.schedule](share))
 
-    def clipped(self, scale: float, grad: Array, parts: Any) -> float:
+    def clipped(self, scale: float, grad: Array, parts: Tensors) -> float:
         """Return `scale`, reduced if needed so that the norm of scale x grad is at most clip_norm.
 
         Collective if `parts` is.
@@ -114,8 +115,8 @@ class SGD(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).descend(theta, grad, rate * scale)
 
@@ -134,8 +135,8 @@ class Momentum(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, rate)
 
@@ -159,8 +160,8 @@ class Adam(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         eta, keep = rate / (1 - self.beta1**t), 1 - rate * self.weight_decay
         kernels(theta).adam(theta, grad, *self._moments(state), scale, *self._betas(t), eta, keep)
@@ -200,8 +201,8 @@ class RMSprop(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, rate, self.epsilon)
 
@@ -227,8 +228,8 @@ class LARS(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
         velocity = state["velocity"]
@@ -264,8 +265,8 @@ class LAMB(Adam):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         m, v = self._moments(state)
         for _, where, adapts in parts:

@@ -12,11 +12,12 @@ from hpcgen.nn.layer import Layer, Parameters, Train
 
 def require_second_derivatives(network: Layer) -> None:
     """Raise InputError unless every layer of the network has the `tangent` that a gradient penalty needs."""
-    if network.without_tangent:
+    names = network.without_tangent
+    if names:
+        do = "does" if len(names) == 1 else "do"
         raise InputError(
-            "a gradient penalty needs second derivatives; "
-            f"{', '.join(network.without_tangent)} do not support them; "
-            "a layer norm can replace a batch norm"
+            f"{', '.join(names)} {do} not support second derivatives, which a gradient penalty needs; use a "
+            "layer norm instead of a batch norm"
         )
 
 

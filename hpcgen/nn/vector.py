@@ -2,6 +2,7 @@
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
@@ -126,3 +127,16 @@ class Vector:
 
     def __repr__(self) -> str:
         return f"Vector({self.layout.size} x {self.data.dtype}: {', '.join(self._views)})"
+
+
+class Tensors(Protocol):
+    """The tensors of a flat vector, of which a rank keeps some of the numbers.
+
+    Iteration gives (number of the tensor, its slice of the rank's numbers, whether it has several axes).
+    """
+
+    def __iter__(self) -> Iterator[tuple[int, slice, bool]]:
+        """Iterate over the tensors of which the rank has numbers."""
+
+    def norms(self, array: Array) -> np.ndarray:
+        """Return the Euclidean norm of each whole tensor, (tensors,), from each rank's numbers."""

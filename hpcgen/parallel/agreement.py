@@ -55,7 +55,7 @@ def agree(comm: "MPI.Comm", patience: float | None = None) -> Iterator[None]:
     if shared is not None:
         kind, message = shared
         raise kind(message) from error
-    raise error or PeerError(f"rank {failed} failed")
+    raise PeerError(f"rank {failed} failed") if error is None else error
 
 
 def completes(request: "MPI.Request", seconds: float) -> bool:

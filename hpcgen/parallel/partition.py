@@ -35,7 +35,8 @@ class Partition:
         free = n - len(weights)
         weights = [weight / max(weights) for weight in weights]
         shares = [max(0.0, n * weight / sum(weights) - 1) for weight in weights]
-        shares = [free * share / (sum(shares) or 1) for share in shares]
+        wanted = sum(shares)
+        shares = [free * share / wanted if wanted > 0 else 0.0 for share in shares]
         counts = [1 + int(share) for share in shares]
         by_remainder = sorted(range(len(weights)), key=lambda p: (int(shares[p]) - shares[p], p))
         for p in by_remainder[: n - sum(counts)]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from mpi4py import MPI
@@ -42,6 +43,13 @@ LARGEST_COUNT = 2**31 - 1
 BITS_DEPEND_ON = ("numpy", "simd", "blas", "machine")
 
 HookFunction = Callable[["Training", Statistics, bool], None]
+
+
+class Flag(Protocol):
+    """What may turn true during a run, such as a `StopRequest`."""
+
+    def __bool__(self) -> bool:
+        """Return whether the run shall stop."""
 
 
 class Training:
@@ -172,7 +180,7 @@ class Training:
     def _states(self) -> dict[str, PlayerState]:
         return {name: player.state for name, player in self.players.items()}
 
-    def run(self, hooks: Iterable[HookFunction], stop: object = False) -> None:
+    def run(self, hooks: Iterable[HookFunction], stop: Flag = False) -> None:
         """Train up to step config.train.steps. After each step, call each hook as hook(training, statistics,
         last).
 

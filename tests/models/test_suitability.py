@@ -38,7 +38,7 @@ COLUMNS = Schema(
         (
             "kind = 'gan'\nnetwork = 'dcgan64'\ngradient_penalty = 1.0",
             LARGE,
-            "second derivatives; BatchNorm",
+            "BatchNorm does not support second derivatives, which a gradient penalty needs; use a layer norm",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from hpcgen.nn.chain import Chain
 from hpcgen.nn.check import check_tangent
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import TRAIN, Train
-from hpcgen.nn.layers.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
+from hpcgen.nn.layers.activations import ELU, Identity, LeakyReLU, Sigmoid, Softplus, Tanh
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.dropout import Dropout
@@ -27,7 +27,7 @@ def worst(layer, theta, x, random, train=TRAIN):
 
 
 @pytest.mark.parametrize(
-    "layer", [LeakyReLU(), LeakyReLU(0.0), Tanh(), Sigmoid(), ELU(), Softplus(), Linear()], ids=repr
+    "layer", [LeakyReLU(), LeakyReLU(0.0), Tanh(), Sigmoid(), ELU(), Softplus(), Identity()], ids=repr
 )
 def test_activations(random, filled, layer):
     x = random.standard_normal((6, 5)) * 2
@@ -125,7 +125,7 @@ def test_zero_stays_none_where_all_is_linear_in_pieces(random, filled):
         Reshape((3, 2)),
         Upsample((2,)),
         LeakyReLU(0.0),
-        Linear(),
+        Identity(),
     ]
     for last, stays in ((Conv("b", Geometry((3,), (1,), (1,)), 2, 2), True), (Tanh(), False)):
         chain = Chain([*pieces, last])

@@ -31,6 +31,16 @@ def test_each_number_has_one_owner(owners):
     assert np.array_equal(made, whole)
 
 
+@pytest.mark.parametrize(
+    "ranges",
+    [[[slice(0, 5)], [slice(4, 9)]], [[slice(0, 4)], [slice(5, 9)]], [[slice(0, 9)], [], [slice(0, 9)]]],
+    ids=["overlap", "gap", "twice"],
+)
+def test_ranges_cover_each_number_once(ranges):
+    with pytest.raises(ValueError, match="do not follow each other"):
+        Ownership(ranges, 0)
+
+
 def test_one_range_is_a_view(owners):
     whole = np.zeros(N, np.float32)
     for own in owners:
@@ -48,8 +58,14 @@ def test_sections(owners, section):
         mine = own.take(whole)
         part = own.within(section)
         assert np.array_equal(packed(mine, own.runs(section)), part.take(whole))
-        for inside, where in own.locate(section.start, section.stop):
-            assert np.array_equal(whole[section][inside], mine[where])
+        for piece in own.mine_within(section):
+            assert section.start <= piece.start < piece.stop <= section.stop
+            assert np.array_equal(whole[piece.where], mine[piece.inside])
+        pieces = own.pieces_within(section)
+        assert [i for piece in pieces for i in range(piece.start, piece.stop)] == list(range(N))[section]
+        assert [piece for piece in pieces if piece.owner == own.rank] == sorted(
+            own.mine_within(section), key=lambda piece: piece.start
+        )
     assert sum(own.within(section).size for own in owners) == section.stop - section.start
 
 

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from hpcgen.arrays import shown
 from hpcgen.errors import InputError
 from hpcgen.models.networks import specs as layers
-from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, Shape, Spec
+from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, OUTPUTS, Shape, Spec
 from hpcgen.settings import setting
-
-# The last activations that a network which generates samples may have.
-OUTPUTS = ("tanh", "sigmoid", "linear")
 
 
 @dataclass(frozen=True)
@@ -71,18 +69,16 @@ class Pyramid:
         """Return (sizes, channels) of the samples and of the outputs of each stage."""
         if len(shape) not in (self.axes, self.axes + 1):
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, shape))} do not have {self.axes} "
-                "spatial axes and channels"
+                f"model.network: samples of {shown(shape)} do not have {self.axes} spatial axes and channels"
             )
-        sizes, channels = shape[: self.axes], (*shape[self.axes :], 1)[0]
-        stages = [(tuple(sizes), channels)]
+        channels = shape[self.axes] if len(shape) > self.axes else 1
+        stages = [(shape[: self.axes], channels)]
         while all(size % self.stride == 0 and size // self.stride >= self.smallest for size in stages[-1][0]):
             sizes = tuple(size // self.stride for size in stages[-1][0])
             stages.append((sizes, self.width << len(stages) - 1))
         if len(stages) == 1:
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, shape))} cannot be divided by "
-                f"{self.stride} on each axis "
+                f"model.network: samples of {shown(shape)} cannot be divided by {self.stride} on each axis "
                 f"into {self.smallest} or more"
             )
         return stages

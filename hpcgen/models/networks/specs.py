@@ -37,6 +37,8 @@ class Spec:
     kind: ClassVar[str] = ""
     absorbs: ClassVar[bool] = False
     is_activation: ClassVar[bool] = False
+    # Whether a network may end in samples with the activation.
+    ends_samples: ClassVar[bool] = False
     # Whether the outputs have the same interval as the inputs.
     keeps_range: ClassVar[bool] = False
     # The factor of a rectifier for y <= 0.
@@ -72,7 +74,7 @@ class Dense(Spec):
     def build(self, name: str, shape: Shape, slope: float) -> tuple[Layer, Shape]:
         if len(shape) != 1:
             raise ValueError("needs samples with one axis; put a flatten before it")
-        layer = dense.Dense(name, shape[0], self.outputs, self.bias, slope, self.deviation or None)
+        layer = dense.Dense(name, shape[0], self.outputs, self.bias, slope, _given(self.deviation))
         return layer, (self.outputs,)
 
 
@@ -103,7 +105,7 @@ class Conv(Spec):
         *sizes, inputs = _places(shape)
         geometry = self.geometry(tuple(sizes))
         layer = convolution.Conv(
-            name, geometry, inputs, self.channels, self.bias, slope, self.deviation or None
+            name, geometry, inputs, self.channels, self.bias, slope, _given(self.deviation)
         )
         return layer, (*geometry.positions(sizes), self.channels)
 
@@ -122,7 +124,7 @@ class ConvTranspose(Conv):
         geometry, extra = self.geometry(tuple(sizes)), _each(self.output_padding, len(sizes))
         made = geometry.sizes(sizes, extra)
         layer = convolution.ConvTranspose(
-            name, geometry, inputs, self.channels, extra, self.bias, slope, self.deviation or None
+            name, geometry, inputs, self.channels, extra, self.bias, slope, _given(self.deviation)
         )
         return layer, (*made, self.channels)
 
@@ -193,6 +195,7 @@ class Tanh(Elementwise):
 
     kind = "tanh"
     layer = activations.Tanh
+    ends_samples = True
 
 
 @dataclass(frozen=True)
@@ -201,6 +204,7 @@ class Sigmoid(Elementwise):
 
     kind = "sigmoid"
     layer = activations.Sigmoid
+    ends_samples = True
 
 
 @dataclass(frozen=True)
@@ -224,7 +228,8 @@ class Identity(Elementwise):
     """x: no activation."""
 
     kind = "linear"
-    layer = activations.Linear
+    layer = activations.Identity
+    ends_samples = True
     keeps_range = True
 
 
@@ -302,6 +307,13 @@ class LSTM(GRU):
 
 
 ACTIVATIONS = tuple(kind for kind, spec in LAYERS.items() if spec.is_activation)
+# Last activations of a network that ends in samples.
+OUTPUTS = tuple(kind for kind, spec in LAYERS.items() if spec.ends_samples)
+
+
+def _given(deviation: float) -> float | None:
+    """Return the standard deviation of starting weights, or None where they are uniform."""
+    return deviation if deviation > 0 else None
 
 
 def _places(shape: Shape) -> Shape:

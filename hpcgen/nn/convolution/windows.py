@@ -1,19 +1,4 @@
-"""Convolutions with any kernel, stride and padding, as one matrix product (im2col).
-
-Each method of convolution (this one, and `hpcgen.nn.convolution.winograd`) consists of three linear maps and
-their adjoints:
-
-    data    P: x  (n, *sizes, c)      -> (products, rows, k)      multiplied with the weights
-    output  Q: dy (n, *positions, o)  -> (products, rows, o)
-    weight  R: w  (*kernel, c, o)     -> (products, k, o)
-
-The convolution is y = Q*(P x . R w). The dot stands for `products` matrix products. It follows that
-
-    y = Q*(P x . R w)        dx = P*(Q dy . (R w)^T)        dw = R*((P x)^T . Q dy)
-
-The transposed convolution is the adjoint. Its forward is the formula of dx, and its derivative with respect
-to x is the formula of y.
-"""
+"""Convolutions of any kernel, stride and padding, as one product of matrices (im2col)."""
 
 from collections.abc import Sequence
 from math import prod
@@ -21,22 +6,21 @@ from math import prod
 import numpy as np
 
 from hpcgen.arrays import Array
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
 
-class Windows:
+class Windows(Form):
     """The maps of im2col: P copies each window of x into a row, Q and R are views."""
 
     def __init__(self, geometry: Geometry, channels: int, outputs: int) -> None:
         self.geometry, self.channels, self.outputs = geometry, channels, outputs
         self._kernel = (*geometry.kernel, channels)
         self.products, self.inner = 1, prod(self._kernel)
-        # Forms of the same kind have the same factors.
         self.kind = 0
 
     def rows(self, positions: Sequence[int]) -> int:
-        """Return how many rows of a product a sample with these positions takes."""
         return prod(positions)
 
     def data(self, x: Array) -> Array:

@@ -18,6 +18,7 @@ from math import prod
 import numpy as np
 
 from hpcgen.arrays import Array
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
@@ -25,9 +26,8 @@ from hpcgen.nn.kernels import kernels
 WEIGHT_BYTES = 16 << 20
 
 
-class Winograd:
-    """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride
-    2, padding 0 or 1."""
+class Winograd(Form):
+    """The three maps of F(tile, 2) on every axis, for kernel 4, stride 2, padding 0 or 1."""
 
     def __init__(self, geometry: Geometry, channels: int, outputs: int, tile: int) -> None:
         self.geometry, self.channels, self.outputs, self.tile = geometry, channels, outputs, tile
@@ -53,7 +53,6 @@ class Winograd:
         return tuple(-(-count // self.tile) for count in positions)
 
     def rows(self, positions: Sequence[int]) -> int:
-        """Return how many rows of a product a sample with these positions takes."""
         return prod(self._tiles(positions))
 
     def _data_shape(self, sizes: Sequence[int]) -> tuple[int, ...]:

@@ -108,10 +108,8 @@ def winograd_output(dy: Array, out: Array) -> None:
         return plain.winograd_output(dy, out)
     products, (down, across, outputs) = len(out), out.shape[3:]
     tile = products - 1
-    padded, work = (
-        np.empty((tile * down, tile * across, outputs), dy.dtype),
-        np.empty((products, tile, outputs), dy.dtype),
-    )
+    padded = np.empty((tile * down, tile * across, outputs), dy.dtype)
+    work = np.empty((products, tile, outputs), dy.dtype)
     _loops.winograd_output(dy, out, padded, work, tile, *dy.shape[:3], down, across, outputs)
 
 
@@ -119,7 +117,8 @@ def winograd_output_adjoint(m: Array, out: Array) -> None:
     if out.ndim != 4:
         return plain.winograd_output_adjoint(m, out)
     products, tile, outputs = len(m), len(m) - 1, m.shape[-1]
-    work, made = np.empty((tile, products, outputs), m.dtype), np.empty((tile, outputs), m.dtype)
+    work = np.empty((tile, products, outputs), m.dtype)
+    made = np.empty((tile, outputs), m.dtype)
     _loops.winograd_output_adjoint(m, out, work, made, tile, *out.shape[:3], *m.shape[3:])
 
 

@@ -120,7 +120,7 @@ class Softplus(Elementwise):
         return s * (1 - s)
 
 
-class Linear(Elementwise):
+class Identity(Elementwise):
     """x itself."""
 
     def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:

@@ -16,12 +16,12 @@ PyTorch and ONNX. `padding` and `output_padding` have the same meaning as in PyT
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from hpcgen.arrays import Array, Shape
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.convolution.samples import Samples, Whole
 from hpcgen.nn.convolution.windows import Windows
@@ -35,8 +35,6 @@ from hpcgen.nn.vector import Vector
 # Memory of a chunk of samples while it is multiplied: a part of the last-level cache.
 CHUNK_BYTES = 2 << 20
 
-# The forms in which a convolution is computed.
-Form = Windows | Winograd
 # The weights of a form, as they lead from data to output, and back.
 Weights = Callable[[Form], tuple[Array, Array]]
 
@@ -46,7 +44,7 @@ class Convolution(Affine):
 
     A subclass gives `leads_to` and `comes_from`, the channels of y and x; `_extents(sizes of x)`, the
     positions of windows and the sizes of y; and `_sides(data, output)`, which puts the side of x first (see
-    `hpcgen.nn.convolution.windows`).
+    `hpcgen.nn.convolution.form`).
     """
 
     # The part of the weight that is multiplied.
@@ -139,10 +137,12 @@ class Convolution(Affine):
         They are made once, and kept as long as the function.
         """
 
-        @cache
+        made: dict[int, Array] = {}
+
         def of(form: Form) -> tuple[Array, Array]:
-            weight = form.weight(contiguous(theta[self.weight][self.part]))
-            return weight, weight.swapaxes(1, 2)
+            if form.kind not in made:
+                made[form.kind] = form.weight(contiguous(theta[self.weight][self.part]))
+            return made[form.kind], made[form.kind].swapaxes(1, 2)
 
         return of
 

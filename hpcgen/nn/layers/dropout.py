@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, uniform
 from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
 from hpcgen.nn.vector import Vector
 
@@ -38,7 +38,7 @@ class Dropout(Layer):
 
     def kept(self, random: np.random.Generator, shape: Shape) -> Array:
         """Draw which numbers stay."""
-        return random.random(shape, dtype=np.float32) >= np.float32(self.rate)
+        return uniform(random, shape) >= np.float32(self.rate)
 
     def tangent(
         self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN

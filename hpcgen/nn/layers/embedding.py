@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, standard_normal
 from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, Train
 from hpcgen.nn.vector import Vector
 
@@ -19,7 +19,7 @@ class Embedding(Layer):
 
     def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         weight = theta[self.weight]
-        random.standard_normal(out=weight, dtype=weight.dtype.type)
+        weight[...] = standard_normal(random, weight.shape, weight.dtype)
 
     def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         if x.size and x.min() < 0:

@@ -153,12 +153,10 @@ class LSTM(Recurrent):
         def back(dstate: State) -> tuple[Array, Array, State]:
             dh, dc = dstate
             dc = dc + dh * o * (1 - squashed * squashed)
-            di, df, dg, do = (
-                dc * g * i * (1 - i),
-                dc * c * f * (1 - f),
-                dc * i * (1 - g * g),
-                dh * squashed * o * (1 - o),
-            )
+            di = dc * g * i * (1 - i)
+            df = dc * c * f * (1 - f)
+            dg = dc * i * (1 - g * g)
+            do = dh * squashed * o * (1 - o)
             da = np.concatenate([di, df, dg, do], axis=1)
             return da, da, (np.zeros_like(dh), dc * f)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, standard_normal
 from hpcgen.nn.buffers import REPLACE, Buffer
 from hpcgen.nn.divided import Gradient
 from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
@@ -12,7 +12,7 @@ from hpcgen.nn.layers.affine import Affine
 from hpcgen.nn.vector import Vector
 
 # Number of power iterations before the first step, as in PyTorch.
-START = 15
+POWER_ITERATIONS = 15
 
 
 class SpectralNorm(Layer):
@@ -41,8 +41,8 @@ class SpectralNorm(Layer):
     def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         self.layer.initialize(theta, random)
         u, transposed = theta[self.vector], self._transposed(theta)
-        random.standard_normal(out=u, dtype=u.dtype.type)
-        for _ in range(START):
+        u[...] = standard_normal(random, u.shape, u.dtype)
+        for _ in range(POWER_ITERATIONS):
             u[...] = _unit(_unit(transposed @ u) @ transposed)
 
     def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:

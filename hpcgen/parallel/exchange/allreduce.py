@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange
@@ -39,9 +39,11 @@ class AllreduceExchange(Exchange):
 
         total, self._sum = self._sum, None
         assert total is not None, "a rank has at least one lane"
-        self.comm.Allreduce(MPI.IN_PLACE, total.data)
+        host = to_host(total.data)
+        self.comm.Allreduce(MPI.IN_PLACE, host)
         self._free.append(total)
-        return self.ownership.take(total.data), self._statistics(total.data[self.layout.statistics])
+        sums = from_host(host)
+        return self.ownership.take(sums), self._statistics(sums[self.layout.statistics])
 
     def gather(self, state: Array) -> None:
         """Do nothing: every rank has updated the whole state."""

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.arrays import Array, empty
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange, complete
-from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.ownership import Ownership, counts_and_starts
 from hpcgen.parallel.tree import TreeSum
 
 
@@ -34,14 +34,20 @@ class ExactExchange(Exchange):
         ownership: Ownership | None = None,
     ) -> None:
         super().__init__(comm, layout, deal, make)
-        self.ownership = self.written = ownership or Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        if ownership is None:
+            ownership = Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        self.ownership = self.written = ownership
+        if self.ownership.covered != slice(0, layout.buffers.stop):
+            raise ValueError(
+                f"ranks own {self.ownership.covered} of a state of {layout.buffers.stop} numbers"
+            )
         self._tree: TreeSum[Vector] = self._sum(_add_vectors, self._free.append)
         # A message to a rank holds two parts of a vector: the numbers that the rank owns, and the statistics.
         statistics = slice(layout.buffers.stop, layout.size)
         self._to = [_datatype([*mine, statistics]) for mine in self.ownership.ranges]
         self._length = self.ownership.size
         self._foreign = [
-            (rank, tag, lo, hi, empty(self._length + statistics.stop - statistics.start))
+            (rank, tag, lo, hi, np.empty(self._length + statistics.stop - statistics.start, np.float32))
             for rank in range(comm.size)
             if rank != comm.rank
             for tag, (lo, hi) in enumerate(deal.nodes(rank))
@@ -63,16 +69,16 @@ class ExactExchange(Exchange):
         comm = self.comm
         others = [rank for rank in range(comm.size) if rank != comm.rank]
         own = self._tree.take()
+        sent = [to_host(vector.data) for _, _, vector in own] if others else []
         requests = [comm.Irecv(array, rank, tag) for rank, tag, _, _, array in self._foreign]
         requests += [
-            comm.Isend([vector.data, 1, self._to[rank]], rank, tag)
+            comm.Isend([array, 1, self._to[rank]], rank, tag)
             for rank in others
-            for tag, (_, _, vector) in enumerate(own)
+            for tag, array in enumerate(sent)
         ]
         MPI.Request.Waitall(requests)
-        pieces = [
-            (lo, hi, (array[: self._length], array[self._length :])) for _, _, lo, hi, array in self._foreign
-        ]
+        arrived = [(lo, hi, from_host(array)) for _, _, lo, hi, array in self._foreign]
+        pieces = [(lo, hi, (array[: self._length], array[self._length :])) for lo, hi, array in arrived]
         pieces += [
             (lo, hi, (self.ownership.take(v.data), v.data[self.layout.statistics])) for lo, hi, v in own
         ]
@@ -92,8 +98,7 @@ class ExactExchange(Exchange):
 
 def _datatype(ranges: list[slice]) -> MPI.Datatype:
     """Return the MPI datatype of these ranges of a float32 vector."""
-    lengths, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
-    return MPI.FLOAT.Create_indexed(lengths, starts).Commit()
+    return MPI.FLOAT.Create_indexed(*counts_and_starts(ranges)).Commit()
 
 
 def _add_vectors(left: Vector, right: Vector) -> None:

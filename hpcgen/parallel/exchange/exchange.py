@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.ownership import Ownership
@@ -65,12 +65,15 @@ class Exchange(ABC):
 
     def _statistics(self, sums: Array) -> dict[str, float]:
         """Return the statistics by name."""
-        return dict(zip(self._names, sums.tolist(), strict=True))
+        return dict(zip(self._names, to_host(sums).tolist(), strict=True))
 
 
 def complete(comm: "MPI.Comm", vector: Array, ownership: Ownership) -> None:
     """Complete `vector` on every rank with the numbers of their owners. Collective over `comm`."""
     from mpi4py import MPI
 
+    host = to_host(vector)
     for counts, starts in ownership.rounds:
-        comm.Allgatherv(MPI.IN_PLACE, [vector, counts, starts, MPI.FLOAT])
+        comm.Allgatherv(MPI.IN_PLACE, [host, counts, starts, MPI.FLOAT])
+    # Where both are one array, NumPy copies nothing.
+    vector[...] = from_host(host)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpcgen.nn.check import check_layer
-from hpcgen.nn.layers.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
+from hpcgen.nn.layers.activations import ELU, Identity, LeakyReLU, Sigmoid, Softplus, Tanh
 from hpcgen.nn.vector import Layout, Vector
 
 ACTIVATIONS = {
@@ -14,7 +14,7 @@ ACTIVATIONS = {
     "Sigmoid": (Sigmoid(), lambda x: 1 / (1 + exp(-x))),
     "ELU": (ELU(), lambda x: x if x > 0 else exp(x) - 1),
     "Softplus": (Softplus(), lambda x: log(1 + exp(x))),
-    "Linear": (Linear(), lambda x: x),
+    "Identity": (Identity(), lambda x: x),
 }
 EACH = pytest.mark.parametrize("layer, formula", ACTIVATIONS.values(), ids=ACTIVATIONS)
 

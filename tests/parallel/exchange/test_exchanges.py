@@ -6,6 +6,7 @@ from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange import EXCHANGES, ExactExchange
+from hpcgen.parallel.ownership import Ownership
 from hpcgen.parallel.partition import Partition
 
 # Below, at and above a block of 4096; fewer blocks than ranks and more.
@@ -63,6 +64,13 @@ def test_allreduce_is_equal_to_rounding(comm, layout):
             np.abs(state - sum(values)[: layout.buffers.stop]) <= 1e-6 * scale[: layout.buffers.stop]
         )
         assert list(statistics) == layout.names(layout.statistics)
+
+
+def test_an_ownership_covers_the_state(comm):
+    layout, deal = LAYOUTS[2], Deal(Partition.even(comm.size, comm.size))
+    parameters = Ownership.even(layout.parameters.stop, comm.size, comm.rank)
+    with pytest.raises(ValueError, match="of a state of 20057 numbers"):
+        ExactExchange(comm, layout, deal, lambda: Vector(layout), parameters)
 
 
 def test_each_rank_holds_about_one_vector_of_others(comm):

@@ -13,7 +13,8 @@ from hpcgen.arrays import Array
 # F(4, 2) uses the points +-a, +-b and infinity. Of all pairs that were tried, this pair has the smallest
 # rounding error: a third of the error of the usual points 0, +-1, 2 and infinity. Multiples and squares of a
 # and b are exact in binary. build.py passes the points to loops.h.
-POINT_A, POINT_B = 3 / 8, 5 / 4
+POINT_A = 3 / 8
+POINT_B = 5 / 4
 
 
 class Filter(Protocol):
