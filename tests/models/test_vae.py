@@ -16,7 +16,6 @@ from hpcgen.errors import InputError
 from hpcgen.models.batch import Batch
 from hpcgen.models.vae import VAE
 from hpcgen.nn.check import numerical_gradient, relative_error
-from hpcgen.nn.likelihoods import Bernoulli, Categorical, Gaussian
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.mesh import Mesh
 from hpcgen.training.loop import Training
@@ -81,31 +80,6 @@ def test_kl_is_that_of_two_normal_distributions(random):
     log_p = -0.5 * (z * z + np.log(2 * np.pi))
     expected = (np.exp(log_q) * (log_q - log_p)).sum() * (z[1] - z[0])
     assert run(model, theta, np.zeros((2, 4)), np.zeros((2, 3)))["kl"] == pytest.approx(2 * expected)
-
-
-@pytest.mark.parametrize("likelihood", [Bernoulli(), Gaussian(), Gaussian(0.3)])
-def test_likelihoods_are_distributions(likelihood):
-    """Their values add up to one."""
-    a = np.array([[-2.0], [0.3], [4.0]])
-    binary = isinstance(likelihood, Bernoulli)
-    values = np.array([0.0, 1.0]) if binary else np.linspace(-20, 20, 40_001)
-    weight = 1.0 if binary else values[1] - values[0]
-    for row in a:
-        total = sum(np.exp(-likelihood.loss(row, np.full(1, x))[0]) for x in values) * weight
-        assert total == pytest.approx(1)
-
-
-def test_the_categorical_likelihood(random):
-    a, likelihood = random.standard_normal((2, 3, 5)), Categorical()
-    x = random.integers(0, 5, (2, 3))
-    assert np.exp([-likelihood.terms(a, np.full((2, 3), token)) for token in range(5)]).sum(
-        0
-    ) == pytest.approx(1)
-    assert likelihood.loss(a, x)[0] == pytest.approx(likelihood.terms(a, x).sum())
-    drawn = likelihood.draw(np.broadcast_to(a[0, 0], (20_000, 5)), np.random.default_rng(0))
-    expected = np.exp(a[0, 0]) / np.exp(a[0, 0]).sum()
-    assert np.bincount(drawn, minlength=5) / 20_000 == pytest.approx(expected, abs=0.01)
-    assert np.array_equal(likelihood.draw(a[0], None), a[0].argmax(1))
 
 
 def test_the_bounds_of_a_model_with_a_known_likelihood(random):
