@@ -1,4 +1,4 @@
-"""Winograd's forms against the direct one, in float64; the adjoints of their maps are in test_kernels.py."""
+"""Winograd's forms against the direct one, in float64."""
 
 import numpy as np
 import pytest
