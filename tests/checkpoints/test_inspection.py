@@ -1,3 +1,8 @@
+"""What is said of a checkpoint, or of all those of a run, and of damage."""
+
+import shutil
+
+import h5py
 import pytest
 from stored import flip
 
@@ -40,3 +45,23 @@ def test_a_checkpoint_tells_what_it_holds(comm, run_folder, said):
 def test_other_folders_are_refused(comm, folder, said):
     with pytest.raises(InputError, match="neither a data file, nor a checkpoint, nor a run folder"):
         inspect(folder, comm)
+
+
+def test_damage_is_told_of_data_checkpoints_and_runs(comm, folder, run_file, run_folder, said):
+    data, newest = folder / "digits.h5", candidates(run_folder)[0]
+    if comm.rank == 0:
+        shutil.copy(run_file.with_name("digits.h5"), data)
+    comm.Barrier()
+    assert inspect(data, comm) == inspect(newest, comm) == inspect(run_folder, comm) == 0
+    comm.Barrier()
+    if comm.rank == 0:
+        for path, name in ((data, "samples"), (newest, "players/generator/parameters")):
+            with h5py.File(path, "r+") as file:
+                file[name][3] += 1
+    comm.Barrier()
+    for path in (data, newest, run_folder):
+        said()
+        assert inspect(path, comm) == 1
+        assert any("DAMAGED" in line for line in said())
+    with pytest.raises(InputError, match="no such file"):
+        inspect(folder / "nothing", comm)
