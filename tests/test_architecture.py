@@ -134,8 +134,7 @@ def has_code(path):
 
 
 def mirror(path):
-    """Return where a file is tested: ROOM/FILE.py by ROOM/test_FILE.py, code of ROOM/__init__.py by test_ROOM.py
-    there."""
+    """Return where a file is tested: FILE.py by test_FILE.py, the __init__.py of ROOM by test_ROOM.py."""
     file = Path("hpcgen", path)
     name = file.parent.name if file.stem == "__init__" else file.stem
     return (file.relative_to("hpcgen").parent / f"test_{name}.py").as_posix()
