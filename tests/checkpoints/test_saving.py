@@ -122,3 +122,17 @@ def test_restored_numbers_are_those_that_were_saved(comm, run_folder, resume):
     with h5py.File(training.saved) as file:
         after = file["players/generator/parameters"][...]
     assert before.shape == after.shape and 0 < np.abs(after - before).max() < 0.1
+
+
+def test_a_checkpoint_has_the_published_layout(comm, run_folder):
+    with h5py.File(candidates(run_folder)[0]) as file:
+        assert file.attrs["format"] == "hpcgen-checkpoint" and file.attrs["step"] == 3
+        assert {"version", "seed", "lanes", "lane_size", "config", "environment"} <= set(file.attrs)
+        for player in ("discriminator", "generator"):
+            group = file["players"][player]
+            (n,) = group["parameters"].shape
+            assert group["optimizer/first_moment"].shape == (n,)
+            layout = group["layout"][...]
+            sizes = [int(np.prod(row["shape"][row["shape"] > 0])) for row in layout]
+            assert layout["name"][0] == b"dense1/weight" and sum(sizes) == n
+            assert layout["offset"].tolist() == np.cumsum([0, *sizes[:-1]]).tolist()

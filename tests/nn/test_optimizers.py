@@ -163,12 +163,6 @@ def test_a_parabola_is_descended(name):
     assert np.abs(theta).max() < 0.05
 
 
-def test_norms_are_those_of_the_tensors(random):
-    values = random.standard_normal(N)
-    expected = [np.linalg.norm(values[where]) for _, where, _ in parts()]
-    assert parts().norms(values) == pytest.approx(expected, rel=1e-12)
-
-
 def test_the_gradient_is_clipped_to_its_norm(random):
     grad = random.standard_normal(N)
     norm = np.linalg.norm(grad)

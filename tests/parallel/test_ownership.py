@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.vector import Layout
 from hpcgen.parallel.ownership import Ownership, packed
-from hpcgen.parallel.parts import Parts
 
 N = 100
 RANGES = {
@@ -67,23 +65,6 @@ def test_sections(owners, section):
             own.mine_within(section), key=lambda piece: piece.start
         )
     assert sum(own.within(section).size for own in owners) == section.stop - section.start
-
-
-def test_norms_have_the_same_bits_whoever_owns_what(owners, random):
-    layout = Layout({"a": (5, 7), "bias": (9,), "b": (7, 8)})
-    values = random.standard_normal(N).astype(np.float32)
-    alone = Parts(layout, Ownership([[slice(0, N)]], 0), block=16).norms(values)
-    squares = []
-    for own in owners:
-        Parts(layout, own, lambda mine: squares.append(mine) or np.zeros(len(RANGES) * N), block=16).norms(
-            own.take(values)
-        )
-    gathered = np.concatenate(squares)
-    for own in owners:
-        assert (
-            Parts(layout, own, lambda mine: gathered, block=16).norms(own.take(values)).tobytes()
-            == alone.tobytes()
-        )
 
 
 @pytest.mark.parametrize("size, ranks", [(10, 3), (4096, 2), (20_007, 4), (0, 2)])

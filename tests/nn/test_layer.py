@@ -254,3 +254,12 @@ class TestTangent:
             assert without.dtype == dtype and np.abs(without - zero).max(initial=0) <= 1e-6 * np.abs(
                 zero
             ).max(initial=1)
+
+
+def test_a_layer_has_nothing_until_it_says_so():
+    bare = Layer()
+    assert (bare.parameters(), bare.buffers(), bare.draws) == ({}, {}, False)
+    assert bare.without_tangent == ["Layer"] and Tanh().without_tangent == []
+    for method, count in (("forward", 2), ("tangent", 3)):
+        with pytest.raises(AssertionError, match=f"Layer has no {method}"):
+            getattr(bare, method)(*[None] * count)
