@@ -7,7 +7,7 @@ from hpcgen.nn.chain import Chain
 from hpcgen.nn.check import check_layer, check_tangent
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import Train
-from hpcgen.nn.layers.activations import LeakyReLU, Linear, Sigmoid, Tanh
+from hpcgen.nn.layers.activations import Identity, LeakyReLU, Sigmoid, Tanh
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.dropout import Dropout
@@ -120,7 +120,7 @@ def test_zero_stays_none_where_all_is_linear_in_pieces(random, filled):
         Reshape((3, 2)),
         Upsample((2,)),
         LeakyReLU(0.0),
-        Linear(),
+        Identity(),
     ]
     for last, stays in ((Conv("b", Geometry((3,), (1,), (1,)), 2, 2), True), (Tanh(), False)):
         chain = Chain([*pieces, last])

@@ -4,6 +4,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exact import ExactExchange
 from hpcgen.parallel.ownership import Ownership
 from hpcgen.parallel.partition import Partition
