@@ -1,29 +1,12 @@
-"""What the tests of layers share: how hypothesis draws, and layers' numbers.
+"""What the tests of layers share: how hypothesis draws, and layers' numbers."""
 
-Hypothesis draws the same examples in every run and on every rank. A `numpy.random.Generator` in a test's
-arguments is drawn by its seed.
-"""
-
+import drawing  # noqa: F401
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.vector import Layout, Vector
-
-# No health check: what they measure is time, which differs between ranks.
-settings.register_profile(
-    "hpcgen",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=25,
-    suppress_health_check=list(HealthCheck),
-)
-settings.load_profile("hpcgen")
-
-st.register_type_strategy(np.random.Generator, st.builds(np.random.default_rng, st.integers(0, 9999)))
 
 
 @st.composite

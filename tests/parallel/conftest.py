@@ -1,7 +1,9 @@
 """Teams of any number of ranks and any deal."""
 
+import drawing  # noqa: F401
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 from mpi4py import MPI
 
 from hpcgen.parallel.cells import Grid
@@ -45,10 +47,10 @@ class Teams:
 
     def agreed(self, wrong):
         """Fail on all ranks if anything is wrong on any: then all draw and shrink the same examples."""
-        found = [
-            f"rank {rank}: {each}" for rank, mine in enumerate(self.comm.allgather(wrong)) for each in mine
-        ]
-        assert not found
+        if self.comm.allreduce(len(wrong)):
+            raise AssertionError(
+                [f"rank {rank}: {each}" for rank, each in enumerate(self.comm.allgather(wrong))]
+            )
 
 
 @pytest.fixture(scope="session")
@@ -77,3 +79,18 @@ def cut(team, whole):
 @pytest.fixture(name="cut", scope="session")
 def _cut():
     return cut
+
+
+@st.composite
+def _divided_places(draw, axes=None, most=9, cells=8):
+    """Sizes of places on 1, 2 or 3 axes, up to `most`, and a grid of at most `cells` cells over them."""
+    sizes = draw(st.lists(st.integers(1, most), min_size=axes or 1, max_size=axes or 3))
+    grid = []
+    for size in sizes[: draw(st.integers(1, len(sizes)))]:
+        grid.append(draw(st.integers(1, min(size, 4, cells // int(np.prod(grid))))))
+    return tuple(sizes), tuple(grid)
+
+
+@pytest.fixture(scope="session")
+def divided_places():
+    return _divided_places
