@@ -1,12 +1,10 @@
 """What the tests of layers share: how hypothesis draws, and layers' numbers."""
 
-import drawing  # noqa: F401
-import numpy as np
+import drawing
 import pytest
 from hypothesis import strategies as st
 
 from hpcgen.nn.convolution.geometry import Geometry
-from hpcgen.nn.vector import Layout, Vector
 
 
 @st.composite
@@ -28,15 +26,5 @@ def windows():
 
 @pytest.fixture(scope="session")
 def filled():
-    """filled(layer, random, dtype): a Vector of a layer's parameters and buffers, all normal numbers,
-    variances positive."""
-
-    def make(layer, random, dtype=np.float64):
-        theta = Vector(Layout(layer.parameters(), layer.buffers()), dtype=dtype)
-        theta.data[...] = random.standard_normal(theta.data.size)
-        for name in layer.buffers():
-            if name.endswith("variance"):
-                theta[name][...] = np.abs(theta[name]) + 0.1
-        return theta
-
-    return make
+    """filled(layer, random, dtype): a Vector of a layer's parameters and buffers."""
+    return drawing.filled
