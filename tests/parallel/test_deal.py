@@ -120,6 +120,8 @@ def test_weights_deal_lanes_to_teams_and_cells_to_their_ranks():
     made = deal(8, 4, 4, 2, [3, 1, 1, 3])
     assert made.lanes.counts == [4, 4]
     assert made.cells_in(0).counts == [3, 1] and made.cells_in(1).counts == [1, 3]
+    made = deal(8, 4, 4, 2, [4, 4, 7, 1])
+    assert made.lanes.counts == [4, 4]  # by the sum over a team, not by its fastest rank
     made = deal(4, 6, 2, 2, [1e-9, 1e9])
     assert made.cells_in(0).counts == [1, 5]
 

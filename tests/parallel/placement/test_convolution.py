@@ -151,3 +151,14 @@ def test_products_are_those_of_a_cell(comm, teams, chain, random, kind):
         assert isinstance(placed, PlacedConvolution)
         # Of each cell: 2 windows of Conv need 6 places; 2 places of ConvTranspose make 6.
         assert placed._sizes == [((6,) if kind is Conv else (2,))] * len(team.mine)
+
+
+@KINDS
+def test_axes_that_are_not_divided_keep_their_padding(teams, chain, kind):
+    """No zeros are copied there."""
+    layer = layer_of(kind, Geometry((3, 3, 3), (1, 1, 1), (1, 1, 1)), (0, 0, 0), 2, 3)
+    network = chain([layer], (4, 4, 4, 2), (4, 4, 4, 3))
+    for grid, padding in (((1, 2), (1, 0, 1)), ((2,), (0, 1, 1)), ((1,), (1, 1, 1))):
+        (placed,) = place(network, teams.alone(grid), True, True).layers
+        assert placed._core.geometry.padding == padding
+        assert layer.geometry.padding == (1, 1, 1)
