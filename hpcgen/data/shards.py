@@ -73,7 +73,11 @@ class Shards:
                 }
                 found = [lane.survey(files) for lane in self._lanes.values()]
             self.fingerprint = files.fingerprint
-            self.schema = _completed(files.schema, [lane for rank in comm.allgather(found) for lane in rank])
+            surveys = comm.allgather(found)
+            if team is not None:
+                teams = range(0, comm.size, deal.space)
+                surveys = [cells.united(surveys[first : first + deal.space]) for first in teams]
+            self.schema = _completed(files.schema, [lane for lanes in surveys for lane in lanes])
             if not self.schema.low < self.schema.high and not self.schema.inputs:
                 raise InputError(
                     f"{', '.join(paths)}: all samples are {self.schema.low}; there is nothing to learn"
@@ -110,9 +114,8 @@ class CellReader:
     """Reads the cells of samples that a rank has, and nothing else of them."""
 
     def __init__(self, files: DataFiles, team: Team) -> None:
-        self._files, self._team = files, team
-        shape = files.schema.shape
-        axes = len(team.grid.shape)
+        self._files, self._team, self._shape = files, team, files.schema.shape
+        shape, axes = self._shape, len(team.grid.shape)
         if not team.grid.divides(shape[:axes]):
             raise InputError(_too_many(team.grid.shape, shape))
         self._regions = [team.grid.region(cell, shape[:axes]) for cell in team.mine]
@@ -135,6 +138,34 @@ class CellReader:
         parts = np.split(rows.samples, ends[:-1], axis=1)
         cells = [part.reshape(len(rows), *shape) for part, shape in zip(parts, self._shapes, strict=True)]
         return Rows(self._team.divided(cells), rows.inputs, rows.labels)
+
+    def united(self, ranks: Sequence[list["Survey"]]) -> list["Survey"]:
+        """Return the surveys of a team's lanes, from those that its ranks made of their cells."""
+        united = []
+        for lane in zip(*ranks, strict=True):
+            extremes, classes, inputs, outputs = zip(*lane, strict=True)
+            low, high = min(low for low, _ in extremes), max(high for _, high in extremes)
+            united.append(((low, high), max(classes), inputs[0], self._of_whole_samples(outputs)))
+        return united
+
+    def _of_whole_samples(self, cells: Sequence["_Moments"]) -> "_Moments":
+        """Return the moments of whole samples, from those of each rank's cells."""
+        if not cells[0].count:
+            return cells[0]
+        mean, squares = (
+            self._whole(np.concatenate(each))
+            for each in ([m.mean for m in cells], [m.squares for m in cells])
+        )
+        return _Moments(cells[0].count, mean, squares)
+
+    def _whole(self, packed: np.ndarray) -> np.ndarray:
+        """Return the numbers of a sample in their order, from those of all cells, one after the other."""
+        grid, whole, start = self._team.grid, np.empty(self._shape, packed.dtype), 0
+        for cell in range(len(grid)):
+            place = whole[grid.region(cell, self._shape[: len(grid.shape)])]
+            place[...] = packed[start : start + place.size].reshape(place.shape)
+            start += place.size
+        return whole.reshape(-1)
 
 
 def _as_it_is(rows: Rows) -> Rows:

@@ -67,12 +67,14 @@ def deal(lanes: int, cells: int, ranks: int, space: int = 0, weights: Sequence[f
     if space > cells:
         have = f"train.cells has {cells}" if cells > 1 else "train.cells is not set"
         raise InputError(f"parallel.space = {space}: a lane has at most a rank a cell, and {have}")
+    teams = ranks // space
     if ranks % space:
+        # A team needs a lane.
+        below, above = min(teams, lanes) * space, (teams + 1) * space if teams < lanes else 0
         raise InputError(
             f"parallel.space = {space}: {ranks} ranks cannot form teams of {space}; start "
-            f"{_either(ranks // space * space, (ranks // space + 1) * space)} ranks"
+            f"{_either(below, above)} ranks"
         )
-    teams = ranks // space
     if teams > lanes:
         raise InputError(
             f"{ranks} ranks are {teams} teams of {space}, more than train.lanes = {lanes}; start at most "

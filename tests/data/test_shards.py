@@ -2,12 +2,19 @@ import h5py
 import numpy as np
 import pytest
 from mpi4py import MPI
+from teams import cells_of
 
+from hpcgen.data.prepare import prepare
+from hpcgen.data.reading import DataFiles
 from hpcgen.data.schema import Schema
 from hpcgen.data.shards import Shards
+from hpcgen.data.sources.array import Array
 from hpcgen.errors import InputError
-from hpcgen.parallel.deal import Deal
+from hpcgen.parallel.cells import Grid
+from hpcgen.parallel.deal import Deal, deal
+from hpcgen.parallel.mesh import Mesh
 from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.team import Team
 
 
 @pytest.fixture
@@ -120,3 +127,107 @@ def test_inputs_and_labels_come_with_their_samples(comm, made, random, block):
         rows = shards.batch(draw, lane_of(comm))
         assert np.array_equal(rows.inputs[:, :2], rows.samples + 1)
         assert np.array_equal(rows.labels, (rows.samples[:, 0] > 0) * 4) and rows.labels.dtype == np.int64
+
+
+@pytest.fixture
+def divided(comm):
+    """divided(path, grid, space): the Shards of 5 lanes, each shared by `space` ranks; the team; the deal."""
+    meshes = []
+
+    def divided(path, grid, space, block=64, weights=(), lanes=5):
+        dealt = deal(lanes, int(np.prod(grid)), comm.size, space, weights)
+        mesh = Mesh.of(comm, dealt.space)
+        meshes.append(mesh)
+        team = Team(mesh.team, Grid(grid), dealt.cells_in(dealt.team(comm.rank)))
+        return Shards(path, comm, dealt, 3, 0, block, team), team, dealt
+
+    yield divided
+    for mesh in meshes:
+        mesh.close()
+
+
+def spaces(comm, cells):
+    """Return how many ranks can share a lane of so many cells."""
+    return [space for space in range(1, min(comm.size, cells) + 1) if comm.size % space == 0]
+
+
+@pytest.mark.parametrize("grid", [(3,), (2, 2), (2, 1, 2)])
+@pytest.mark.parametrize("block", [640 / (1 << 20), 64], ids=["in blocks", "in memory"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_rank_reads_the_cells_that_it_has(
+    comm, folder, random, divided, monkeypatch, grid, block, dtype, made
+):
+    """And nothing else of the samples; the rows and the schema are those of whole samples."""
+    samples, labels = (100 * random.random((50, 5, 4, 2))).astype(dtype), random.integers(0, 7, 50)
+    path = made("images.h5", samples=samples, labels=labels)
+    whole = Shards(path, MPI.COMM_SELF, Deal(Partition([5])), 3, 0, block)
+    read, asked = DataFiles.read, []
+
+    def watched(files, start, stop, *rest):
+        rows = read(files, start, stop, *rest)
+        asked.append(0 if rows.samples is None else rows.samples[:1].size)
+        return rows
+
+    monkeypatch.setattr(DataFiles, "read", watched)
+    for space in spaces(comm, int(np.prod(grid))):
+        asked.clear()
+        for weights in ((), [1 + rank for rank in range(comm.size)]):
+            shards, team, dealt = divided(path, grid, space, block, weights)
+            assert shards.schema == whole.schema and shards.fingerprint == whole.fingerprint
+            for draw in (0, 1, 7, 8, 3):
+                for lane in dealt.lanes_of(comm.rank):
+                    rows, expected = shards.batch(draw, lane), whole.batch(draw, lane)
+                    assert rows.samples.team is team and rows.samples.dtype == dtype
+                    cells = cells_of(team, expected.samples).cells
+                    assert all(map(np.array_equal, rows.samples.cells, cells))
+                    assert np.array_equal(rows.labels, expected.labels) and len(rows) == 3
+            shards.close()
+        most = max(int(np.prod(team.grid.sizes(cell, (5, 4, 2)))) for cell in team.mine)
+        assert max(asked) <= most
+    whole.close()
+
+
+@pytest.mark.parametrize("grid", [(2,), (3, 2)])
+def test_columns_of_inputs_and_outputs_do_not_depend_on_the_cells(comm, folder, random, divided, grid, made):
+    samples, inputs = (random.random((50, *shape), dtype=np.float32) for shape in ((3, 5), (4,)))
+    path = made("columns.h5", samples=samples, inputs=inputs)
+    whole = Shards(path, MPI.COMM_SELF, Deal(Partition([5])), 3, 0)
+    for space in spaces(comm, int(np.prod(grid))):
+        shards, _, dealt = divided(path, grid, space)
+        assert shards.schema == whole.schema
+        lane = dealt.lanes_of(comm.rank)[0]
+        assert np.array_equal(shards.batch(2, lane).inputs, whole.batch(2, lane).inputs)
+
+
+def test_cells_that_samples_do_not_have_are_refused(comm, folder, random, divided, made):
+    path = made("images.h5", samples=random.random((50, 3, 2), dtype=np.float32))
+    refusals = {
+        (2, 2, 2): "train.cells has 3 numbers, but samples of 3 x 2 have 2 axes",
+        (4,): r"train.cells = \[4\]: samples of 3 x 2 have 3 places on axis 0; use at most 3 cells there",
+        (
+            3,
+            5,
+        ): r"train.cells = \[3, 5\]: samples of 3 x 2 have 2 places on axis 1; use at most 2 cells there",
+    }
+    for grid, message in refusals.items():
+        with pytest.raises(InputError, match=message):
+            divided(path, grid, 1)
+    shards, _, _ = divided(path, (3, 2), 1)
+    shards.close()
+
+
+def test_damage_in_a_cell_is_found(comm, folder, random, divided):
+    """A rank verifies what it reads of large samples: the boxes in which its cells lie."""
+    if comm.rank == 0:
+        np.save(folder / "x.npy", random.random((15, 64, 128), dtype=np.float32))
+    comm.Barrier()
+    prepare(lambda: Array(folder / "x.npy"), folder / "x.h5", comm)
+    shards, _, _ = divided(str(folder / "x.h5"), (2, 2), 0)
+    shards.close()
+    comm.Barrier()
+    if comm.rank == 0:
+        with h5py.File(folder / "x.h5", "r+") as file:
+            file["samples"][7, 63, 127] += 1
+    comm.Barrier()
+    with pytest.raises(InputError, match="/samples differs from its checksum"):
+        divided(str(folder / "x.h5"), (2, 2), 0)

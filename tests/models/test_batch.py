@@ -6,7 +6,7 @@ from hpcgen.models.batch import Batch
 
 
 def test_a_batch_without_a_stream_draws_nothing():
-    with pytest.raises(AssertionError, match="without a stream"):
+    with pytest.raises(AssertionError, match="no random stream"):
         Batch(3).random(0)
 
 

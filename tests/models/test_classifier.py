@@ -29,7 +29,7 @@ def made(network, random, dtype=np.float32):
 def test_logits_are_made_of_features(random, network):
     model, theta, batch = made(network, random)
     features, logits = model.features(theta, batch), model.logits(theta, batch)
-    last, own = model.network.layers[-1], theta["classifier"]
+    last, own = model.networks["classifier"].layers[-1], theta["classifier"]
     assert logits.shape == (N, 3) and features.shape == (N, last.inputs)
     expected = features @ own[last.weight] + (own[last.bias] if last.bias else 0)
     assert logits == pytest.approx(expected, rel=1e-5, abs=1e-6)

@@ -153,8 +153,8 @@ LETTERS = Schema((12,), "uint8", "text", 0.0, 3.0, vocabulary="abcd")
 @pytest.mark.parametrize(
     "text, schema, message",
     [
-        ("kind = 'gan'", LETTERS, 'the samples are text, which takes model.kind = "rvae"'),
-        ("kind = 'vae'", LETTERS, 'the samples are text, which takes model.kind = "rvae"'),
+        ("kind = 'gan'", LETTERS, 'the samples are text, which needs model.kind = "rvae"'),
+        ("kind = 'vae'", LETTERS, 'the samples are text, which needs model.kind = "rvae"'),
         ("kind = 'classifier'", LETTERS, "no labels of two classes"),
         ("kind = 'classifier'", IMAGES, "no labels of two classes"),
         (

@@ -39,7 +39,7 @@ def test_every_byte_comes_back():
 
 
 def test_text_has_no_interval():
-    with pytest.raises(InputError, match='the samples are text, which takes model.kind = "rvae"'):
+    with pytest.raises(InputError, match='the samples are text, which needs model.kind = "rvae"'):
         Interval(Schema((3,), "uint8", "text", 0.0, 1.0, vocabulary="ab"), -1.0, 1.0)
 
 
@@ -76,5 +76,5 @@ def test_inputs_and_outputs_are_needed(lost):
     schema = Schema((1,), "float32", "array", 0.0, 1.0, **columns)
     assert require_inputs(schema, "linear") == (columns["inputs"], columns["outputs"])
     without = Schema((1,), "float32", "array", 0.0, 1.0, **{**columns, lost: None})
-    with pytest.raises(InputError, match='no /inputs, from which model.kind = "linear" makes samples'):
+    with pytest.raises(InputError, match='no /inputs, which model.kind = "linear" needs'):
         require_inputs(without, "linear")

@@ -1,29 +1,10 @@
-"""Settings of hypothesis and helpers for tests of layers.
+"""What the tests of layers share: how hypothesis draws, and layers' numbers."""
 
-Hypothesis draws the same examples in every run and on every rank. For a `numpy.random.Generator` in a test's
-arguments it draws the seed.
-"""
-
-import numpy as np
+import drawing
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from hpcgen.nn.convolution.geometry import Geometry
-from hpcgen.nn.vector import Layout, Vector
-
-# No health check: what they measure is time, which differs between ranks.
-settings.register_profile(
-    "hpcgen",
-    derandomize=True,
-    deadline=None,
-    database=None,
-    max_examples=25,
-    suppress_health_check=list(HealthCheck),
-)
-settings.load_profile("hpcgen")
-
-st.register_type_strategy(np.random.Generator, st.builds(np.random.default_rng, st.integers(0, 9999)))
 
 
 @st.composite
@@ -45,15 +26,5 @@ def windows():
 
 @pytest.fixture(scope="session")
 def filled():
-    """filled(layer, random, dtype): a Vector of a layer's parameters and buffers, all normal numbers,
-    variances positive."""
-
-    def make(layer, random, dtype=np.float64):
-        theta = Vector(Layout(layer.parameters(), layer.buffers()), dtype=dtype)
-        theta.data[...] = random.standard_normal(theta.data.size)
-        for name in layer.buffers():
-            if name.endswith("variance"):
-                theta[name][...] = np.abs(theta[name]) + 0.1
-        return theta
-
-    return make
+    """filled(layer, random, dtype): a Vector of a layer's parameters and buffers."""
+    return drawing.filled

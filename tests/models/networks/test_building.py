@@ -30,13 +30,13 @@ def chain(specs, start, end, **options):
 @pytest.mark.parametrize(
     "specs, message",
     [
-        ([], "^model.layers: lead to samples of 100, but must lead to 8 x 8$"),
-        ([Dense(64)], "^model.layers: lead to samples of 64, but must lead to 8 x 8$"),
+        ([], "^model.layers: the output has shape 100, but must have 8 x 8$"),
+        ([Dense(64)], "^model.layers: the output has shape 64, but must have 8 x 8$"),
         (
             [Reshape([9, 9])],
-            r"^model.layers\[0\] \(reshape\) gets samples of 100: cannot make 9 x 9 of it$",
+            r"^model.layers\[0\] \(reshape\) gets samples of 100: cannot be reshaped to 9 x 9$",
         ),
-        ([Conv(3)], r"\(conv\) gets samples of 100: needs one to three axes of places and one of channels"),
+        ([Conv(3)], r"\(conv\) gets samples of 100: needs samples with one to three spatial axes"),
         ([Reshape([10, 10]), Dense(2)], r"layers\[1\] \(dense\) gets samples of 10 x 10: .* put a flatten"),
         ([Reshape([5, 5, 4]), Conv(2, kernel=[4])], r"\[4\] must be one number, or 2"),
         ([Reshape([5, 5, 4]), Conv(2, kernel=9)], "kernel of 9 x 9 does not fit into 7"),
@@ -44,9 +44,9 @@ def chain(specs, start, end, **options):
             [Reshape([5, 5, 4]), ConvTranspose(2, output_padding=2)],
             "output_padding must be less than the stride",
         ),
-        ([Reshape([])], "cannot make samples without an axis of it"),
-        ([LayerNorm(2)], "axes = 2 is more than the samples have"),
-        ([GRU(2)], "needs two axes, time and features"),
+        ([Reshape([])], "cannot be reshaped to samples without an axis"),
+        ([LayerNorm(2)], "axes = 2, but the samples have fewer axes"),
+        ([GRU(2)], "needs samples with two axes, time and features"),
     ],
 )
 def test_shapes_that_do_not_fit_are_named_with_their_layer(specs, message):

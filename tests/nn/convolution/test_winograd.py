@@ -13,10 +13,11 @@ def halving(spatial, padding=1):
 
 
 @pytest.mark.parametrize("tile", [2, 4])
-@pytest.mark.parametrize("sizes", [(7,), (2, 3), (9, 16), (5, 4, 6)], ids=str)
-def test_a_form_convolves(random, tile, sizes):
+@pytest.mark.parametrize("padding", [0, 1])
+@pytest.mark.parametrize("sizes", [(7,), (4, 5), (9, 16), (5, 4, 6)], ids=str)
+def test_a_form_convolves(random, tile, padding, sizes):
     """y = Q*(P x . R w), dx = P*(Q dy . (R w)^T) and dw = R*((P x)^T . Q dy) are those of `Windows`."""
-    geometry = halving(len(sizes))
+    geometry = halving(len(sizes), padding)
     positions = geometry.positions(sizes)
     x, dy = random.standard_normal((2, *sizes, 3)), random.standard_normal((2, *positions, 5))
     w = random.standard_normal((*geometry.kernel, 3, 5))
@@ -52,7 +53,8 @@ def test_a_form_multiplies_less(spatial, tile, share):
         (halving(3), 8, 32, [2]),
         (halving(3), 7, 32, []),
         (halving(1), 64, 64, []),
-        (Geometry((4, 4), (2, 2), (0, 0)), 64, 64, []),
+        (Geometry((4, 4), (2, 2), (0, 1)), 64, 64, [2, 4]),
+        (Geometry((4, 4), (2, 2), (2, 1)), 64, 64, []),
         (Geometry((4, 4), (1, 1), (1, 1)), 64, 64, []),
         (Geometry((3, 4), (2, 2), (1, 1)), 64, 64, []),
     ],

@@ -5,6 +5,7 @@ import pytest
 
 from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.partition import Partition
 
 # Below, at and above a block of 4096; fewer blocks than ranks and more.
@@ -45,7 +46,7 @@ def exchanged(lane_values):
     """exchanged(kind, comm, layout, lanes, times): the complete sums and the statistics after exchanging."""
 
     def exchange_all(kind, comm, layout, lanes, times=1):
-        exchange = kind(comm, layout, lanes, lambda: Vector(layout))
+        exchange = kind(comm, layout, Deal(lanes), lambda: Vector(layout))
         mine = lanes.slice(comm.rank)
         for _ in range(times):
             for lane in range(mine.start, mine.stop):

@@ -51,7 +51,7 @@ def test_ranks_may_own_any_ranges(comm, layout, exchanged):
 
 def test_what_owners_say_comes_in_the_order_of_the_ranks(comm):
     layout = Layout({"w": (10,)}, statistics={"loss": ()})
-    exchange = ExactExchange(comm, layout, Partition.even(comm.size, comm.size), lambda: Vector(layout))
+    exchange = ExactExchange(comm, layout, Deal(Partition.even(comm.size, comm.size)), lambda: Vector(layout))
     mine = np.full(comm.rank % 2 + 1, float(comm.rank))
     expected = [float(rank) for rank in range(comm.size) for _ in range(rank % 2 + 1)]
     assert exchange.collect(mine).tolist() == expected

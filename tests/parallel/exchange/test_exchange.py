@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.exchange.exchange import complete
 from hpcgen.parallel.ownership import Ownership
@@ -21,7 +22,7 @@ def test_vectors_are_lent_again(comm, kind):
 
     lanes = Partition.even(8 * comm.size, comm.size)
     mine = lanes.slice(comm.rank)
-    exchange = EXCHANGES[kind](comm, layout, lanes, make)
+    exchange = EXCHANGES[kind](comm, layout, Deal(lanes), make)
     first = None
     for _ in range(3):
         for lane in range(mine.start, mine.stop):

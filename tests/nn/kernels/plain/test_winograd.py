@@ -15,8 +15,8 @@ from hpcgen.nn.kernels import plain
 @given(data=st.data(), random=...)
 def test_adjoints(windows, name, data, random: np.random.Generator):
     """<A x, v> = <x, A* v>."""
-    x, v = getattr(Drawn(data.draw, random, windows, np.float64), f"winograd_{name}")()
+    x, v, *padding = getattr(Drawn(data.draw, random, windows, np.float64), f"winograd_{name}")()
     forth, back = np.full_like(v, np.nan), np.full_like(x, np.nan)
-    getattr(plain, f"winograd_{name}")(x, forth)
-    getattr(plain, f"winograd_{name}_adjoint")(v, back)
+    getattr(plain, f"winograd_{name}")(x, forth, *padding)
+    getattr(plain, f"winograd_{name}_adjoint")(v, back, *padding)
     assert np.vdot(forth, v) == pytest.approx(np.vdot(x, back), rel=1e-12, abs=1e-10)

@@ -1,0 +1,33 @@
+"""How hypothesis draws, the same examples in every run and on every rank, and numbers for layers.
+
+A `numpy.random.Generator` in a test's arguments is drawn by its seed.
+"""
+
+import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+
+from hpcgen.nn.vector import Layout, Vector
+
+# No health check: what they measure is time, which differs between ranks.
+settings.register_profile(
+    "hpcgen",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    max_examples=25,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("hpcgen")
+
+st.register_type_strategy(np.random.Generator, st.builds(np.random.default_rng, st.integers(0, 9999)))
+
+
+def filled(layer, random, dtype=np.float64):
+    """Return a Vector of a layer's parameters and buffers, all normal numbers, variances positive."""
+    theta = Vector(Layout(layer.parameters(), layer.buffers()), dtype=dtype)
+    theta.data[...] = random.standard_normal(theta.data.size)
+    for name in layer.buffers():
+        if name.endswith("variance"):
+            theta[name][...] = np.abs(theta[name]) + 0.1
+    return theta

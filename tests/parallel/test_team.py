@@ -1,0 +1,62 @@
+"""What a team adds up and gathers is the same on all of its ranks, and the same whoever has the cells."""
+
+import numpy as np
+import pytest
+
+from hpcgen.parallel.tree import tree_sum
+
+GRIDS = [(1,), (2,), (3,), (5,), (2, 2), (4, 2), (3, 1, 2)]
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(), (1,), (3, 1, 1), (0,), (2, 5)])
+def test_total_is_the_tree_sum_of_one_rank(teams, comm, random, unlike, grid, dtype, shape):
+    for team in teams.each(grid, random):
+        parts = unlike((len(team.grid), *shape), dtype)
+        total = team.total([parts[cell] for cell in team.mine])
+        expected = tree_sum(list(parts))
+        assert total.dtype == dtype and total.shape == shape
+        assert total.tobytes() == expected.tobytes()
+        alone = teams.alone(grid).total(list(parts))
+        assert alone.tobytes() == expected.tobytes()
+
+
+def test_numbers_add_up_as_arrays_do(teams, comm, random, unlike):
+    for team in teams.each((4, 2), random):
+        numbers = unlike((8,), np.float64).tolist()
+        assert team.total([numbers[cell] for cell in team.mine]) == tree_sum(numbers)
+        assert team.total([int(cell) for cell in team.mine]) == 28
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_parts_are_left_as_they_are(teams, comm, random, grid):
+    for team in teams.each(grid, random):
+        parts = [np.full(3, float(cell)) for cell in team.mine]
+        total = team.total(parts)
+        assert all((part == cell).all() for part, cell in zip(parts, team.mine))
+        total += 1  # a sum of its own, which the next one does not share
+        assert len(team.grid) == 1 or all((part == cell).all() for part, cell in zip(parts, team.mine))
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, bool])
+def test_gathered_parts_stand_in_the_order_of_the_cells(teams, comm, random, grid, dtype):
+    for team in teams.each(grid, random):
+        parts = random.integers(0, 100, (len(team.grid), 2, 3)).astype(dtype)
+        mine = parts[team.mine.start : team.mine.stop]
+        for here in (mine, np.asfortranarray(mine)):
+            whole = team.gathered(here)
+            assert whole.dtype == dtype and np.array_equal(whole, parts)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_every_cell_has_one_owner(teams, comm, random, grid):
+    for team in teams.each(grid, random):
+        everyone = team.comm.allgather((list(team.mine), team.first))
+        assert [cell for mine, _ in everyone for cell in mine] == list(range(len(team.grid)))
+        assert [rank for rank, (mine, _) in enumerate(everyone) for _ in mine] == team.owners
+        assert [first for _, first in everyone] == [rank == 0 for rank in range(team.comm.size)]
+        assert [team.here(cell) for cell in team.mine] == list(range(len(team.mine)))
+        cells = team.divided([np.full((2, 1), cell) for cell in team.mine])
+        assert cells.team is team and [cell[0, 0] for cell in cells.cells] == list(team.mine)
