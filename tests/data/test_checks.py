@@ -42,7 +42,7 @@ def changed(shape, row, value, dtype=np.float32):
             "labels",
             changed(9, 8, 2_000_000, int),
             FLOATS,
-            "row 108 has label 2000000; 1,048,576 are the most",
+            "row 108 has label 2000000; at most 1,048,576 classes are supported",
         ),
     ],
 )

@@ -32,7 +32,7 @@ def test_a_prepared_file_is_whole(comm, prepared, said):
         "  noise   0.1",
         "  /inputs (300, 3)",
         "  /theta (3, 2)",
-        "  whole: every checksum holds, every number is finite",
+        "  whole: every checksum is correct, every number is finite",
     ]
 
 

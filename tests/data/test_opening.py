@@ -59,7 +59,7 @@ def test_a_file_of_a_newer_version_is_refused(comm, folder, random):
 FLOATS = np.arange(20, dtype=np.float32).reshape(10, 2)
 TOKENS = FLOATS.astype(np.uint8)
 AUDIO, TEXT = {"kind": "audio"}, {"kind": "text"}
-POINTS = "/vocabulary must be different code points of Unicode, or bytes"
+POINTS = "/vocabulary must hold distinct Unicode code points or bytes"
 
 
 @pytest.mark.parametrize(

@@ -174,11 +174,14 @@ class Files:
 @pytest.mark.parametrize(
     "other, message",
     [
-        ({"shape": (5,)}, r"x.h5: shape of samples is \(5,\), not \(4,\) as for run"),
-        ({"dtype": "uint16"}, "x.h5: dtype of samples is uint16, not uint8 as for run"),
-        ({"kind": "array"}, "x.h5: kind of samples is array, not text as for run"),
-        ({"rate": 8}, "x.h5: rate of samples is 8, not 0 as for run"),
-        ({"vocabulary": "abd"}, "x.h5: has another vocabulary than the data of run; prepare both together"),
+        ({"shape": (5,)}, r"x.h5: shape of samples is \(5,\), but \(4,\) in run"),
+        ({"dtype": "uint16"}, "x.h5: dtype of samples is uint16, but uint8 in run"),
+        ({"kind": "array"}, "x.h5: kind of samples is array, but text in run"),
+        ({"rate": 8}, "x.h5: rate of samples is 8, but 0 in run"),
+        (
+            {"vocabulary": "abd"},
+            "x.h5: has a different vocabulary from the data of run; prepare both together",
+        ),
     ],
 )
 def test_data_of_another_kind_than_a_model_was_trained_on(other, message):

@@ -9,6 +9,7 @@ from hpcgen.nn.check import relative_error
 from hpcgen.nn.divided import Divided, Leaves
 from hpcgen.nn.layer import Train
 from hpcgen.nn.vector import Vector
+from hpcgen.parallel.placement import network
 from hpcgen.parallel.placement.network import place
 from hpcgen.parallel.tree import tree_sum
 
@@ -177,3 +178,9 @@ def passes():
 def chain():
     """chain(layers, *shapes): a Chain of layers between samples of these shapes."""
     return lambda layers, *shapes: Chain(layers, shapes)
+
+
+@pytest.fixture(autouse=True)
+def small_cells(monkeypatch):
+    """Small samples are divided too."""
+    monkeypatch.setattr(network, "FEWEST_PLACES", 1)

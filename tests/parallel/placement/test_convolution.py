@@ -12,7 +12,8 @@ from hpcgen.nn.convolution.winograd import Winograd
 from hpcgen.nn.layers import convolution
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.spectral import SpectralNorm
-from hpcgen.parallel.placement.convolution import PlacedConvolution
+from hpcgen.parallel.placement import network
+from hpcgen.parallel.placement.convolution import PlacedConvolution, SharedConvolution
 from hpcgen.parallel.placement.network import place
 
 KINDS = pytest.mark.parametrize("kind", [Conv, ConvTranspose])
@@ -162,3 +163,22 @@ def test_axes_that_are_not_divided_keep_their_padding(teams, chain, kind):
         (placed,) = place(network, teams.alone(grid), True, True).layers
         assert placed._core.geometry.padding == padding
         assert layer.geometry.padding == (1, 1, 1)
+
+
+@KINDS
+@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize("grid", [(2,), (3,), (2, 2), (2, 4)])
+@pytest.mark.parametrize("channels, outputs", [(3, 5), (2, 1), (32, 40)])
+def test_cells_share_the_channels_where_places_are_few(
+    comm, teams, check, passes, chain, random, monkeypatch, kind, spectral, grid, channels, outputs
+):
+    """More cells than channels too, and shapes that Winograd's products serve."""
+    monkeypatch.setattr(network, "FEWEST_PLACES", 1 << 30)
+    small, large = (4, 5), (8, 10)
+    sizes, made = (large, small) if kind is Conv else (small, large)
+    layer = layer_of(kind, Geometry((4, 4), (2, 2), (1, 1)), (0, 0), channels, outputs, slope=0.2)
+    layers = chain([SpectralNorm(layer) if spectral else layer], (*sizes, channels), (*made, outputs))
+    for team in teams.each(grid, random):
+        placed = place(layers, team, True, True).layers[1]
+        assert isinstance(placed.layer if spectral else placed, SharedConvolution)
+        check(passes(layers, 2, random), team, 1e-10)

@@ -5,7 +5,7 @@ import pytest
 
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.divided import Divided, Leaves
-from hpcgen.nn.layers.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
+from hpcgen.nn.layers.activations import ELU, Identity, LeakyReLU, Sigmoid, Softplus, Tanh
 from hpcgen.nn.layers.convolution import Conv
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.shaping import Reshape, Upsample
@@ -25,7 +25,9 @@ def between_places(layers, *shapes):
     return [Upsample((1,) * (len(shapes[0]) - 1)), *layers], shapes[0], *shapes
 
 
-@pytest.mark.parametrize("layer", [ELU(), LeakyReLU(), LeakyReLU(0), Linear(), Sigmoid(), Softplus(), Tanh()])
+@pytest.mark.parametrize(
+    "layer", [ELU(), LeakyReLU(), LeakyReLU(0), Identity(), Sigmoid(), Softplus(), Tanh()]
+)
 def test_activations(comm, teams, check, passes, chain, random, layer):
     for team in teams.each((2, 2), random):
         network = chain(*between_places([layer], SHAPE, SHAPE))

@@ -104,7 +104,7 @@ def test_random_chains(comm, teams, check, passes, data, random: np.random.Gener
 
 def kinds(chain):
     """Return what each layer of a placed chain is: on cells (c), whole (w), or a way between them (> <)."""
-    signs = {"Gathering": ">", "Scattering": "<", "Replicated": "w"}
+    signs = {"Gathering": ">", "Scattering": "<", "Replicated": "w", "SharedConvolution": "w"}
     return "".join(signs.get(type(layer).__name__, "c") for layer in chain.layers)
 
 
