@@ -76,7 +76,7 @@ def trained(text, curve=lambda training, statistics, last: None):
     return training
 
 
-def figures(training, path, theta=None, **keys):
+def measures(training, path, theta=None, **keys):
     """Return the measures of a training's model on the data file `path`, with its own or the given theta."""
     with DataFiles([str(path)]) as files:
         evaluation = Evaluation(training.model, training.shards.schema, files, MPI.COMM_SELF, **keys)
@@ -84,14 +84,14 @@ def figures(training, path, theta=None, **keys):
             return evaluation.measures(theta or training.sampled())
 
 
-def beside_torch(torch, folder, train, test, player, net, steps, text, figure, **keys):
-    """Train five seeds with hpcgen and with PyTorch. Return the values of the measure `figure` for both."""
+def beside_torch(torch, folder, train, test, player, net, steps, text, measure, **keys):
+    """Train five seeds with hpcgen and with PyTorch. Return the values of the `measure` for both."""
     if not torch:
         raise SystemExit(f"{net}: give --torch PYTHON, or --only rvae linear")
     ours, theirs = [], []
     for seed in SEEDS:
         training = trained(f"{text}\nseed = {seed}\ntrain = {{ steps = {steps}, lanes = 8, lane_size = 16 }}")
-        ours.append(figures(training, test, **keys)[figure])
+        ours.append(measures(training, test, **keys)[measure])
         with h5py.File(train) as file:
             np.save(folder / "data.npy", training.model.units.encode(file["samples"][...]))
         command = [
@@ -110,7 +110,7 @@ def beside_torch(torch, folder, train, test, player, net, steps, text, figure, *
         with np.load(folder / "theta.npz") as found:
             for name in found.files:
                 theta[player][name][...] = found[name]
-        theirs.append(figures(training, test, theta, **keys)[figure])
+        theirs.append(measures(training, test, theta, **keys)[measure])
     return ours, theirs
 
 
@@ -170,7 +170,7 @@ def rvae(folder, torch):
         clip_norm = 5.0
         """
     training = trained(text, note)
-    found = figures(training, folder / "test.h5")
+    found = measures(training, folder / "test.h5")
     tokens = {}
     for name in sets:
         with h5py.File(folder / f"{name}.h5") as file:
@@ -219,7 +219,7 @@ def linear(folder, torch):
         schedule = "cosine"
         average = 0.995
         """
-    found = figures(trained(text), path)
+    found = measures(trained(text), path)
     mine, closed = found["theta_error"]
     return {
         "theta's largest error": mine,

@@ -270,7 +270,8 @@ def text(report):
         shares = [[f"{share:.1%}" for share in row["shares"].values()] for row in rows]
         lines = [(stars[row["ranks"]], *rate, *share) for row, rate, share in zip(rows, rates, shares)]
         yield from table(("ranks", "training", "efficiency", "whole run", *PARTS), *lines)
-    yield from ["\n* oversubscribed: more ranks than cores"] * any(row["oversubscribed"] for row in start)
+    if any(row["oversubscribed"] for row in start):
+        yield "\n* oversubscribed: more ranks than cores"
 
 
 def table(*lines):
@@ -278,8 +279,8 @@ def table(*lines):
     return ["  ".join(str(cell).rjust(width) for cell, width in zip(line, widths)) for line in lines]
 
 
-def spread(figure, form=",.0f"):
-    return f"{figure['median']:{form}} ({figure['min']:{form}}-{figure['max']:{form}})"
+def spread(measure, form=",.0f"):
+    return f"{measure['median']:{form}} ({measure['min']:{form}}-{measure['max']:{form}})"
 
 
 def starred(report):

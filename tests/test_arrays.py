@@ -6,6 +6,7 @@ from contextlib import closing
 import device
 import numpy as np
 import pytest
+from mpi4py import MPI
 from networks import NETWORKS, run_file, write_data
 
 from hpcgen import arrays
@@ -61,24 +62,26 @@ def train(config, comm, path, start=()):
         return {type(array) for player in training.players.values() for array in player.state.parts.values()}
 
 
+def use(config, comm, data, here):
+    """Train, restore, evaluate and sample. Return the types of the arrays, the measures and the samples."""
+    if comm.rank == 0:
+        here.mkdir()
+    comm.Barrier()
+    train(config(2), comm, here / "two.h5")
+    types = train(config(3), comm, here / "three.h5", [here / "two.h5"])
+    measures = evaluate(here / "three.h5", data, comm)
+    source = MODELS[config(3).model.kind].source
+    if source:
+        inputs = data if source == "inputs" else None
+        sample(here / "three.h5", comm, SampleOptions(9, out=here / "samples.npy", inputs=inputs))
+    return types, measures, (here / "samples.npy").read_bytes() if source else b""
+
+
 @pytest.fixture
-def on_both(comm, folder, monkeypatch):
-    """on_both(name, settings): use a network on NumPy's arrays and on the device, and compare all results."""
+def on_both(monkeypatch):
+    """on_both(name, comm, folder, settings): use a network on NumPy's arrays and on the device's; compare."""
 
-    def run(config, data, here):
-        if comm.rank == 0:
-            here.mkdir()
-        comm.Barrier()
-        train(config(2), comm, here / "two.h5")
-        types = train(config(3), comm, here / "three.h5", [here / "two.h5"])
-        measures = evaluate(here / "three.h5", data, comm)
-        source = MODELS[config(3).model.kind].source
-        if source:
-            inputs = data if source == "inputs" else None
-            sample(here / "three.h5", comm, SampleOptions(9, out=here / "samples.npy", inputs=inputs))
-        return types, measures, (here / "samples.npy").read_bytes() if source else b""
-
-    def on_both(name, settings=()):
+    def on_both(name, comm, folder, settings=()):
         data = folder / "data.h5"
         if comm.rank == 0:
             write_data(data, NETWORKS[name][0])
@@ -87,9 +90,9 @@ def on_both(comm, folder, monkeypatch):
         def config(steps):
             return parse_config(text, [f"train.steps={steps}", *settings])
 
-        _, *expected = run(config, data, folder / "host")
+        _, *expected = use(config, comm, data, folder / "host")
         device.use(monkeypatch)
-        types, *found = run(config, data, folder / "device")
+        types, *found = use(config, comm, data, folder / "device")
         assert types == {device.DeviceArray}
         assert found == expected
         assert compare(folder / "host/three.h5", folder / "device/three.h5", comm) == 0
@@ -98,17 +101,18 @@ def on_both(comm, folder, monkeypatch):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks(on_both, name):
-    on_both(name)
+def test_networks(on_both, tmp_path, name):
+    on_both(name, MPI.COMM_SELF, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["lars", "lamb"])
-def test_optimizers_that_take_norms(on_both, name):
-    on_both("seedgan", [f"optimizer.name={name}", "optimizer.average=0.9", "optimizer.clip_norm=0.01"])
+@pytest.mark.parametrize("optimizer", ["adam", "lars", "lamb"])
+def test_ranks_that_exchange_sums_norms_and_parameters(on_both, comm, folder, optimizer):
+    settings = [f"optimizer.name={optimizer}", "optimizer.average=0.9", "optimizer.clip_norm=0.01"]
+    on_both("dcgan64", comm, folder, settings)
 
 
-def test_the_exchange_by_allreduce(on_both):
-    on_both("seedgan", ["parallel.exchange=allreduce"])
+def test_the_exchange_by_allreduce(on_both, comm, folder):
+    on_both("seedgan", comm, folder, ["parallel.exchange=allreduce"])
 
 
 def test_the_device_refuses_arrays_in_host_memory():

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 class Mesh:
     """The communicators of a run. Each has the ranks that do a task together.
 
-    `world` has all ranks: they agree on errors, stop together, and call the hooks. `data` has the ranks that
-    divide the lanes among themselves and exchange a gradient. `team` has the ranks that share a lane.
+    `world` has all ranks: they agree on errors and call the hooks. `data` has the ranks that exchange a
+    gradient: they divide the lanes among their teams, and stop together, because the request to stop is part
+    of the gradient. Today these are all ranks. `team` has the ranks that share a lane.
     """
 
     world: "MPI.Comm"

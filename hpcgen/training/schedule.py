@@ -25,8 +25,9 @@ class Schedule:
     With `recompute` they are deleted and computed again. `batch(step, draw, lane)` returns the Batch number
     `draw` of a lane, counted over the whole run.
 
-    A rank that was asked to stop sets a statistic of every gradient. All ranks receive the sum of the
-    statistic. They stop after the same step, without another collective call.
+    A rank that was asked to stop sets a statistic of every gradient. All ranks of the exchange receive the
+    sum of the statistic; today these are all ranks of the run. They stop after the same step, without another
+    collective call.
     """
 
     def __init__(
@@ -56,8 +57,8 @@ class Schedule:
         """Run the turns of all players in the step after `step` steps.
 
         `stop` says whether this rank was asked to stop. Return {player: {statistic: mean over the samples}}
-        of each player's last turn, and whether any rank was asked to stop. Collective over the players'
-        exchanges.
+        of each player's last turn, and whether any rank of the exchanges was asked to stop. Collective over
+        the players' exchanges.
         """
         statistics: Statistics = {}
         batches: dict[int, Batch] = {}

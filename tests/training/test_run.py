@@ -123,12 +123,12 @@ def test_another_configuration_or_other_data_is_refused(comm, folder, start):
     assert (folder / "run" / "old-1" / "checkpoints" / "step-00000002.h5").exists()
 
 
-def test_a_checkpoint_is_there_before_figures_are_taken(comm, folder, start, monkeypatch):
+def test_a_checkpoint_is_there_before_measures_are_taken(comm, folder, start, monkeypatch):
     def fails(self, theta):
-        raise RunError("no figure")
+        raise RunError("no measure")
 
     monkeypatch.setattr("hpcgen.evaluation.evaluation.Evaluation.measures", fails)
-    with pytest.raises(RunError, match="no figure"):
+    with pytest.raises(RunError, match="no measure"):
         start("run", "evaluate.every=8", "evaluate.count=50")
     comm.Barrier()
     assert [path.name for path in candidates(folder / "run")] == ["step-00000008.h5"]
