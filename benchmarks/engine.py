@@ -1,16 +1,15 @@
-"""Train the seeds' networks on one core with hpcgen and with PyTorch, alternating: samples/s, their ratio,
-peak memory, GF/s.
+"""Train networks alternately with hpcgen and with PyTorch, on one core, and print speeds and peak memory.
 
     python benchmarks/engine.py --torch PYTHON
-
-PYTHON is an interpreter that has torch (pip install torch==2.13.0).
     python benchmarks/engine.py --torch PYTHON --nets dcgan28 dcgan64 --rounds 15
 
-Each form of PyTorch (eager and compiled, channels_last and not) and hpcgen are processes of one thread that
-take turns; a round gives each some steps, and the ratio is hpcgen's speed over that of the form of PyTorch
-that is the fastest by its median. hpcgen trains as `hpcgen train` does, data and noise included; PyTorch's
-loop has its batch in memory. GF/s counts the direct form of each product. OPENBLAS_CORETYPE is unset, so that
-hpcgen chooses the kernel, unless --keep-kernel is given.
+PYTHON is an interpreter that has torch (pip install torch==2.13.0).
+
+hpcgen and each form of PyTorch (eager or compiled, channels_last or not) are processes with one thread. They
+take turns: in each round each process runs some steps. The ratio is hpcgen's speed divided by the speed of
+PyTorch in the form with the best median. hpcgen trains as `hpcgen train` does, and also reads data and draws
+noise. The PyTorch loop keeps one batch in memory. GF/s counts the operations of the direct form of each
+product. OPENBLAS_CORETYPE is unset, so that hpcgen chooses the kernel, unless --keep-kernel is given.
 """
 
 import argparse
@@ -25,7 +24,7 @@ from time import perf_counter, strftime
 from race import Racer, environment, race
 
 HERE = Path(__file__).resolve().parent
-# Batch, shape of a sample, and the ratio that is aimed at.
+# Batch, shape of a sample, and the goal of the ratio.
 NETS = {
     "seedgan": (100, (100,), 3.0),
     "mlpgan": (64, (784,), 1.8),
@@ -53,13 +52,13 @@ def main():
 def parse():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--torch", metavar="PYTHON", help="an interpreter that has torch; without it hpcgen alone is measured"
+        "--torch", metavar="PYTHON", help="an interpreter that has torch (default: measure only hpcgen)"
     )
     parser.add_argument("--nets", nargs="+", choices=NETS, default=list(NETS))
     parser.add_argument("--forms", nargs="+", choices=FORMS, default=FORMS)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=0.5, help="of each turn")
-    parser.add_argument("--keep-kernel", action="store_true", help="leave OPENBLAS_CORETYPE as it is set")
+    parser.add_argument("--seconds", type=float, default=0.5, help="duration of each turn")
+    parser.add_argument("--keep-kernel", action="store_true", help="do not unset OPENBLAS_CORETYPE")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     return parser.parse_args()
 
@@ -119,7 +118,7 @@ def row(net, result):
 
 
 def work(net, folder):
-    """Be hpcgen's racer: one rank, one lane."""
+    """Run as the racer of hpcgen, with one rank and one lane."""
     from hpcgen import runtime
 
     runtime.prepare_process()
@@ -163,8 +162,7 @@ def work(net, folder):
 
 
 def flops(model, shape, batch):
-    """Return the floating-point operations of a step: each layer's product, in its direct form, as often as
-    it is due."""
+    """Return the floating-point operations of a step: the products of all layers, in their direct form."""
     import numpy as np
 
     from hpcgen.nn.vector import Layout, Vector
@@ -175,7 +173,8 @@ def flops(model, shape, batch):
         for layer in chain.layers:
             y, _ = layer.forward(theta, x, None)
             if hasattr(layer, "weight"):
-                # Every weight meets each place once: of the output, or of a transposed convolution's input.
+                # Each weight is used once for each point of the output, or for each point of the input of a
+                # transposed convolution.
                 weight = layer.parameters()[layer.weight]
                 places = min(x[0, ..., 0].size, y[0, ..., 0].size) if x.ndim > 2 else 1
                 found.append(2 * places * int(np.prod(weight)))
@@ -184,7 +183,8 @@ def flops(model, shape, batch):
 
     if "rvae" in model.layouts:
         weights = {name: shape for name, shape in model.layouts["rvae"].shapes.items() if len(shape) == 2}
-        # Embeddings are looked up, codes and start are there once a sample, all else at every time step.
+        # Embeddings need no product. `codes` and `start` are computed once per sample, all other products at
+        # every time step.
         times = {"embedding/weight": 0, "codes/weight": 1, "start/weight": 1}
         return (
             3
@@ -208,7 +208,7 @@ def flops(model, shape, batch):
 
 
 def sgemm(size=1024):
-    """Return the rate of a square product of matrices, in GF/s."""
+    """Return the speed of a product of two square matrices, in GF/s."""
     import numpy as np
 
     a, times = np.random.default_rng(0).random((size, size), dtype=np.float32), []

@@ -1,13 +1,12 @@
-"""Time each layer of the seeds' networks, forward and backward, in hpcgen and in PyTorch, alternating, on one
-core.
+"""Measure the time of single layers, forward and backward, alternately in hpcgen and in PyTorch, on one core.
 
     python benchmarks/layers.py --torch PYTHON
 
 PYTHON is an interpreter that has torch (pip install torch==2.13.0).
 
-Backward gives both the derivative in x and those in the weights. GF/s counts the direct form of the product.
-The ratio is PyTorch's time (the better of its two memory formats) over hpcgen's, forward and backward
-together: the median over rounds.
+Backward computes the derivatives with respect to x and to the weights. GF/s counts the operations of the
+direct form. The ratio is PyTorch's time (in the faster of its two memory formats) divided by hpcgen's time,
+for forward and backward together. It is the median over all rounds.
 """
 
 import argparse
@@ -20,7 +19,7 @@ from time import perf_counter
 from race import Racer, environment, race
 
 HERE = Path(__file__).resolve().parent
-# kind, batch, what x is without its channels, channels in and out
+# kind, batch, shape of x without channels, input channels, output channels
 LAYERS = [
     ("dense", 100, (), 100, 128),
     ("dense", 64, (), 512, 784),
@@ -47,11 +46,11 @@ LAYERS = [
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
-        "--torch", metavar="PYTHON", help="an interpreter that has torch; without it hpcgen alone is measured"
+        "--torch", metavar="PYTHON", help="an interpreter that has torch (default: measure only hpcgen)"
     )
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=0.2, help="of each turn")
-    parser.add_argument("--keep-kernel", action="store_true", help="leave OPENBLAS_CORETYPE as it is set")
+    parser.add_argument("--seconds", type=float, default=0.2, help="duration of each turn")
+    parser.add_argument("--keep-kernel", action="store_true", help="do not unset OPENBLAS_CORETYPE")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
@@ -111,7 +110,7 @@ def row(result):
 
 
 def work(text):
-    """Be hpcgen's racer."""
+    """Run as the racer of hpcgen."""
     from hpcgen import runtime
 
     runtime.prepare_process()

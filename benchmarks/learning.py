@@ -1,18 +1,17 @@
-"""What the models learn, on real data, in minutes on two cores: figures of each, beside PyTorch's or a
-simpler model's.
+"""Measure the quality of trained models, and compare it with PyTorch or with simpler models.
 
     python benchmarks/learning.py --torch PYTHON
+    python benchmarks/learning.py --only rvae linear      the studies that do not need torch
 
-PYTHON is an interpreter that has torch (pip install torch==2.13.0).
-    python benchmarks/learning.py --only rvae linear      those that need no torch
+PYTHON is an interpreter that has torch (pip install torch==2.13.0). All studies take minutes on two cores:
 
-vae     the digits, 28 x 28: the evidence lower bound of held-out digits, hpcgen and PyTorch, five seeds each
-gan     the digits, 8 x 8: the Frechet distance of mlpgan, of hpcgen's and PyTorch's, five seeds each
-rvae    English text: bits a character of licences held out, beside a unigram and a bigram model of the others
-linear  theta beside the true one and least squares
+vae     digits of 28 x 28: the evidence lower bound of held-out digits, hpcgen and PyTorch, five seeds each
+gan     digits of 8 x 8: the Frechet distance of mlpgan, hpcgen and PyTorch, five seeds each
+rvae    English text: bits per character of held-out licences, compared with a unigram and a bigram model
+linear  errors of theta, compared with least squares
 
-PyTorch's networks train with their own order of the data and are measured by `hpcgen evaluate`, as hpcgen's
-are. Writes results/learning.json and learning.png.
+PyTorch's networks train with another order of the data. `hpcgen evaluate` measures them in the same way as
+hpcgen's networks. The results are written to results/learning.json and learning.png.
 """
 
 import argparse
@@ -71,14 +70,14 @@ def main():
 
 
 def trained(text, curve=lambda training, statistics, last: None):
-    """Train a run file's text on one rank; return the Training, closed."""
+    """Train with the text of a run file, on one rank. Return the Training, closed."""
     with closing(Training(parse_config(text), MPI.COMM_SELF)) as training:
         training.run([curve])
     return training
 
 
 def figures(training, path, theta=None, **keys):
-    """Return the figures of a training's model, with its own theta or another, on the data file `path`."""
+    """Return the measures of a training's model on the data file `path`, with its own or the given theta."""
     with DataFiles([str(path)]) as files:
         evaluation = Evaluation(training.model, training.shards.schema, files, MPI.COMM_SELF, **keys)
         with closing(evaluation):
@@ -86,7 +85,7 @@ def figures(training, path, theta=None, **keys):
 
 
 def beside_torch(torch, folder, train, test, player, net, steps, text, figure, **keys):
-    """Train five seeds with hpcgen and with PyTorch; return the figure's pairs of both sides."""
+    """Train five seeds with hpcgen and with PyTorch. Return the values of the measure `figure` for both."""
     if not torch:
         raise SystemExit(f"{net}: give --torch PYTHON, or --only rvae linear")
     ours, theirs = [], []
@@ -121,7 +120,7 @@ def vae(folder, torch):
     adam = 'optimizer = { name = "adam", learning_rate = 0.001, beta1 = 0.9 }'
     text = f'data.path = "{train}"\nmodel.kind = "vae"\n{adam}'
     ours, theirs = beside_torch(torch, folder, train, test, "vae", "vae", 3000, text, "elbo")
-    # The second of each pair is the bound of held-out data.
+    # The second value of each pair is the bound of held-out data.
     mine, yardstick = [b for _, b in ours], [b for _, b in theirs]
     gap = statistics.mean(mine) / statistics.mean(yardstick) - 1
     return {
@@ -145,7 +144,7 @@ def gan(folder, torch):
 
 
 def rvae(folder, torch):
-    """Bytes, so that both files have one vocabulary."""
+    """Tokens are bytes, so that the files for training and testing have the same vocabulary."""
     files = [path for path in sorted(LICENCES.iterdir()) if path.is_file() and not path.is_symlink()]
     sets = {
         "train": [p for p in files if p.name not in HELD_OUT],
@@ -189,9 +188,11 @@ def rvae(folder, torch):
 
 
 def ngrams(train, test, vocabulary=256):
-    """Return the bits a character of held-out text (n, length) under a unigram model with add-one smoothing,
-    and a bigram model smoothed towards it by as much as serves it best on that very text: fewer bits than it
-    could have honestly."""
+    """Return the bits per character of held-out text (n, length) under a unigram and a bigram model.
+
+    The unigram model has add-one smoothing. The bigram model is smoothed towards the unigram model. Its
+    weight is chosen on the held-out text, which favours the bigram model.
+    """
     one = np.bincount(train.ravel(), minlength=vocabulary) + 1.0
     one /= one.sum()
     pairs = train[:, :-1].astype(int) * vocabulary + train[:, 1:]
@@ -248,7 +249,7 @@ def plot(results, path):
                 axes.plot([x] * len(SEEDS), results[name][side], "o", label=side)
             axes.set_xticks([0, 1], ["hpcgen", "PyTorch"])
             axes.set_xlim(-0.5, 1.5)
-    right.set_title("RVAE: bits a character")
+    right.set_title("RVAE: bits per character")
     if "rvae" in results:
         found = results["rvae"]
         right.plot(*zip(*found["curve"]), label="bound in training")

@@ -1,7 +1,9 @@
-"""Processes that take turns: what engine.py, layers.py and yardstick.py share. Needs no hpcgen and no torch.
+"""Benchmark processes that take turns, for engine.py, layers.py, streaming.py and yardstick.py. Needs neither
+hpcgen nor torch.
 
-A racer prints what it is as JSON, answers each line "N" on stdin with the mean seconds of N turns (a list: of
-each part of a turn), and the end of stdin with its peak memory in MiB.
+A racer first prints a description of itself as JSON. For each line "N" on stdin it runs N times and prints
+the mean seconds of a run (a list with one number for each part of a run). At the end of stdin it prints its
+peak memory in MiB.
 """
 
 import json
@@ -13,8 +15,7 @@ import tempfile
 
 
 def race(run, about):
-    """Be a racer: run(count) takes so many turns and returns the seconds of each part of a turn, summed over
-    the turns."""
+    """Run as a racer. run(count) does `count` repetitions and returns the total seconds of each part."""
     print(json.dumps(about), flush=True)
     for line in sys.stdin:
         print(json.dumps([seconds / int(line) for seconds in run(int(line))]), flush=True)
@@ -30,7 +31,7 @@ def environment(keep_kernel):
 
 
 class Racer:
-    """A process that runs `race`; `times` has a list of seconds for each turn of about `seconds`."""
+    """A process that runs `race` in turns of about `seconds`. `times` has a list of seconds for each turn."""
 
     def __init__(self, command, environment, seconds):
         self._errors = tempfile.TemporaryFile("w+")
@@ -60,7 +61,7 @@ class Racer:
         self.times.append(self._ask(self._count))
 
     def end(self):
-        """End the process; return its peak memory in MiB."""
+        """End the process, and return its peak memory in MiB."""
         self._process.stdin.close()
         peak = float(self._line())
         self._process.wait()

@@ -1,12 +1,13 @@
-"""Measure weak and strong scaling of a training run, and its start-up: tables, scaling.json and scaling.png.
+"""Measure weak and strong scaling of a training run, and its start-up time.
 
     . jobs/environment.sh && python benchmarks/scaling.py 1 2 4           the digits, on this machine
     python benchmarks/scaling.py 1 8 64 --launcher "srun --mpi=pmix -n" --run-file my.toml --data my.h5
 
-Weak scaling keeps the lanes a rank, strong scaling the lanes. Efficiency is samples/s a rank over that at the
-smallest rank count. "Training" is the compute, exchange (with waiting), data and update of the slowest rank;
-"whole run" is the command from launch to end. This process never starts MPI: each figure is of a launch, and
-launches alternate over rank counts.
+It prints tables, and writes scaling.json and scaling.png. Weak scaling has a constant number of lanes per
+rank, strong scaling a constant number of lanes. Efficiency is samples/s per rank, relative to the smallest
+number of ranks. "Training" is the time of compute, exchange (including waiting), data and update of the
+slowest rank. "Whole run" is the time of the command from launch to end. This process does not start MPI: each
+time is measured for a launched job, and launches alternate between the numbers of ranks.
 """
 
 import argparse
@@ -28,8 +29,8 @@ from matplotlib.ticker import LogLocator
 HERE = Path(__file__).resolve().parent
 PARTS = {"compute": "#3b8ea5", "exchange": "#f0a04b", "data": "#a5435c", "update": "#c3ced3"}
 MODES = {"weak": "#1f5fa8", "strong": "#d9542b"}
-# Where the ranks are, and the slowest one's seconds of imports beyond MPI's. Run by mpi4py: a rank that fails
-# ends all.
+# A program that finds the nodes and cores of the ranks, and the seconds of the slowest rank for imports other
+# than MPI. It is run with -m mpi4py, so that all ranks end if one fails.
 PROBE = """
 import json, os, sys, time
 from hpcgen import runtime
@@ -54,12 +55,12 @@ if ranks:
 def main():
     options = parse()
     options.out.mkdir(parents=True, exist_ok=True)
-    # Beside the results and not in /tmp: every node must see it.
+    # The folder is not in /tmp, because all nodes must see it.
     with tempfile.TemporaryDirectory(prefix=".scaling-", dir=options.out.resolve()) as folder:
         if not options.data:
             options.data = Path(folder, f"digits-{options.size}.h5")
             launch(options, 1, "-m", "hpcgen", "prepare", "digits", options.data, "--size", options.size)
-        # Checkpoints and pictures come at the last step only, unless --set asks for more.
+        # Checkpoints and pictures are written only at the last step, unless --set changes this.
         rare = (f"checkpoint.every={options.steps}", f"samples.every={options.steps}")
         options.settings = [
             *rare,
@@ -84,7 +85,12 @@ def parse():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add, cores = parser.add_argument, len(os.sched_getaffinity(0))
-    add("ranks", type=int, nargs="*", help="rank counts (default: powers of two up to the number of cores)")
+    add(
+        "ranks",
+        type=int,
+        nargs="*",
+        help="numbers of ranks (default: powers of two up to the number of cores)",
+    )
     add("--mode", choices=(*MODES, "both"), default="both")
     add(
         "--run-file",
@@ -92,20 +98,29 @@ def parse():
         default=HERE.parent / "jobs" / "digits.toml",
         help="(default: jobs/digits.toml)",
     )
-    add("--data", type=Path, help="a data file (default: the digits, prepared for the occasion)")
-    add("--size", type=int, default=28, help="of the digits, in pixels (default: %(default)s)")
-    add("--steps", type=int, default=200, help="of every run (default: %(default)s)")
-    add("--lanes-per-rank", type=int, default=4, help="in weak scaling (default: %(default)s)")
+    add("--data", type=Path, help="a data file (default: the digits, in a temporary file)")
+    add("--size", type=int, default=28, help="size of the digits in pixels (default: %(default)s)")
+    add("--steps", type=int, default=200, help="steps of each run (default: %(default)s)")
+    add("--lanes-per-rank", type=int, default=4, help="for weak scaling (default: %(default)s)")
     add(
-        "--lanes", type=int, help="in strong scaling (default: the lanes a rank times the largest rank count)"
+        "--lanes",
+        type=int,
+        help="for strong scaling (default: lanes per rank times the largest number of ranks)",
     )
-    add("--repeats", type=int, default=3, help="of every launch (default: %(default)s)")
+    add("--repeats", type=int, default=3, help="repeats of each launch (default: %(default)s)")
     add(
         "--launcher",
         default=f"{os.environ.get('MPIRUN', 'mpirun')} -n",
-        help="a rank count follows (default: %(default)s)",
+        help="command that starts ranks; the number of ranks is appended (default: %(default)s)",
     )
-    add("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE", help="for hpcgen train")
+    add(
+        "--set",
+        action="append",
+        default=[],
+        dest="settings",
+        metavar="KEY=VALUE",
+        help="a setting for hpcgen train",
+    )
     add(
         "--out",
         type=Path,
@@ -120,8 +135,8 @@ def parse():
         or options.lanes < options.ranks[-1]
     ):
         parser.error(
-            "ranks, --repeats and --lanes-per-rank must be at least 1, --lanes at least the largest rank "
-            "count"
+            "ranks, --repeats and --lanes-per-rank must be at least 1, and --lanes at least the largest "
+            "number of ranks"
         )
     if any(setting.startswith(("train.steps", "train.lanes", "data.path")) for setting in options.settings):
         parser.error("instead of --set, use --steps, --lanes, --lanes-per-rank and --data")
@@ -129,13 +144,14 @@ def parse():
 
 
 def launch(options, ranks, *arguments):
-    """Run this Python on `ranks` ranks (0: without MPI); return wall-clock seconds and output, or say all it
-    said and end."""
+    """Run this Python on `ranks` ranks (0: without MPI). Return the wall-clock seconds and the output.
+
+    If it fails, print its output and exit.
+    """
     launcher = [*shlex.split(options.launcher), ranks] if ranks else []
     command = [str(word) for word in (*launcher, sys.executable, *arguments)]
     start = perf_counter()
-    # One core a rank, unless the user says otherwise: a rank alone would use the others' cores for lanes of
-    # its own.
+    # Use one core per rank, unless the user has set another number: a single rank would use all cores.
     env = {"OMP_NUM_THREADS": "1", **os.environ}
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=env)
@@ -154,7 +170,7 @@ def start_up(options):
         python.append(launch(options, 0, "-c", "pass")[0])
         for n, row in rows.items():
             row["mpi"].append(launch(options, n, "-c", "from mpi4py import MPI")[0])
-            # Under -m mpi4py a rank that fails ends all.
+            # With -m mpi4py all ranks end if one fails.
             probe = (
                 "-m",
                 "mpi4py",
@@ -167,8 +183,8 @@ def start_up(options):
             found = json.loads(launch(options, n, *probe)[1].splitlines()[-1])
             if found["place"]["ranks"] != n:
                 sys.exit(
-                    f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: another "
-                    "MPI's --launcher?"
+                    f"scaling: {options.launcher} {n} starts {found['place']['ranks']} ranks: does "
+                    "--launcher belong to another MPI?"
                 )
             row["import"].append(found["import"])
             row |= found["place"]
@@ -178,7 +194,7 @@ def start_up(options):
 
 
 def scaling(options, folder, lane_size):
-    """Return {mode: rows}, one row a rank count. A point that both modes share is measured once."""
+    """Return {mode: rows} with a row for each number of ranks. A point of both modes is measured once."""
     lanes = {"weak": lambda n: n * options.lanes_per_rank, "strong": lambda n: options.lanes}
     points = {
         mode: [(n, lanes[mode](n)) for n in options.ranks] for mode in MODES if options.mode in (mode, "both")
@@ -190,7 +206,7 @@ def scaling(options, folder, lane_size):
 
 
 def train(options, folder, ranks, lanes):
-    """Train once; return seconds of training, of the whole run, and of each part (means over ranks)."""
+    """Train once. Return the seconds of training, of the whole run, and of each part (mean over ranks)."""
     settings = [
         word for setting in (*options.settings, f"train.lanes={lanes}") for word in ("--set", setting)
     ]
@@ -243,9 +259,10 @@ def text(report):
     ]
     yield from table(("ranks", "nodes", "cores", "MPI start-up", "import of hpcgen"), *lines)
     for mode, rows in report["scaling"].items():
-        lanes = {"weak": f"{options['lanes_per_rank']} lanes a rank", "strong": f"{options['lanes']} lanes"}[
-            mode
-        ]
+        lanes = {
+            "weak": f"{options['lanes_per_rank']} lanes per rank",
+            "strong": f"{options['lanes']} lanes",
+        }[mode]
         yield f"\n{mode} scaling, {lanes}: samples/s of training and of the whole run, shares of training"
         rates = [
             (spread(r["training"]), f"{r['training']['efficiency']:.0%}", spread(r["whole"])) for r in rows
@@ -266,7 +283,7 @@ def spread(figure, form=",.0f"):
 
 
 def starred(report):
-    """Return {ranks: label}, with a star where there are more ranks than cores."""
+    """Return {ranks: label}. A label has a star if there are more ranks than cores."""
     return {
         row["ranks"]: f"{row['ranks']}{'*' if row['oversubscribed'] else ' '}" for row in report["start_up"]
     }
@@ -275,12 +292,12 @@ def starred(report):
 def subject(report):
     model, train, parallel = (report["config"][key] for key in ("model", "train", "parallel"))
     name = f"{model['kind']} {model.get('network', 'model')} of {Path(report['config']['data']['path']).name}"
-    lanes = f"{train['lane_size']} samples a lane, {train['steps']} steps"
+    lanes = f"{train['lane_size']} samples per lane, {train['steps']} steps"
     return f"{name}: {lanes}, exchange {parallel['exchange']}"
 
 
 def draw(report, path):
-    """Draw throughput, efficiency and the parts' shares side by side as PNG."""
+    """Draw throughput, efficiency and the shares of the parts side by side, as PNG."""
     matplotlib.rc(
         "axes", titlelocation="left", **{f"spines.{side}": False for side in ("top", "left", "right")}
     )
@@ -320,7 +337,7 @@ def draw(report, path):
 
 
 def draw_shares(axes, report):
-    """Stack the parts of training: a bar a rank count, the modes beside each other."""
+    """Draw the shares of the parts of training as stacked bars, one bar for each mode and number of ranks."""
     modes, rows = zip(*((mode, row) for mode, rows in report["scaling"].items() for row in rows))
     modes, bottom, turned = np.array(modes), np.zeros(len(rows)), 90 * (len(rows) > 12)
     places = np.arange(len(rows)) + 0.6 * (modes != modes[0])

@@ -1,10 +1,9 @@
-"""Train mlpgan on data in memory and on the same data read in blocks, alternating: samples/s, their ratio,
-peak memory.
+"""Train mlpgan alternately on data in memory and on the same data in blocks. Print speeds and peak memory.
 
     python benchmarks/streaming.py  300,000 samples of 28 x 28 bytes over 8 lanes, in blocks of 1 MiB
     python benchmarks/streaming.py --rows 2000000 --block 8
 
-Writes the data file to --folder (default: a temporary one) and results/streaming.json.
+It writes a data file to --folder (default: a temporary folder), and the results to results/streaming.json.
 """
 
 import argparse
@@ -27,16 +26,16 @@ MEMORY = 1 << 20
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=300_000)
-    parser.add_argument("--block", type=int, default=1, help="MiB a lane and block")
+    parser.add_argument("--block", type=int, default=1, help="MiB of a block of a lane")
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--seconds", type=float, default=2.0, help="of each turn")
-    parser.add_argument("--folder", type=Path, help="where the data file is written")
+    parser.add_argument("--seconds", type=float, default=2.0, help="duration of each turn")
+    parser.add_argument("--folder", type=Path, help="folder for the data file")
     parser.add_argument("--out", type=Path, default=HERE / "results")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         path = Path(folder) / "data.h5"
-        # In a process of its own: what a process holds when it starts another counts as that one's peak.
+        # Write the data in a separate process: the memory of a process counts for the peak of its children.
         subprocess.run([sys.executable, __file__, "--write", path, str(options.rows)], check=True)
         command = [sys.executable, __file__, "--worker", path]
         racers = {
@@ -86,7 +85,7 @@ def write(path, rows):
 
 
 def work(path, block):
-    """Be a racer: one rank, eight lanes of 16 samples."""
+    """Run as a racer with one rank and eight lanes of 16 samples."""
     from hpcgen import runtime
 
     runtime.prepare_process()

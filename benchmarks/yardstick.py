@@ -1,13 +1,14 @@
-"""PyTorch's side of engine.py, layers.py and learning.py: the same networks, one thread, fused Adam.
+"""The PyTorch part of engine.py, layers.py and learning.py: the same networks, with one thread and fused
+Adam.
 
     python yardstick.py train NET BATCH FORM
-        a racer (race.py); FORM: eager, eager-cl, compile, compile-cl (cl: channels_last)
+        run as a racer (race.py); FORM: eager, eager-cl, compile, compile-cl (cl: channels_last)
     python yardstick.py layer LAYER FORM
-        a racer; LAYER: as in layers.py, JSON; FORM: plain, channels_last
+        run as a racer; LAYER: an entry of LAYERS in layers.py, as JSON; FORM: plain, channels_last
     python yardstick.py learn NET DATA.npy BATCH STEPS SEED OUT.npz
-        train on rows of DATA, and write the parameters under hpcgen's names
+        train on the rows of DATA, and write the parameters with hpcgen's names
 
-Run by the interpreter that has torch.
+Run it with an interpreter that has torch.
 """
 
 import json
@@ -30,7 +31,7 @@ def dense(*layers):
 
 
 def dcgan(width, channels, latent):
-    """Radford et al. 2015 at 64 x 64, as PyTorch's own example trains it."""
+    """Return the networks of Radford et al. 2015 for 64 x 64, as in PyTorch's own example."""
     g = [nn.ConvTranspose2d(latent, width * 8, 4, 1, 0, bias=False), nn.BatchNorm2d(width * 8), nn.ReLU(True)]
     for a, b in ((8, 4), (4, 2), (2, 1)):
         g += [
@@ -90,7 +91,7 @@ def networks(net):
 
 
 class VAE(nn.Module):
-    """784-256-20-256-784, Bernoulli, for P numbers."""
+    """P-256-20-256-P with a Bernoulli likelihood, for samples of P numbers (`numbers`)."""
 
     def __init__(self, numbers=784, latent=20):
         super().__init__()
@@ -105,8 +106,7 @@ class VAE(nn.Module):
 
 
 class RVAE(nn.Module):
-    """hpcgen's text preset: GRUs of 256, embeddings of 64, 32 latent numbers, a quarter of the words
-    blanked."""
+    """hpcgen's network `text`: GRUs of 256, embeddings of 64, 32 latent numbers, a word dropout of 0.25."""
 
     def __init__(self, vocabulary=76, hidden=256, embedding=64, latent=32):
         super().__init__()
@@ -143,7 +143,7 @@ class AutoencoderStep:
 
 
 class GAN:
-    """One step is a discriminator's and a generator's, as `hpcgen train` takes them."""
+    """A step updates the discriminator and then the generator, as `hpcgen train` does."""
 
     def __init__(self, net, batch, form):
         g, d, self.latent, shape = networks(net)
@@ -157,7 +157,7 @@ class GAN:
             torch.optim.Adam(g.parameters(), **adam),
             torch.optim.Adam(self.parameters, **adam),
         )
-        # With batch norm, real and generated samples must pass apart; without, together is faster.
+        # With batch norm, real and generated samples need separate passes. Without it, one pass is faster.
         self.together = not any(isinstance(m, nn.BatchNorm2d) for m in d)
         compiled = form.startswith("compile")
         self.g, self.d = (torch.compile(network) if compiled else network for network in (g, d))
@@ -233,7 +233,7 @@ def learn(net, data, batch, steps, seed, out):
 
 
 def batches(x, batch, steps):
-    """Yield `steps` batches of rows, epoch by epoch, each in a new order."""
+    """Yield `steps` batches of rows, epoch by epoch. Each epoch has a new order."""
     order = torch.empty(0, dtype=torch.long)
     for _ in range(steps):
         if len(order) < batch:
@@ -253,7 +253,7 @@ def learn_vae(batches, numbers):
 
 
 def learn_gan(batches, numbers):
-    """mlpgan for P numbers; returns its generator."""
+    """Train mlpgan on samples of `numbers` numbers. Return the parameters of its generator."""
     g = dense(
         nn.Linear(100, 256), nn.ReLU(), nn.Linear(256, 512), nn.ReLU(), nn.Linear(512, numbers), nn.Tanh()
     )
@@ -277,7 +277,7 @@ def learn_gan(batches, numbers):
 
 
 def named(network, prefix):
-    """Return the parameters of a perceptron under hpcgen's names."""
+    """Return the parameters of a perceptron with hpcgen's names."""
     found = {}
     for i, linear in enumerate((m for m in network if isinstance(m, nn.Linear)), 1):
         found[f"{prefix}dense{i}/weight"] = linear.weight.detach().numpy().T

@@ -1,10 +1,10 @@
-"""Write the tables of the documentation from the code, so that both say the same.
+"""Generate the tables of the documentation from the code.
 
     python docs/generate.py
 
-Each page in docs/ keeps its prose. A table stands between the lines `<!-- table: NAME -->` and
-`<!-- end -->`. Settings and arguments describe themselves: type, default, limits and a
-line of help. tests/docs/test_pages.py fails where a page differs from the code.
+The text of the pages in docs/ does not change. A table is between the lines `<!-- table: NAME -->` and
+`<!-- end -->`. It is made from the declarations of settings and arguments: type, default, limits and a line
+of help. tests/docs/test_pages.py fails if a page differs from the code.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from hpcgen.models.networks.specs import LAYERS
 from hpcgen.nn.optimizers import OPTIMIZERS, Optimizer
 
 PAGES = Path(__file__).parent
-# The meaning of an optimizer's `name`, which chooses the type of its table and is no field of it.
+# The meaning of an optimizer's `name`. It chooses the dataclass of the table, and is not a field of it.
 OPTIMIZER_NAME = "which optimizer"
 TABLE = re.compile(r"(<!-- table: ([\w /-]+) -->\n).*?(<!-- end -->)", re.S)
 
@@ -41,12 +41,12 @@ def main() -> None:
 
 
 def rewritten(text: str) -> str:
-    """Return a page with its tables made anew."""
+    """Return a page with new tables."""
     return TABLE.sub(lambda match: f"{match[1]}{table(match[2])}\n{match[3]}", text)
 
 
 def table(name: str) -> str:
-    """Return the table of this name: a kind of table, and what it is of."""
+    """Return the table of this name, which is a kind of table and its subject."""
     kind, _, of = name.partition(" ")
     return TABLES[kind](*([of] if of else []))
 
@@ -76,7 +76,7 @@ def optimizer_table() -> str:
 
 
 def model_table(kind: str) -> str:
-    """Return the settings of [model] of a kind of model, without its tables."""
+    """Return the settings in [model] for a kind of model, without subtables."""
     networks = MODELS[kind].NETWORKS
     rows = []
     seen: set[str] = set()
@@ -129,7 +129,7 @@ def optimizers_table() -> str:
 
 
 def run_file_table() -> str:
-    """Return a whole run file with the defaults, and what each key means."""
+    """Return a whole run file with the defaults and the meaning of each key."""
     config = parse_config('data.path = "data/digits.h5"')
     given = {**config.table(), "data": {**config.table()["data"], "path": "data/digits.h5"}}
     options = MODELS[given["model"]["kind"]].NETWORKS[given["model"]["network"]]
@@ -178,7 +178,7 @@ def setting_row(field: Field, kind: type) -> list[str]:
 
 
 def meaning(field: Field) -> str:
-    """Return what a setting means."""
+    """Return the meaning of a setting."""
     return field.metadata.get("help", "")
 
 
@@ -213,7 +213,7 @@ def choices(names: Iterable[str]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a default as the run file has it."""
+    """Return a default as it is written in a run file."""
     if value is MISSING:
         return "none: must be given"
     return f"`{toml(value)}`"
@@ -280,7 +280,7 @@ def subcommands(top: argparse.ArgumentParser) -> dict[str, Parser]:
 
 def _usage(actions: list[argparse.Action]) -> Iterator[str]:
     positional = [action for action in actions if not action.option_strings]
-    # Required options first.
+    # Required options come first.
     optional = sorted((a for a in actions if a.option_strings), key=lambda action: not action.required)
     for action in positional:
         yield _metavar(action) + ("..." if action.nargs == "+" else "")

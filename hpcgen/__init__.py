@@ -5,7 +5,7 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Loaded when first used: `import hpcgen` loads neither NumPy nor h5py nor MPI.
+# Each name is imported when it is first used, so that `import hpcgen` loads neither NumPy nor h5py nor MPI.
 _HOMES = {
     "load": "hpcgen.checkpoints.loading",
     "Checkpoint": "hpcgen.checkpoints.loading",

@@ -1,7 +1,8 @@
-"""Where arrays come from. Every array that is not made from another array is made here.
+"""Creation of arrays. Every array that is not computed from another array is created here.
 
-Today the arrays are NumPy's. Any other operation returns the kind of array that its arguments have. Arrays of
-another library can therefore pass through layers, losses and exchanges once these functions make them.
+Today the arrays are NumPy's. All other operations return arrays of the same library as their arguments. If
+these functions create arrays of another library, those arrays can pass through layers, losses and exchanges.
+MPI, HDF5 and sums in float64 on the host take what `to_host` returns. With NumPy it is the array itself.
 """
 
 from collections.abc import Iterable
@@ -24,28 +25,28 @@ def zeros(shape: Shape | int, dtype: np.typing.DTypeLike = np.float32) -> Array:
 
 
 def empty(shape: Shape | int, dtype: np.typing.DTypeLike = np.float32) -> Array:
-    """Return an array on the run's device. Its numbers are not set."""
+    """Return an uninitialised array on the run's device."""
     return np.empty(shape, dtype)
 
 
 def from_host(array: np.ndarray) -> Array:
-    """Return an array on the run's device, from one in host memory."""
+    """Return an array in host memory as an array on the run's device."""
     return array
 
 
 def to_host(array: Array) -> np.ndarray:
-    """Return an array in host memory, where MPI, HDF5 and Python can read it."""
+    """Return an array on the run's device as an array in host memory, for MPI, HDF5 and Python."""
     return array
 
 
-# Random numbers are drawn on the host. Their bits then depend on the stream alone, not on the device.
+# Random numbers are drawn on the host. Their bits therefore depend only on the stream, not on the device.
 
 
 def uniform(random: np.random.Generator, shape: Shape, dtype: Any = np.float32) -> Array:
-    """Return numbers in [0, 1), float32 or float64."""
+    """Return numbers drawn uniformly from [0, 1), float32 or float64."""
     return from_host(random.random(shape, dtype=dtype))
 
 
 def standard_normal(random: np.random.Generator, shape: Shape, dtype: Any = np.float32) -> Array:
-    """Return numbers of the standard normal distribution, float32 or float64."""
+    """Return numbers drawn from the standard normal distribution, float32 or float64."""
     return from_host(random.standard_normal(shape, dtype=dtype))

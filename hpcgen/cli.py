@@ -1,7 +1,7 @@
 """The command line: exit statuses, and how an error ends a job. No other file names COMM_WORLD.
 
-A command runs alone or under mpirun or srun. It prints once, on rank 0. The exit status is 0 on success, 2 on
-bad input with one line on stderr, and 1 on failure.
+A command runs alone or under mpirun or srun. Only rank 0 prints. The exit status is 0 on success, 2 on bad
+input with one line on stderr, and 1 on failure.
 """
 
 import argparse
@@ -19,14 +19,14 @@ from hpcgen import runtime
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# Seconds in which the ranks must agree that all of them failed, before one of them ends the others.
+# Seconds that a failed rank waits for the other ranks to fail too, before it aborts them.
 GRACE_SECONDS = 5.0
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run one command and end the process with its exit status. One failing rank ends all ranks."""
+    """Run one command and end the process with its exit status. If one rank fails, all ranks end."""
     runtime.prepare_process()
-    # A model may write text that the terminal's encoding lacks.
+    # A model may write characters that the terminal's encoding does not have.
     with contextlib.suppress(AttributeError):
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     from mpi4py import MPI
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         status = _run(arguments, comm)
     except SystemExit:
         raise
-    except BrokenPipeError:  # The reader of the output is gone, as after `| head`.
+    except BrokenPipeError:  # The program that reads the output has ended, as in `| head`.
         _end_abruptly(comm, 1)
     except BaseException:
         _print_traceback(comm)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 
 def _run(arguments: Sequence[str] | None, comm: "MPI.Comm") -> int:
-    """Return the exit status of the command. An error that the user can mend is printed as one line."""
+    """Return the exit status of the command. An error that the user can correct is printed as one line."""
     from hpcgen.errors import InputError, RunError, WriteError
     from hpcgen.parallel.agreement import PeerError
 
@@ -61,7 +61,7 @@ def _run(arguments: Sequence[str] | None, comm: "MPI.Comm") -> int:
             _end_abruptly(comm, status)
         return status
     except PeerError:
-        # The rank that failed reports the error and ends the job. It needs time for both.
+        # The rank that failed reports the error and ends the job. Give it time to do so.
         time.sleep(GRACE_SECONDS)
         comm.Abort(1)
         raise
@@ -101,10 +101,10 @@ class _Terminal(logging.StreamHandler):
 
 
 def _end_together(comm: "MPI.Comm", line: str, status: int) -> None:
-    """Print an error once: rank 0 if all ranks have it, else the rank that has it, which then ends all."""
+    """Print an error once: on rank 0 if all ranks have it, else on the rank that has it, which ends all."""
     from hpcgen.parallel.agreement import completes
 
-    # Several ranks may wait in vain. The lowest of them is the first to speak, and ends the others.
+    # If several ranks fail and others do not, the lowest failed rank times out first and aborts the job.
     if not completes(comm.Ibarrier(), GRACE_SECONDS + 0.3 * min(comm.rank, 10)):
         print(line, file=sys.stderr, flush=True)
         comm.Abort(status)
@@ -121,7 +121,7 @@ def _print_traceback(comm: "MPI.Comm") -> None:
 
 
 def _end_abruptly(comm: "MPI.Comm", status: int) -> NoReturn:
-    """End all ranks. Run nothing else: it could wait for another rank, or close a broken file."""
+    """End all ranks at once, without cleanup: cleanup could wait for another rank or close a broken file."""
     with contextlib.suppress(OSError):
         sys.stdout.flush()
     if comm.size > 1:

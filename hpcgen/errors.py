@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """What the user gave cannot be used. The message names the thing and the remedy. Exit status 2."""
+    """The user's input cannot be used. The message names the input and the remedy. Exit status 2."""
 
 
 class AccessError(InputError):
@@ -10,21 +10,20 @@ class AccessError(InputError):
 
 
 class DeniedError(AccessError):
-    """The permissions of a file forbid to read it. On some file servers this passes by itself."""
+    """The permissions of a file forbid reading it. On some file servers this error is temporary."""
 
 
 class DamagedError(InputError):
-    """The content of a file is not what was written."""
+    """The content of a file differs from what was written."""
 
 
 class RunError(RuntimeError):
-    """A run cannot go on, although its input has the right form. Exit status 1, without a traceback."""
+    """A run cannot continue, although its input is valid. Exit status 1, without a traceback."""
 
 
 class UnreadableError(RunError):
-    """The system failed to read a file. This says nothing about the file's content: later it may be read."""
+    """The system failed to read a file. The file may be whole, and a later attempt may succeed."""
 
 
 class WriteError(RunError):
-    """The disk refused a file. The process must end without closing it: HDF5 would crash, or wait for
-    ever."""
+    """The disk refused a file. The process must end without closing it: HDF5 would crash or wait forever."""

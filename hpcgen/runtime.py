@@ -1,4 +1,4 @@
-"""The process: settings made before NumPy is loaded, threads, and the software that it runs on.
+"""The process: settings that must precede the import of NumPy, threads, and the software in use.
 
 This module imports nothing that loads NumPy or MPI.
 """
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# mallopt's parameters (malloc.h): free memory above the first is given back to the system, and blocks above
-# the second are mapped one by one.
+# Parameters of mallopt (malloc.h). malloc returns free memory above the first threshold to the system. It
+# maps each block above the second threshold separately.
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
-# The largest block in bytes that malloc keeps, and the largest that older versions of glibc accept.
+# The largest block in bytes that malloc keeps, and the largest value that older versions of glibc accept.
 KEPT_BLOCK = 1 << 30
 KEPT_BLOCK_OLD_GLIBC = 32 << 20
 
@@ -23,7 +23,8 @@ _malloc = "the system's"
 
 
 def prepare_process() -> None:
-    """Choose the BLAS kernel and malloc's settings, unless the user has. Call it before NumPy is imported."""
+    """Set the BLAS kernel and malloc's parameters, unless the user has set them. Call it before NumPy is
+    imported."""
     global _malloc
     if "OPENBLAS_CORETYPE" not in os.environ and _is_amd_with_avx512():
         os.environ["OPENBLAS_CORETYPE"] = "SKYLAKEX"
@@ -34,7 +35,7 @@ def prepare_process() -> None:
 def _is_amd_with_avx512() -> bool:
     """Return whether this is an AMD processor with AVX-512.
 
-    OpenBLAS takes such a processor for a Haswell, and then runs at half the speed.
+    OpenBLAS treats such a processor as a Haswell, and then runs at half the speed.
     """
     try:
         with open("/proc/cpuinfo") as file:
@@ -46,9 +47,10 @@ def _is_amd_with_avx512() -> bool:
 
 
 def _keep_large_blocks() -> str:
-    """Let glibc keep the memory of freed arrays; return the settings of malloc in words.
+    """Make glibc keep the memory of freed arrays. Return a description of malloc's settings.
 
-    By default glibc maps each large array anew. The system then clears it page by page at the first access.
+    By default glibc maps new memory for each large array. The system then clears it page by page at the first
+    access.
     """
     if any(name.startswith(("MALLOC_", "GLIBC_TUNABLES")) for name in os.environ):
         return "the user's"
@@ -65,9 +67,10 @@ def _keep_large_blocks() -> str:
 
 
 def one_blas_thread() -> AbstractContextManager:
-    """Return a context in which BLAS uses one thread. The bits of a product may depend on the threads.
+    """Return a context in which BLAS uses one thread. The bits of a product may depend on the number of
+    threads.
 
-    A run divides its lanes among the cores instead: by ranks, and within a rank by `lane_threads`.
+    Cores compute different lanes instead: the ranks divide the lanes, and so do the `lane_threads` of a rank.
     """
     from threadpoolctl import threadpool_limits
 
@@ -78,8 +81,8 @@ def lane_threads(comm: "MPI.Comm") -> int:
     """Return how many lanes this rank computes at the same time. Collective over `comm`.
 
     This is OMP_NUM_THREADS if the user has set it. Otherwise it is the number of cores that the ranks of this
-    node may use, divided by the number of these ranks. OPENBLAS_NUM_THREADS and the like have no effect: BLAS
-    always uses one thread.
+    node may use, divided by the number of these ranks. OPENBLAS_NUM_THREADS and similar variables have no
+    effect: BLAS always uses one thread.
     """
     from mpi4py import MPI
 
@@ -96,7 +99,7 @@ def lane_threads(comm: "MPI.Comm") -> int:
 
 
 def environment() -> dict[str, str]:
-    """Return the software and the instructions on which the bits and the speed depend."""
+    """Return the software and the processor instructions on which the bits and the speed depend."""
     import platform
 
     import h5py

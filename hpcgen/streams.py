@@ -1,8 +1,8 @@
-"""Random numbers as functions of (seed, purpose, index, lane): no generator state is ever kept.
+"""Random numbers as functions of (seed, purpose, index, lane). No generator state is stored.
 
-NumPy's Philox (Salmon et al. 2011, doi:10.1145/2063384.2063405) is counter-based: the key selects a purpose
-under a seed, the counter's upper three quarters select the index (a step, an epoch, a block), the lane and a
-part of it, and 2^66 numbers follow.
+NumPy's Philox (Salmon et al. 2011, doi:10.1145/2063384.2063405) is counter-based. The key consists of the
+seed and the purpose. The upper three quarters of the counter select the index (a step, an epoch, a block),
+the lane, and a part. Each such stream has 2^66 numbers.
 """
 
 from enum import IntEnum
@@ -14,7 +14,7 @@ from hpcgen.arrays import Array, from_host
 
 
 class Purpose(IntEnum):
-    """What a stream is drawn for. The numbers are part of what a seed means: never reuse or change one."""
+    """The use of a stream. Random numbers depend on these values: never reuse or change one."""
 
     PREPARE = 1
     INITIALIZE = 2
@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     DROPOUT = 6
     THETA = 10
     LINEAR = 11
+    FIELDS = 12
     EVALUATE = 20
 
 
@@ -33,9 +34,10 @@ def stream(seed: int, purpose: Purpose, index: int = 0, lane: int = 0, part: int
 
 
 def normal(generator: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """Return float32 numbers of the standard normal distribution, by Box and Muller (1958), which vectorises.
+    """Return float32 numbers of the standard normal distribution, by the method of Box and Muller (1958).
 
-    Uniform numbers of 24 bits bound them by sqrt(48 log 2) = 5.77.
+    The method vectorises. It uses uniform numbers of 24 bits, which bound the results by sqrt(48 log 2) =
+    5.77.
     """
     count = prod(shape)
     radius, angle = generator.random((2, -(-count // 2)), dtype=np.float32)

@@ -1,8 +1,9 @@
-"""Tests are written once for any number of ranks: every rank runs every test, rank 0 reports, and all fail
-together. A test without the fixture `comm` is the same at any number of ranks, so it runs at one rank only.
+"""Tests are written once for any number of ranks. Every rank runs every test, rank 0 reports, and all ranks
+fail together. A test without the fixture `comm` does not depend on the number of ranks, so it runs only at
+one rank.
 
-A failure on one rank is printed at once, then agreed on; a rank that waits for one that failed meets the time
-limit of the test (setup.cfg), whose end of the process ends all ranks.
+A failure on one rank is printed at once. Then the ranks agree on it. If a rank waits for a failed rank, the
+time limit of the test (setup.cfg) ends its process, which ends all ranks.
 """
 
 import os

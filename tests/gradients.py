@@ -1,4 +1,16 @@
-"""A player's gradient as one Vector: derivatives, running statistics and statistics."""
+"""A player's parameters, and its gradient as one Vector: derivatives, running statistics and statistics."""
+
+import numpy as np
+
+from hpcgen.nn.vector import Vector
+
+
+def initialized(model, random, dtype=np.float64):
+    """Return a theta with the starting values of each player."""
+    theta = {player: Vector(model.layouts[player].state(), dtype=dtype) for player in model.players}
+    for player in model.players:
+        model.initialize(player, theta[player], random)
+    return theta
 
 
 def write_gradient(model, player, theta, batch, grad):

@@ -1,4 +1,4 @@
-"""Small runs of every kind of model and network, and the data that they take."""
+"""Small runs of every kind of model and network, and their data."""
 
 import h5py
 import numpy as np

@@ -1,4 +1,4 @@
-"""Arrays in HDF5 files, written by any number of ranks, for the tests of what is read and written."""
+"""Arrays in HDF5 files, written by any number of ranks, for tests of reading and writing."""
 
 import struct
 import zlib

@@ -1,8 +1,7 @@
-"""Walls of the house: who may import whom, and which rooms know no process and no file."""
+"""Walls of the house: who may import whom, which rooms know no process and no file, and where tests lie."""
 
 import ast
-import subprocess
-import sys
+import re
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -10,9 +9,9 @@ import pytest
 
 import hpcgen
 
-ROOT = Path(hpcgen.__file__).parent
+ROOT, TESTS = Path(hpcgen.__file__).parent, Path(__file__).parent
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
-# From the top floor down. A file may import from its own room and from the rooms below.
+# The layers of the code, from top to bottom. A file may import from its own folder and from layers below it.
 FLOORS = [
     ("__main__.py",),
     ("cli.py",),
@@ -38,6 +37,16 @@ FORBIDDEN = {
     "arrays.py": {"mpi4py", "h5py"},
     "__init__.py": {"mpi4py", "h5py", "numpy"},
 }
+# Tests that mirror no file, and why.
+ACROSS = {
+    "test_architecture.py": "all files: what they import, and that they have tests",
+    "models/test_torch.py": "all models, beside PyTorch, which not every interpreter has",
+    "nn/test_torch.py": "all layers and optimizers, beside PyTorch",
+    "training/test_bits.py": "all networks and optimizers: the bits of one rank at any number of ranks",
+    "docs/test_pages.py": "the documentation",
+}
+# Rooms of tests that start jobs of their own. They mirror no room.
+JOBS = ("launched", "slurm")
 
 
 def room(path):
@@ -118,8 +127,31 @@ def test_only_the_command_line_names_the_world(path):
     assert path == "cli.py" or "COMM_WORLD" not in (ROOT / path).read_text()
 
 
-def test_importing_hpcgen_loads_nothing_heavy(comm):
-    if comm.size > 1:
-        return  # one process of its own says it all, and MPI processes do not fork
-    code = "import sys, hpcgen; sys.exit(bool({'numpy', 'h5py', 'mpi4py'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0
+def has_code(path):
+    """Return whether a file has functions, methods or lambdas."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    return any(isinstance(node, kinds) for node in ast.walk(ast.parse((ROOT / path).read_text())))
+
+
+def mirror(path):
+    """Return where a file is tested: FILE.py by test_FILE.py, the __init__.py of ROOM by test_ROOM.py."""
+    file = Path("hpcgen", path)
+    name = file.parent.name if file.stem == "__init__" else file.stem
+    return (file.relative_to("hpcgen").parent / f"test_{name}.py").as_posix()
+
+
+CODE = [path for path in MODULES if has_code(path)]
+
+
+@pytest.mark.parametrize("path", CODE)
+def test_each_file_has_its_tests(path):
+    tests = TESTS / mirror(path)
+    assert tests.is_file(), f"hpcgen/{path} has no tests/{mirror(path)}"
+    assert re.search(r"^ *def test_", tests.read_text(), re.M), f"tests/{mirror(path)} tests nothing"
+
+
+def test_each_test_file_mirrors_a_file_or_says_why_not():
+    assert len({mirror(path) for path in CODE}) == len(CODE)
+    files = {path.relative_to(TESTS) for path in TESTS.rglob("test_*.py")}
+    found = {path.as_posix() for path in files if path.parts[0] not in JOBS}
+    assert found == {mirror(path) for path in CODE} | set(ACROSS)

@@ -1,4 +1,4 @@
-"""How a command ends: its exit status, and what it prints where."""
+"""The end of a command: its exit status, and its output on stdout and stderr."""
 
 import logging
 import sys
@@ -6,7 +6,7 @@ from argparse import Namespace
 
 import pytest
 
-from hpcgen import cli, commands
+from hpcgen import cli
 from hpcgen.errors import DamagedError, InputError, RunError
 
 
@@ -84,8 +84,3 @@ def test_a_bad_command_line_is_one_line(comm, capsys, arguments):
     assert ended.value.code == 2 and printed.out == ""
     assert printed.err.count("\n") == (1 if comm.rank == 0 else 0)
     assert comm.rank or printed.err.startswith("hpcgen")
-
-
-def test_each_command_has_its_own_file():
-    names = [command.__name__.rpartition(".")[2] for command in commands.COMMANDS]
-    assert names == ["prepare", "train", "sample", "evaluate", "inspect", "compare"]

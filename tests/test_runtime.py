@@ -1,4 +1,4 @@
-"""What is settled for the process."""
+"""Settings of the process."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Streams are functions of their keys, and normal numbers are normal."""
+"""Streams are functions of their keys, and normal numbers have a normal distribution."""
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ def test_the_numbers_of_purposes_stay():
     assert {purpose.name: int(purpose) for purpose in Purpose} == known | {
         "THETA": 10,
         "LINEAR": 11,
+        "FIELDS": 12,
         "EVALUATE": 20,
     }
 

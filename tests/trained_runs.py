@@ -1,4 +1,4 @@
-"""Runs of a few steps of each kind of model, made once for all tests of what is done with them."""
+"""Short runs of each kind of model, trained once for all tests that use them."""
 
 import h5py
 import numpy as np
@@ -6,6 +6,7 @@ import pytest
 
 from hpcgen.data.prepare import prepare
 from hpcgen.data.sources.digits import Digits
+from hpcgen.data.sources.fields import Fields
 from hpcgen.data.sources.linear import LinearModel
 from hpcgen.data.sources.text import Text
 from hpcgen.training.run import train
@@ -33,12 +34,16 @@ DATA = {
     "columns": lambda comm, folder: prepare(
         lambda: LinearModel(300, 3, 2, 0.1, 0), folder / "columns.h5", comm
     ),
+    "fields": lambda comm, folder: prepare(
+        lambda: Fields(200, 12, -1.7, seed=0, axes=2), folder / "fields.h5", comm
+    ),
     "text": text,
     "audio": audio,
 }
 MODELS = {
     "gan": ("digits", '{ kind = "gan" }'),
     "conditional": ("digits", '{ kind = "gan", conditional = true }'),
+    "fields": ("fields", '{ kind = "gan" }'),
     "vae": ("digits", '{ kind = "vae" }'),
     "classifier": ("digits", '{ kind = "classifier" }'),
     "rvae": ("text", '{ kind = "rvae", hidden = 8, embedding = 4, latent = 3 }'),

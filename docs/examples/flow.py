@@ -1,4 +1,4 @@
-"""A model of your own: a rectified flow (Liu et al. 2022, arXiv:2209.03003). own_model.py trains it."""
+"""Your own model: a rectified flow (Liu et al. 2022, arXiv:2209.03003). own_model.py trains it."""
 
 from math import prod
 

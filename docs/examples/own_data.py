@@ -14,7 +14,7 @@ from hpcgen.sampling.options import SampleOptions
 
 comm = MPI.COMM_WORLD
 if comm.rank == 0:
-    # Your simulation's output: 1,000 waves on a grid of 16 x 16 places.
+    # The output of your simulation: 1,000 waves on a grid of 16 x 16 points.
     random, grid = np.random.default_rng(0), np.mgrid[:16, :16] / 16
     numbers, phases = random.integers(1, 4, (1000, 2)), random.uniform(0, 2 * np.pi, 1000)
     angles = 2 * np.pi * np.einsum("ni,ihw->nhw", numbers, grid) + phases[:, None, None]

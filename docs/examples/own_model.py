@@ -1,4 +1,4 @@
-"""Train a model of your own, the flow of flow.py, on the digits, and draw samples.
+"""Train your own model, the flow of flow.py, on the digits, and draw samples.
 
 $MPIRUN -n 2 python -m mpi4py docs/examples/own_model.py
 """

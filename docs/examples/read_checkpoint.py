@@ -9,7 +9,7 @@ import numpy as np
 
 import hpcgen
 
-# A checkpoint, or a run folder, which stands for its newest whole checkpoint.
+# A checkpoint, or a run folder: then the newest whole checkpoint in it is loaded.
 state = hpcgen.load(sys.argv[1])
 print(f"{state.path}: {state.config.model.kind} after step {state.step}, seed {state.seed}")
 for player, vector in state.players.items():

@@ -1,4 +1,4 @@
-"""Train on a communicator of your own: half of the ranks train while the others are free to simulate.
+"""Train on your own communicator: half of the ranks train, and the other ranks are free for a simulation.
 
 $MPIRUN -n 4 python -m mpi4py docs/examples/train_from_python.py
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hpcgen.runtime import prepare_process
 
-prepare_process()  # Chooses the BLAS kernel, which must happen before NumPy is imported.
+prepare_process()  # Sets the BLAS kernel. This must happen before NumPy is imported.
 
 from mpi4py import MPI  # noqa: E402
 

@@ -1,1 +1,1 @@
-"""Checkpoints: one file, and the folder that holds a run's."""
+"""Checkpoint files, and the folder that holds the checkpoints of a run."""

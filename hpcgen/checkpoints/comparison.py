@@ -1,4 +1,4 @@
-"""Whether two checkpoints hold the same bits."""
+"""Compare two checkpoints bit by bit."""
 
 import logging
 from pathlib import Path
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Bytes of a dataset that are compared at a time, about.
+# Approximate number of bytes of a dataset that are compared at a time.
 COMPARED_BYTES = 1 << 24
 
 
 def compare(a: Path, b: Path, comm: "MPI.Comm") -> int:
     """Log whether two checkpoints hold the same bits in every dataset. Return 0 if so, else 1.
 
-    A run folder stands for its newest whole checkpoint. Collective over `comm`. Raises InputError.
+    For a run folder, its newest whole checkpoint is compared. Collective over `comm`. Raises InputError.
     """
     from mpi4py import MPI
 
@@ -46,7 +46,7 @@ def compare(a: Path, b: Path, comm: "MPI.Comm") -> int:
 
 
 def _whole(path: Path, comm: "MPI.Comm") -> Path:
-    """Return the checkpoint `path`, or the newest whole one of the run folder `path`, verified."""
+    """Return the verified checkpoint `path`, or the newest whole one in the run folder `path`."""
 
     def verified(checkpoint: Path) -> Path:
         verify(checkpoint, comm)
@@ -58,7 +58,7 @@ def _whole(path: Path, comm: "MPI.Comm") -> Path:
 
 
 def _differences(a: Path, b: Path, comm: "MPI.Comm") -> tuple[dict[str, str | float], float]:
-    """Return ({name: difference}, largest) over this rank's rows. -1 stands for no difference."""
+    """Return ({name: difference}, largest) over this rank's rows. Without a difference, largest is -1."""
     found: dict[str, str | float] = {}
     largest = -1.0
     with open_file(a) as one, open_file(b) as other:

@@ -1,4 +1,4 @@
-"""The folder of a run's checkpoints: their names, and the newest whole one."""
+"""The folder of a run's checkpoints: file names, and damaged files."""
 
 import os
 import re
@@ -27,7 +27,7 @@ def candidates(run: Path | str) -> list[Path]:
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged checkpoint, and return its new path. Raises RunError if the system refuses."""
+    """Rename a damaged checkpoint and return its new path. Raises RunError if renaming fails."""
     aside, number = path.with_suffix(DAMAGED), 1
     while aside.exists():
         number += 1
@@ -41,17 +41,17 @@ def set_aside(path: Path) -> Path:
 def damaged(run: Path | str) -> list[Path]:
     """Return the paths of the damaged checkpoints that earlier runs set aside in the run folder `run`.
 
-    Raises as `candidates`.
+    Raises the errors of `candidates`.
     """
     return sorted(path for path in _listed(run) if path.suffix == DAMAGED and path.name.startswith("step-"))
 
 
 def _listed(run: Path | str) -> list[Path]:
-    """Return the paths of the files in the run's folder of checkpoints. There may be no such folder."""
+    """Return the paths of the files in the run's folder of checkpoints, or [] if there is no such folder."""
     folder = Path(run) / "checkpoints"
 
     def listed() -> list[Path]:
-        # Path.glob would hide a failure, and the run would start again from step 0.
+        # Path.glob would hide a failure of the system, and the run would start again from step 0.
         try:
             with os.scandir(folder) as entries:
                 return [folder / entry.name for entry in entries if not entry.is_dir()]

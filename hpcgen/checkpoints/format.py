@@ -3,15 +3,15 @@
     /players/<player>/parameters          (n,)   every rank writes its own slice
     /players/<player>/layout              (name, offset, shape) of each parameter
     /players/<player>/optimizer/<slot>    (n,)
-    /players/<player>/average             (n,)   where the optimizer keeps a mean of past parameters
-    /players/<player>/buffers, buffers_layout    where the model has running statistics
-    /schema/vocabulary (v,)               of text
-    /schema/inputs, /schema/outputs (2, p)    mean and deviation of columns, where the data have inputs
+    /players/<player>/average             (n,)   if the optimizer keeps a mean of past parameters
+    /players/<player>/buffers, buffers_layout    if the model has running statistics
+    /schema/vocabulary (v,)               if the samples are text
+    /schema/inputs, /schema/outputs (2, p)    mean and deviation of columns, if the data have inputs
     /checksums/...                        see `hpcgen.files.checksums`
 
 Attributes: format, version, step, seed, lanes, lane_size, config (the resolved run file), environment (JSON),
-data (the data file's fingerprint), and what a sample is: sample_shape, sample_dtype, sample_kind, low, high,
-classes, rate, units.
+data (the data file's fingerprint), and the description of a sample: sample_shape, sample_dtype, sample_kind,
+low, high, classes, rate, units.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ ATTRIBUTES: dict[str, type | tuple[type, ...]] = {
     **dict.fromkeys(("low", "high"), (int, float)),
     "sample_shape": list,
 }
-# A row of a layout: the name of a tensor, where it starts, and its shape, filled up with zeros.
+# A row of a layout: the name of a tensor, its offset in the vector, and its shape, padded with zeros.
 LAYOUT = np.dtype([("name", "S64"), ("offset", "<i8"), ("shape", "<i8", (8,))])
 
 
@@ -46,7 +46,7 @@ def layout_rows(layout: Layout, section: slice) -> np.ndarray:
 
 
 def layout_shapes(rows: np.ndarray) -> dict[str, tuple[int, ...]]:
-    """Return {name: shape} of rows of LAYOUT."""
+    """Return {name: shape} for rows of LAYOUT."""
     return {row["name"].decode(): tuple(int(n) for n in row["shape"] if n) for row in rows}
 
 
@@ -72,7 +72,7 @@ def schema_arrays(schema: Schema) -> dict[str, np.ndarray]:
 
 
 def schema_of(attributes: dict[str, Any], arrays: dict[str, np.ndarray]) -> Schema:
-    """Return the Schema of the attributes and the datasets below /schema."""
+    """Return the Schema that the attributes and the datasets below /schema describe."""
     columns = {
         name: Columns(*map(tuple, arrays[name].tolist())) for name in ("inputs", "outputs") if name in arrays
     }

@@ -1,4 +1,4 @@
-"""What `hpcgen inspect` says about a file or a run, and whether it is whole."""
+"""Describe and verify a file or a run, for `hpcgen inspect`."""
 
 import json
 import logging
@@ -24,9 +24,9 @@ logger = logging.getLogger(__name__)
 
 
 def inspect(path: Path, comm: "MPI.Comm") -> int:
-    """Log what a data file, checkpoint or run folder holds, and verify it. Return 0, or 1 if it is damaged.
+    """Describe a data file, checkpoint or run folder in the log, and verify it. Return 0, or 1 if damaged.
 
-    The ranks divide the reading. Collective over `comm`. Raises InputError for anything else.
+    The ranks divide the reading. Collective over `comm`. Raises InputError for a path that is none of these.
     """
     try:
         if from_root(comm, Path(path).is_dir):
@@ -65,14 +65,14 @@ def _checkpoint_lines(path: Path) -> Iterator[str]:
     yield f"  lanes     {attributes['lanes']} of {attributes['lane_size']} samples"
     for player, vector in state.players.items():
         slots = ", ".join(state.optimizer[player]) or "without state"
-        average = ", averaged for samples" if player in state.averages else ""
+        average = ", samples from the average" if player in state.averages else ""
         yield f"  {player}: {vector.layout.parameters.stop:,} parameters, optimizer {slots}{average}"
         width = max(map(len, vector))
         for name, shape in vector.layout.shapes.items():
             yield f"    {name:<{width}} {' x '.join(map(str, shape))}"
     for key, value in json.loads(attributes["environment"]).items():
         yield f"  {key:<9} {value}"
-    yield "  whole: every checksum holds"
+    yield "  whole: every checksum is correct"
 
 
 def _describe_run(path: Path, comm: "MPI.Comm") -> int:

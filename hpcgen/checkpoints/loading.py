@@ -1,4 +1,4 @@
-"""A checkpoint in memory, whole: what `hpcgen.load` returns."""
+"""Load a whole checkpoint into memory, as `hpcgen.load` does."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcgen.arrays import from_host
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.format import layout_shapes, schema_of
 from hpcgen.checkpoints.newest import newest
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 class Checkpoint:
     """A checkpoint in memory. `players`, `averages` and `optimizer[player]` hold Vectors by name.
 
-    `checkpoint.players["generator"]["dense1/weight"]` is an ndarray. `averages` has the players whose
-    optimizer keeps a mean of past parameters.
+    `checkpoint.players["generator"]["dense1/weight"]` is an ndarray. `averages` holds a Vector for each
+    player whose optimizer keeps a mean of past parameters.
     """
 
     path: Path
@@ -42,17 +43,17 @@ class Checkpoint:
 
     @property
     def sampled(self) -> dict[str, Vector]:
-        """The Vectors that samples are made from, by player."""
-        return {**self.players, **self.averages}
+        """The Vectors that samples are made from, by player, on the run's device."""
+        vectors = {**self.players, **self.averages}
+        return {player: Vector(each.layout, from_host(each.data)) for player, each in vectors.items()}
 
 
 def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
-    """Return the Checkpoint in the file `path`, or the newest whole one of the run folder `path`. Needs no
-    MPI.
+    """Return the Checkpoint in the file `path`, or the newest whole one in the run folder `path`.
 
-    A file of a run folder that cannot be read is passed over, with a warning. With `optimizer` = False the
-    optimizer's state, most of the file, is not read. Raises InputError if there is no checkpoint,
-    DamagedError if the file is not what was written, UnreadableError if the system cannot read it.
+    Needs no MPI. In a run folder, a file that cannot be read is skipped with a warning. With `optimizer` =
+    False the optimizer's state, which is most of the file, is not read. Raises InputError if there is no
+    checkpoint, DamagedError if the file is damaged, UnreadableError if the system cannot read it.
     """
     path = Path(path)
     if not path.is_dir():
@@ -61,8 +62,10 @@ def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
 
 
 def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:
-    """Return the same as `load`, the same checkpoint on every rank. Collective over `comm`. Raises as
-    `load`."""
+    """Load the same checkpoint on every rank, as `load` does. Collective over `comm`.
+
+    Raises the errors of `load`.
+    """
     path = Path(path)
 
     def load_one(file: Path) -> Checkpoint:

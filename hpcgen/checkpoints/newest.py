@@ -14,10 +14,10 @@ Taken = TypeVar("Taken")
 
 
 def newest(run: Path, paths: Sequence[Path], take: Callable[[Path], Taken]) -> Taken:
-    """Return take(path) for the first of the checkpoints `paths` of `run` that is whole, newest first.
+    """Return take(path) for the first whole checkpoint among `paths`, the checkpoints of `run`, newest first.
 
-    `take` raises for one that is not. Such a one is passed over, with a warning. Raises UnreadableError if
-    none is whole and the system failed to read one, InputError if none is whole.
+    `take` raises an error if a checkpoint is not whole. That checkpoint is skipped with a warning. If none is
+    whole, raises UnreadableError if the system failed to read one of them, else InputError.
     """
     unreadable = None
     for path in paths:

@@ -1,4 +1,4 @@
-"""Checkpoint files opened for reading: whole, and of this version."""
+"""Open checkpoint files for reading, and check that they are whole and of this version."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 
-# Sections of the run file that each checkpoint of this version holds. `parallel` is the last.
+# Sections of the run file that every checkpoint of this version holds. `parallel` comes last.
 SECTIONS = {"data", "model", "train", "optimizer", "checkpoint", "parallel"}
 
 
 class ForeignError(InputError):
-    """A whole checkpoint that belongs to another run, or to another hpcgen."""
+    """A whole checkpoint that belongs to another run, or to another version of hpcgen."""
 
 
 @contextmanager
 def open_checkpoint(path: Path | str) -> Iterator[tuple[h5py.File, dict[str, Any]]]:
-    """Open a checkpoint, after a check of its structure and its attributes, and give the file and its
-    attributes.
+    """Open a checkpoint, check its structure and attributes, and yield the file and its attributes.
 
-    Raises InputError for another file, ForeignError for another version, and whatever `open_file` raises.
+    Raises InputError for a file that is not a checkpoint, ForeignError for another version, and the errors of
+    `open_file`.
     """
     with open_file(path) as file:
         attributes = attempt(path, "its attributes", lambda: _attributes(file))
@@ -52,13 +52,12 @@ def open_checkpoint(path: Path | str) -> Iterator[tuple[h5py.File, dict[str, Any
 
 
 def _attributes(file: h5py.File) -> dict[str, Any]:
-    """Return the attributes. They are asked for by name: HDF5 may crash on a list of names that is
-    damaged."""
+    """Return the attributes. They are read by name: HDF5 may crash when it lists names that are damaged."""
     return {name: np.asarray(file.attrs[name]).tolist() for name in ATTRIBUTES if name in file.attrs}
 
 
 def _require_attributes(path: Path | str, attributes: dict[str, Any]) -> None:
-    """Raise DamagedError unless the attributes are of their types, and their texts can be parsed."""
+    """Raise DamagedError unless each attribute has its type, and `config` and `environment` can be parsed."""
     lost = [name for name, kind in ATTRIBUTES.items() if not isinstance(attributes.get(name), kind)]
     if attributes.get("version") != VERSION:
         lost.append("version")
@@ -67,11 +66,11 @@ def _require_attributes(path: Path | str, attributes: dict[str, Any]) -> None:
     if not lost and not _parses(json.loads, attributes["environment"]):
         lost.append("environment")
     if lost:
-        raise DamagedError(f"{path}: damaged: its attribute {lost[0]} is not what hpcgen writes")
+        raise DamagedError(f"{path}: damaged: its attribute {lost[0]} is missing or invalid")
 
 
 def _require_whole_config(text: str) -> None:
-    """Raise ValueError unless `text` is a whole run file. One that lost bytes ends at the first of them."""
+    """Raise ValueError unless `text` is a whole run file. If bytes are lost, the text ends at the first."""
     table = msgspec.toml.decode(text)
     if not text.endswith("\n") or not table.keys() >= SECTIONS:
         raise ValueError("not a whole run file")
@@ -86,19 +85,19 @@ def _parses(parse: Callable[[str], Any], text: str) -> bool:
 
 
 def config_of(path: Path | str, attributes: dict[str, Any]) -> Config:
-    """Return the configuration of a checkpoint. Raises ForeignError if another hpcgen wrote other keys."""
+    """Return the configuration of a checkpoint. Raises ForeignError if it has keys that are unknown here."""
     try:
         return parse_config(attributes["config"])
     except InputError as error:
-        raise ForeignError(f"{path}: written by an hpcgen with other keys ({error})") from None
+        raise ForeignError(f"{path}: written by a version of hpcgen with other keys ({error})") from None
 
 
 def require_same_run(path: Path | str, attributes: dict[str, Any], config: Config, fingerprint: str) -> None:
-    """Raise ForeignError if a checkpoint is of another configuration, or of data with another fingerprint."""
+    """Raise ForeignError if a checkpoint was written with another configuration, or trained on other data."""
     changed = differences(config, config_of(path, attributes))
     if changed:
         raise ForeignError(
-            f"{path}: is of another configuration ({'; '.join(changed)}); start over with --fresh"
+            f"{path}: has another configuration ({'; '.join(changed)}); start over with --fresh"
         )
     if attributes["data"] != fingerprint:
         raise ForeignError(
@@ -109,9 +108,9 @@ def require_same_run(path: Path | str, attributes: dict[str, Any], config: Confi
 
 @contextmanager
 def part_of_run(path: Path) -> Iterator[None]:
-    """In a run's folder, count as damage whatever is no checkpoint: an empty file after a crash, for example.
+    """Treat a file in a run's folder that is not a checkpoint as damaged: an empty file, for example.
 
-    A file to which the system gives no access is not damaged.
+    A crash may leave such files. A file that the system does not give access to is not damaged.
     """
     try:
         yield
@@ -122,10 +121,10 @@ def part_of_run(path: Path) -> Iterator[None]:
 
 
 def verify(path: Path, comm: "MPI.Comm") -> None:
-    """Raise DamagedError unless all of `path`, a checkpoint in a run's folder, is as it was written.
+    """Verify every byte of `path`, a checkpoint in a run's folder. Raise DamagedError if one differs.
 
-    The ranks divide the reading. Collective over `comm`. Raises ForeignError, AccessError and UnreadableError
-    too.
+    The ranks divide the reading. Collective over `comm`. Also raises ForeignError, AccessError and
+    UnreadableError.
     """
     with agree(comm), part_of_run(path):
         reread(path, lambda: _require_checkpoint(path))

@@ -1,4 +1,4 @@
-"""A run's state written to a checkpoint, and read back, by any number of ranks."""
+"""Save the state of a run to a checkpoint, and restore it, with any number of ranks."""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.checkpoints.format import FORMAT, VERSION, layout_rows, schema_arrays, schema_attributes
 from hpcgen.checkpoints.opening import open_checkpoint, part_of_run, require_same_run
 from hpcgen.checkpoints.state import PlayerState
@@ -25,9 +24,9 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunState:
-    """What a checkpoint holds: a run after `step` steps, on one rank.
+    """The state of a run after `step` steps, on one rank, as a checkpoint holds it.
 
-    `fingerprint` tells the training data from other data. `environment` names the software.
+    `fingerprint` identifies the training data. `environment` names the software.
     """
 
     step: int
@@ -39,9 +38,9 @@ class RunState:
 
 
 def save(path: Path, comm: "MPI.Comm", state: RunState) -> None:
-    """Write a checkpoint. Each rank writes the ranges of every flat vector that are its own to write.
+    """Write a checkpoint. Each rank writes the ranges that `PlayerState.written` gives it.
 
-    Collective over `comm`. Raises as `hpcgen.files.writing.write`.
+    Collective over `comm`. Raises the errors of `hpcgen.files.writing.write`.
     """
     config = state.config
     slabs: dict[str, Slab] = {}
@@ -66,19 +65,20 @@ def save(path: Path, comm: "MPI.Comm", state: RunState) -> None:
 
 
 def _player_slabs(state: PlayerState, rank: int) -> dict[str, Slab]:
-    layout, data = state.theta.layout, state.theta.data
+    layout, data = state.theta.layout, to_host(state.theta.data)
     shape = (layout.parameters.stop,)
 
-    def packed(values: np.ndarray) -> Slab:
-        """Return what this rank writes of the numbers that it owns."""
+    def packed(values: Array) -> Slab:
+        """Return the Slab of the owned numbers `values` that this rank writes."""
+        values = to_host(values)
         pieces = [
-            (piece.start + inside.start, values[where])
-            for piece in state.written.mine
-            for inside, where in state.ownership.locate(piece.start, piece.stop)
+            (piece.start, values[piece.inside])
+            for written in state.written.mine
+            for piece in state.ownership.mine_within(written.where)
         ]
         return Slab(shape, values.dtype, pieces)
 
-    whole = [(piece.start, data[piece.start : piece.stop]) for piece in state.written.mine]
+    whole = [(piece.start, data[piece.where]) for piece in state.written.mine]
     slabs = {"parameters": Slab(shape, data.dtype, whole)}
     slabs["layout"] = Slab.replicated(layout_rows(layout, layout.parameters), rank)
     slabs |= {part: packed(values) for part, values in state.parts.items()}
@@ -93,9 +93,9 @@ def restore(
 ) -> dict[str, Any]:
     """Fill `players` from the checkpoint and return its attributes.
 
-    Each rank reads and verifies what it needs. Collective over `comm`. Raises ForeignError if the checkpoint
-    is of another configuration, or of data with another `fingerprint`. Raises DamagedError on all ranks if
-    any finds damage: `players` may then be half filled.
+    Each rank reads and verifies the parts that it needs. Collective over `comm`. Raises ForeignError if the
+    checkpoint has another configuration, or was trained on data with another `fingerprint`. Raises
+    DamagedError on all ranks if any rank finds damage; `players` may then be partly filled.
     """
     with agree(comm), part_of_run(path):
         attributes = reread(path, lambda: _fill(path, config, fingerprint, players))
@@ -105,18 +105,18 @@ def restore(
 
 
 def _fill(path: Path, config: Config, fingerprint: str, players: Mapping[str, PlayerState]) -> dict[str, Any]:
-    """Read what this rank owns, and return the checkpoint's attributes."""
+    """Read the numbers that this rank owns, and return the checkpoint's attributes."""
     with open_checkpoint(path) as (file, attributes):
         require_same_run(path, attributes, config, fingerprint)
         for player, state in players.items():
             layout, theta, group = state.theta.layout, state.theta.data, f"players/{player}"
             for piece in state.written.mine:
-                theta[piece.start : piece.stop] = checksums.read(
-                    file, f"{group}/parameters", piece.start, piece.stop
-                )
+                numbers = checksums.read(file, f"{group}/parameters", piece.start, piece.stop)
+                theta[piece.where] = from_host(numbers)
             for part, values in state.parts.items():
                 for piece in state.ownership.mine:
-                    values[piece.inside] = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)
+                    numbers = checksums.read(file, f"{group}/{part}", piece.start, piece.stop)
+                    values[piece.inside] = from_host(numbers)
             if layout.buffers.stop > layout.buffers.start:
-                theta[layout.buffers] = checksums.read(file, f"{group}/buffers")
+                theta[layout.buffers] = from_host(checksums.read(file, f"{group}/buffers"))
     return attributes

@@ -1,4 +1,4 @@
-"""What a run keeps of its players, on one rank."""
+"""The state of a player on one rank."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from hpcgen.parallel.ownership import Ownership
 
 @dataclass
 class PlayerState:
-    """A player's numbers on one rank: `theta` whole, and the part of its other state that this rank owns.
+    """The state of a player on one rank: all of `theta`, and this rank's part of everything else.
 
-    `slots` (by name, the optimizer's) and `average` (or None) hold the numbers of the parameters that
-    `ownership` gives this rank, packed. `written` says which ranges of the parameters this rank writes to a
-    checkpoint.
+    `slots` (the optimizer's state vectors by name) and `average` (the mean of past parameters, or None) hold
+    the parameters that `ownership` gives this rank, packed. `written` gives the ranges of the parameters that
+    this rank writes to a checkpoint.
     """
 
     theta: Vector
@@ -25,6 +25,6 @@ class PlayerState:
 
     @property
     def parts(self) -> dict[str, np.ndarray]:
-        """The arrays of which this rank owns a part, by their path in a checkpoint."""
+        """This rank's part of each array that the ranks divide, by the array's path in a checkpoint."""
         slots = {f"optimizer/{slot}": values for slot, values in self.slots.items()}
         return slots if self.average is None else {**slots, "average": self.average}

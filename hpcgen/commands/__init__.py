@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parser() -> Parser:
-    """Return the parser of the command line. Parsed options have `run(options, comm) -> exit status`."""
+    """Return the parser of the command line. `run(options, comm)` of the parsed options runs the command."""
     top = Parser(prog="hpcgen", description=hpcgen.__doc__)
     top.add_argument("--version", action="version", version=f"hpcgen {hpcgen.__version__}")
     commands = top.add_subparsers(required=True, metavar="COMMAND")

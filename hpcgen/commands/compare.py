@@ -1,4 +1,4 @@
-"""hpcgen compare: tell whether two checkpoints hold the same bits."""
+"""hpcgen compare: compare two checkpoints bit by bit."""
 
 import argparse
 from pathlib import Path
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
-    parser = commands.add_parser("compare", help="tell whether two checkpoints hold the same bits")
+    parser = commands.add_parser("compare", help="compare two checkpoints bit by bit")
     parser.add_argument("a", metavar="A", type=Path, help="a checkpoint, or a run folder")
     parser.add_argument("b", metavar="B", type=Path, help="a checkpoint, or a run folder")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
-    """Compare as the options say; return the exit status, 1 if the bits differ."""
+    """Compare the two checkpoints. Return the exit status, 1 if the bits differ."""
     from hpcgen.checkpoints.comparison import compare
 
     return compare(options.a, options.b, comm)

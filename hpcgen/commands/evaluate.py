@@ -1,4 +1,4 @@
-"""hpcgen evaluate: measure a model against data."""
+"""hpcgen evaluate: measure how well a model fits data."""
 
 import argparse
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
     parser = commands.add_parser(
-        "evaluate", help="measure a model against data, beside real data or a closed form"
+        "evaluate", help="measure how well a model fits data, next to real data or a closed form"
     )
     parser.add_argument(
         "checkpoint",
@@ -30,14 +30,14 @@ def declare(commands: argparse._SubParsersAction) -> None:
         "--features",
         metavar="CHECKPOINT",
         type=Path,
-        help="compare the features of this classifier, not pixels",
+        help="compare features of this classifier instead of pixels",
     )
-    parser.add_argument("--seed", type=arguments.seed, default=0, help="decides what is random (default: 0)")
+    parser.add_argument("--seed", type=arguments.seed, default=0, help="seed of random numbers (default: 0)")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
-    """Evaluate as the options say; return the exit status."""
+    """Evaluate the checkpoint. Return the exit status."""
     from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
 
     asked = EvaluateOptions(options.count, options.seed, options.features, options.json)

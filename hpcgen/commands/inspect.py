@@ -1,4 +1,4 @@
-"""hpcgen inspect: say what a file or a run holds, and check it."""
+"""hpcgen inspect: describe a file or a run, and verify it."""
 
 import argparse
 from pathlib import Path
@@ -10,15 +10,13 @@ if TYPE_CHECKING:
 
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
-    parser = commands.add_parser(
-        "inspect", help="say what a data file, checkpoint or run holds, and check it"
-    )
+    parser = commands.add_parser("inspect", help="describe a data file, checkpoint or run, and verify it")
     parser.add_argument("file", metavar="FILE", type=Path, help="a file, or a run folder")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
-    """Inspect as the options say; return the exit status, 1 if the file is damaged."""
+    """Inspect the file. Return the exit status, 1 if the file is damaged."""
     from hpcgen.checkpoints.inspection import inspect
 
     return inspect(options.file, comm)

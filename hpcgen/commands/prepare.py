@@ -17,17 +17,22 @@ logger = logging.getLogger(__name__)
 
 SIZE = arguments.integer(1, 4096)
 WIDTH = arguments.integer(1, 10**6)
+# Fewer places have one bin of a spectrum beside that of the mean.
+PLACES = arguments.integer(4, 1 << 30)
 
 
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments of every source."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument(
-        "--seed", type=arguments.seed, default=0, help="decides the order of the rows (default: 0)"
+        "--seed",
+        type=arguments.seed,
+        default=0,
+        help="decides the order of the rows, and rows that are drawn (default: 0)",
     )
     common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
     common.add_argument(
-        "--hold-out", metavar="F.h5", type=Path, help="write the last rows to this file, to evaluate on"
+        "--hold-out", metavar="F.h5", type=Path, help="write the last rows to this file, for evaluation"
     )
     common.add_argument(
         "--share", type=arguments.real(0, 1), default=0.2, help="the share of rows to hold out (default: 0.2)"
@@ -42,7 +47,7 @@ def declare(commands: argparse._SubParsersAction) -> None:
 
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
-    """Make the data file that the options ask for; return the exit status."""
+    """Make the data file. Return the exit status."""
     from hpcgen.data.prepare import PrepareOptions, prepare
     from hpcgen.files.replacing import require_unread
 
@@ -57,12 +62,13 @@ def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
 
 
 def _paths(values: Iterable[Any]) -> list[Path]:
-    """Return the paths among the values of options, and in their lists."""
+    """Return the paths among the values of options, including those in lists."""
     flat = [item for value in values for item in (value if isinstance(value, list) else [value])]
     return [item for item in flat if isinstance(item, Path)]
 
 
-# Each source declares its arguments, and is made from the options. Its module is imported only then.
+# Each source has two functions. The first declares the arguments. The second imports the source's module and
+# makes the source from the options.
 
 
 def _declare_digits(add: Callable[..., Any]) -> None:
@@ -100,7 +106,7 @@ def _declare_images(add: Callable[..., Any]) -> None:
     add("folder", metavar="DIR", type=Path, help="the folder of the pictures")
     add("--size", type=SIZE, required=True, help="crop each picture to its central square and resize it")
     add("--channels", type=int, choices=(1, 3), default=3, help="1: grey, 3: colour (default: 3)")
-    add("--skip-bad", action="store_true", help="leave out, and name, pictures that cannot be read")
+    add("--skip-bad", action="store_true", help="skip pictures that cannot be read, and name them")
 
 
 def _images(options: argparse.Namespace) -> "Source":
@@ -111,9 +117,9 @@ def _images(options: argparse.Namespace) -> "Source":
 
 def _declare_array(add: Callable[..., Any]) -> None:
     add("path", metavar="FILE", type=Path, help="the file to read")
-    add("--name", metavar="X", help="the array to take, where the file holds several")
-    add("--inputs", metavar="X", help="the array of the same file that holds the inputs of the samples")
-    add("--labels", metavar="X", help="the array of the same file that holds the labels of the samples")
+    add("--name", metavar="X", help="the array to read, if the file holds several")
+    add("--inputs", metavar="X", help="an array in the same file: the inputs of the samples")
+    add("--labels", metavar="X", help="an array in the same file: the labels of the samples")
 
 
 def _array(options: argparse.Namespace) -> "Source":
@@ -125,7 +131,12 @@ def _array(options: argparse.Namespace) -> "Source":
 def _declare_text(add: Callable[..., Any]) -> None:
     add("files", metavar="FILE", type=Path, nargs="+", help="the files to read; they are used as one")
     add("--length", type=arguments.count, required=True, help="tokens in a sample")
-    add("--units", choices=("characters", "bytes"), default="characters", help="what a token stands for")
+    add(
+        "--units",
+        choices=("characters", "bytes"),
+        default="characters",
+        help="the unit of a token (default: characters)",
+    )
 
 
 def _text(options: argparse.Namespace) -> "Source":
@@ -137,7 +148,7 @@ def _text(options: argparse.Namespace) -> "Source":
 def _declare_audio(add: Callable[..., Any]) -> None:
     add("files", metavar="FILE", type=Path, nargs="+", help="the files to read; they are used as one")
     add("--length", type=arguments.count, required=True, help="numbers in a frame")
-    add("--rate", type=WIDTH, help="resample all files to RATE numbers a second")
+    add("--rate", type=WIDTH, help="resample all files to RATE numbers per second")
     add("--hop", type=arguments.count, help="numbers from one frame to the next (default: the length)")
 
 
@@ -171,9 +182,27 @@ def _linear(options: argparse.Namespace) -> "Source":
     return LinearModel(options.rows, options.inputs, options.outputs, options.noise, options.seed)
 
 
+def _declare_fields(add: Callable[..., Any]) -> None:
+    add("--size", type=PLACES, required=True, help="places along each axis")
+    add("--rows", type=arguments.count, required=True, help="fields to draw")
+    add(
+        "--slope",
+        type=arguments.real(-10, 10),
+        required=True,
+        help="slope of the spectrum E(k), the power in a shell of wave numbers; turbulence: -1.667",
+    )
+    add("--axes", type=int, choices=(1, 2, 3), default=3, help="axes of places (default: 3)")
+
+
+def _fields(options: argparse.Namespace) -> "Source":
+    from hpcgen.data.sources.fields import Fields
+
+    return Fields(options.rows, options.size, options.slope, options.seed, options.axes)
+
+
 SOURCES = {
     "digits": ("scikit-learn's 1,797 handwritten digits", _declare_digits, _digits),
-    "idx": ("MNIST's format, gzip or not", _declare_idx, _idx),
+    "idx": ("the format of MNIST, compressed with gzip or not", _declare_idx, _idx),
     "cifar": ("CIFAR-10 binary batches", _declare_cifar, _cifar),
     "images": ("a folder of pictures", _declare_images, _images),
     "array": (".npy, .npz or any HDF5 dataset", _declare_array, _array),
@@ -181,4 +210,5 @@ SOURCES = {
     "audio": ("WAV files", _declare_audio, _audio),
     "diabetes": ("scikit-learn's 442 diabetes patients", lambda add: None, _diabetes),
     "linear": ("rows drawn from a linear model whose theta is known", _declare_linear, _linear),
+    "fields": ("random fields whose spectrum is a known power law", _declare_fields, _fields),
 }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
-    parser = commands.add_parser("sample", help="draw samples from a checkpoint, or from a run's newest one")
+    parser = commands.add_parser("sample", help="draw samples from a checkpoint or a run")
     parser.add_argument(
         "checkpoint",
         metavar="CHECKPOINT",
@@ -20,15 +20,17 @@ def declare(commands: argparse._SubParsersAction) -> None:
         help="a checkpoint, or a run folder (its newest whole checkpoint)",
     )
     parser.add_argument(
-        "--count", type=arguments.count, help="default: 64, or the number of rows in the file that is given"
+        "--count",
+        type=arguments.count,
+        help="samples to draw (default: 64, or as many as the given file has rows)",
     )
     parser.add_argument("--out", metavar="F", type=Path, help="a .h5 data file, or a .npy, .txt or .wav file")
     parser.add_argument("--png", metavar="F", type=Path, help="plot the first samples, at most 100")
-    parser.add_argument("--seed", type=arguments.seed, default=0, help="decides what is random (default: 0)")
+    parser.add_argument("--seed", type=arguments.seed, default=0, help="seed of random numbers (default: 0)")
     parser.add_argument(
         "--label",
         type=arguments.integer(0, 2**31),
-        help="for a conditional model (default: all labels in turn)",
+        help="label of the samples, for a conditional model (default: all labels in turn)",
     )
     parser.add_argument(
         "--inputs", metavar="FILE", type=Path, help="the inputs of a linear model or regressor: .h5 or .npy"
@@ -45,13 +47,13 @@ def declare(commands: argparse._SubParsersAction) -> None:
         type=arguments.integer(2, 1000),
         nargs="?",
         const=8,
-        help="draw STEPS samples from each code to the next (vae, rvae)",
+        help="draw STEPS samples on the way from each code to the next (vae, rvae)",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
-    """Draw samples as the options say; return the exit status."""
+    """Draw the samples. Return the exit status."""
     from hpcgen.sampling.options import SampleOptions
     from hpcgen.sampling.sample import sample
 

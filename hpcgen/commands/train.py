@@ -1,4 +1,4 @@
-"""hpcgen train: train a model, or go on with a run."""
+"""hpcgen train: train a model, or resume a run."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
-    parser = commands.add_parser("train", help="train a model, or go on with a run")
+    parser = commands.add_parser("train", help="train a model, or resume a run")
     parser.add_argument("file", metavar="RUN.toml", type=Path, help="the run file")
     parser.add_argument(
         "--run",
@@ -30,7 +30,7 @@ def declare(commands: argparse._SubParsersAction) -> None:
         help="override a key of the run file",
     )
     parser.add_argument(
-        "--fresh", action="store_true", help="start over; move what is in the run folder to DIR/old-N"
+        "--fresh", action="store_true", help="start over; move the content of the run folder to DIR/old-N"
     )
     parser.add_argument(
         "--progress",
@@ -39,19 +39,19 @@ def declare(commands: argparse._SubParsersAction) -> None:
         help="how to show progress (default: a bar on a terminal, else lines)",
     )
     parser.add_argument(
-        "--timings", metavar="F", type=Path, help="write where each rank's time went, as JSON"
+        "--timings", metavar="F", type=Path, help="write how each rank spent its time, as JSON"
     )
     parser.add_argument(
         "--done",
         metavar="F",
         type=Path,
-        help="make this file when the run has ended well: proof for a job script",
+        help="create this file when all steps are done, as proof for a job script",
     )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
-    """Train as the options say; return the exit status."""
+    """Train the model. Return the exit status."""
     from hpcgen.files.replacing import require_room
     from hpcgen.parallel.agreement import from_root
     from hpcgen.training.run import train

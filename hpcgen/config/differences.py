@@ -1,4 +1,4 @@
-"""What differs between two run files."""
+"""Differences between two run files."""
 
 from typing import Any
 
@@ -18,8 +18,7 @@ FREE_TO_CHANGE = (
 
 
 def differences(config: Config, other: Config) -> list[str]:
-    """Return the keys that change the mathematics and differ between two Configs, as "key: this, not
-    that"."""
+    """Return the differing keys of two Configs that change the mathematics, as "key: this, not that"."""
     mine, theirs = _flat(config.table()), _flat(other.table())
     return [
         f"{key}: {mine.get(key, 'absent')}, not {theirs.get(key, 'absent')}"

@@ -15,12 +15,16 @@ from hpcgen.nn.optimizers import OPTIMIZERS
 
 
 def load_config(path: Path | str, settings: Sequence[str] = ()) -> Config:
-    """Return the Config of the run file `path` with `settings` ("KEY=VALUE") laid over it. Raises
-    InputError."""
+    """Return the Config of the run file `path`, with keys overridden by `settings` ("KEY=VALUE").
+
+    Raises InputError.
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or 'not a text file'}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file") from None
     try:
         return parse_config(text, settings)
     except InputError as error:
@@ -28,8 +32,10 @@ def load_config(path: Path | str, settings: Sequence[str] = ()) -> Config:
 
 
 def parse_config(text: str, settings: Sequence[str] = ()) -> Config:
-    """Return the Config of a run file's text. Raises InputError that names the key, the value and what is
-    allowed."""
+    """Return the Config of a run file's text.
+
+    Raises InputError, which names the key, the value and the allowed values.
+    """
     try:
         table = msgspec.toml.decode(text)
     except msgspec.DecodeError as error:
@@ -45,7 +51,7 @@ def parse_config(text: str, settings: Sequence[str] = ()) -> Config:
     sections = {name: build(kind, subtable(table, name), name) for name, kind in SECTIONS.items()}
     path = sections["data"].path
     if not path:
-        raise InputError(f"data.path = {shown(path)}: must name a data file, or several")
+        raise InputError(f"data.path = {shown(path)}: must be the path of a data file, or a list of paths")
     sections["data"] = replace(sections["data"], path=_absolute(path))
     asked = sections["evaluate"]
     sections["evaluate"] = replace(asked, data=_absolute(asked.data), features=_absolute(asked.features))
@@ -56,10 +62,10 @@ def parse_config(text: str, settings: Sequence[str] = ()) -> Config:
 
 
 def _absolute(path: Any) -> Any:
-    """Return a path, or a list of them, from the root; an empty one as it is."""
-    return (
-        [_absolute(each) for each in path] if isinstance(path, list) else path and str(Path(path).absolute())
-    )
+    """Return an absolute path, or a list of absolute paths. An empty path stays empty."""
+    if isinstance(path, list):
+        return [_absolute(each) for each in path]
+    return str(Path(path).absolute()) if path else path
 
 
 def _model(table: dict[str, Any]) -> Any:
@@ -83,7 +89,7 @@ def _optimizers(table: dict[str, Any], players: Sequence[str], steps: int) -> di
     optimizers = {}
     for player, own in tables.items():
         where = f"optimizer.{player}" if own else "optimizer"
-        # Another optimizer for one player takes none of the common one's keys.
+        # A player that has another optimizer inherits none of the common keys.
         inherits = own.get("name", default) == default
         chosen = {**common, **own} if inherits else own
         name = value_of(f"{where}.name", chosen.pop("name", "adam"), str, {"choices": OPTIMIZERS})
@@ -95,7 +101,7 @@ def _optimizers(table: dict[str, Any], players: Sequence[str], steps: int) -> di
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested dict `below` with `above` laid over it."""
+    """Return the nested dict `below`, updated with the values of `above`."""
     merged = {**below, **above}
     for key in below.keys() & above.keys():
         if isinstance(below[key], dict) and isinstance(above[key], dict):
@@ -104,7 +110,7 @@ def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 
 def _assign(table: dict[str, Any], assignment: str) -> None:
-    """Set one "KEY=VALUE" in the table; VALUE is TOML, or a string without its quotes."""
+    """Set one "KEY=VALUE" in the table. VALUE is TOML, or a string without quotes."""
     key, equals, text = assignment.partition("=")
     if not equals or not key.strip():
         raise InputError(f"--set {assignment}: must be KEY=VALUE, such as train.steps=100")

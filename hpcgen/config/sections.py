@@ -1,5 +1,4 @@
-"""The sections of the run file as typed objects. Each setting has its default, its limits and a line of
-help."""
+"""The sections of the run file as typed objects. Each setting has a default, limits and a line of help."""
 
 from dataclasses import asdict, dataclass, fields, is_dataclass
 from typing import Any
@@ -10,16 +9,16 @@ from hpcgen.models.networks.specs import Spec
 from hpcgen.nn.optimizers import OPTIMIZERS, Optimizer
 from hpcgen.settings import setting
 
-# The names of the exchanges. hpcgen.parallel.exchange has them too, but needs MPI, which reading a run file
-# does not.
+# The names of the exchanges. hpcgen.parallel.exchange lists them too. It imports MPI, which is not needed to
+# read a run file.
 EXCHANGES = ("exact", "allreduce")
-# Words of earlier versions that are still accepted, and what they mean.
+# Names of earlier versions that are still accepted, and their meaning.
 OLD_EXCHANGES = {"auto": "exact"}
 
 
 @dataclass(frozen=True)
 class Data:
-    """Where the samples are. Several files are used as one. A relative path starts at the current folder."""
+    """The data files. Several files are used as one. A relative path is relative to the current folder."""
 
     path: str | list[str] = setting(help="a data file, or a list of files that are used as one")
     block: int = setting(
@@ -33,17 +32,17 @@ class Train:
 
     steps: int = setting(5000, ge=1, help="steps of the whole run")
     lanes: int = setting(
-        8, ge=1, help="micro-batches in a step; without cells the most ranks that a run can use"
+        8, ge=1, help="micro-batches in a step; without cells, also the largest number of ranks"
     )
     lane_size: int = setting(16, ge=1, help="samples in a lane: a step takes lanes x lane_size samples")
     cells: int | list[int] = setting(
         list,
         ge=1,
-        help="parts of each sample along its first axes of places, such as [2, 2]; empty: samples are whole",
+        help="parts of each sample along its first axes, such as [2, 2]; empty: samples are whole",
     )
     recompute: bool = setting(
         False,
-        help="compute a GAN's samples again for the generator's turn: less memory, more time, the same bits",
+        help="recompute a GAN's samples for the generator's turn: less memory, more time, the same bits",
     )
 
     @property
@@ -84,22 +83,22 @@ class Evaluate:
     every: int = setting(
         0,
         ge=0,
-        help="steps from one evaluation in metrics.csv to the next; 0: none, else also after the last step",
+        help="steps from one evaluation to the next, and one after the last step; 0: no evaluation",
     )
     count: int = setting(0, ge=0, help="samples to compare; 0: half of the rows, at most 5,000")
     data: str | list[str] = setting("", help="a data file, or a list; empty: the training data")
-    features: str = setting("", help="a classifier's checkpoint, whose features are compared; empty: pixels")
+    features: str = setting("", help="a classifier's checkpoint: compare its features; empty: compare pixels")
 
 
 @dataclass(frozen=True)
 class Parallel:
-    """How the work is dealt out to ranks. All of it may change when a run resumes."""
+    """How the work is distributed over the ranks. These keys may change when a run resumes."""
 
     exchange: str = setting(
         "exact",
         choices=EXCHANGES,
         aliases=OLD_EXCHANGES,
-        help="how gradients are summed: exact (the same bits on any ranks), or allreduce (up to rounding)",
+        help="how gradients are summed: exact (same bits at any number of ranks), allreduce (up to rounding)",
     )
     weights: list[float] = setting(
         list, gt=0, help="relative speeds of the ranks, by which lanes and cells are dealt out; empty: evenly"
@@ -136,7 +135,7 @@ class Config:
 
 
 def _table(value: Any) -> Any:
-    """Return a dataclass as a nested dict. A layer names its kind."""
+    """Return a dataclass as a nested dict. The dict of a layer also has its kind."""
     if isinstance(value, list):
         return [_table(item) for item in value]
     if not is_dataclass(value):
@@ -158,5 +157,5 @@ SEED = {
     "default": 0,
     "ge": 0,
     "le": 2**63 - 1,
-    "help": "decides everything random: starting point, order of data, noise",
+    "help": "seed of all random numbers: initial parameters, order of the data, noise",
 }

@@ -1,4 +1,4 @@
-"""Values of the run file: converted to their type, and held to their limits."""
+"""Convert the values of the run file to their types, and check them against their limits."""
 
 import difflib
 import math
@@ -12,13 +12,13 @@ import msgspec
 from hpcgen.config.sections import SECTIONS
 from hpcgen.errors import InputError
 
-EMPTY: Mapping[str, type] = {}
+NO_TABLES: Mapping[str, type] = {}
 
 
-def build(kind: type, table: Mapping[str, Any], where: str, tables: Mapping[str, type] = EMPTY) -> Any:
-    """Return the dataclass `kind` with the values of `table`, which stands under the key `where`.
+def build(kind: type, table: Mapping[str, Any], where: str, tables: Mapping[str, type] = NO_TABLES) -> Any:
+    """Return the dataclass `kind` with the values of `table`, the table of the key `where`.
 
-    `tables` gives the types of those fields that are tables, where the dataclass leaves them open.
+    `tables` gives the types of fields that are tables and have no type in the dataclass.
     """
     types = typing.get_type_hints(kind) | dict(tables)
     declared = {f.name: f for f in fields(kind)}
@@ -38,10 +38,10 @@ def build(kind: type, table: Mapping[str, Any], where: str, tables: Mapping[str,
 
 
 def value_of(key: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
-    """Return `value` as `kind`, checked against `limits` (see `setting`), or say what is allowed.
+    """Return `value` as `kind`, checked against `limits` (see `setting`).
 
-    `kind` is a type, a list of it, or either; with limits["kinds"] a list of tables, each of which names its
-    kind.
+    `kind` is a type, a list of a type, or a union of both. With limits["kinds"], `value` is a list of tables,
+    and each table names its kind. Raises InputError, which says what is allowed.
     """
     if "kinds" in limits:
         return _tagged(key, value, limits["kinds"])
@@ -72,7 +72,7 @@ def value_of(key: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
 
 
 def _tagged(key: str, value: Any, kinds: Mapping[str, type]) -> list[Any]:
-    """Return the list of tables `value` as objects of the kinds that they name."""
+    """Return the tables in the list `value` as objects, each of the kind that the table names."""
     if not isinstance(value, list) or not all(isinstance(table, dict) for table in value):
         raise InputError(f"{key} = {shown(value)}: must be a list of tables, [[{key}]]")
     built = []
@@ -100,12 +100,12 @@ def _allowed(item: Any, is_list: bool, limits: Mapping[str, Any]) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a value as the run file has it."""
+    """Return a value as it is written in a run file."""
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 
 def unknown(key: str, where: str, known: Iterable[str]) -> str:
-    """Say that `key` is unknown under `where`, with the nearest known key here or in another table."""
+    """Return the message for the unknown `key` under `where`, with the nearest known key of any table."""
     full = f"{where}.{key}" if where else key
     near = difflib.get_close_matches(key, known, 1)
     elsewhere = [f"{name}.{key}" for name, kind in SECTIONS.items() if key in {f.name for f in fields(kind)}]
@@ -119,7 +119,7 @@ def unknown(key: str, where: str, known: Iterable[str]) -> str:
 
 
 def subtable(table: Mapping[str, Any], name: str, where: str = "") -> dict[str, Any]:
-    """Return the table `name` of a table, empty if it is not there. Raises InputError if it is no table."""
+    """Return the table `name` of a table, or an empty one. Raises InputError if the value is not a table."""
     value = table.get(name, {})
     if not isinstance(value, dict):
         raise InputError(

@@ -1,1 +1,1 @@
-"""Data files: `hpcgen prepare` makes them, lanes read them."""
+"""Data files. `hpcgen prepare` makes them, and lanes read them."""

@@ -1,4 +1,4 @@
-"""Checks of rows as they are read. Rows that cannot be used are refused by their number."""
+"""Checks of rows as they are read. An error names the number of the first bad row."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import numpy as np
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 
-# Labels count classes; greater ones are other numbers by mistake.
+# The largest number of classes. Greater labels are most likely other numbers, given by mistake.
 MOST_CLASSES = 1 << 20
 
 
@@ -20,7 +20,7 @@ def _known_samples(name: str, rows: np.ndarray, first: int, schema: Schema) -> n
         )
     finite_rows(name, rows, first)
     if rows.dtype.kind == "f" and schema.low is not None:
-        # Rounding on the way from a model's interval is not meant.
+        # Rounding errors, made when samples are mapped from a model's interval, are not refused.
         slack = 1e-3 * (schema.high - schema.low)
         outside = ((rows < schema.low - slack) | (rows > schema.high + slack)).any(tuple(range(1, rows.ndim)))
         if outside.any():
@@ -33,11 +33,13 @@ def _known_samples(name: str, rows: np.ndarray, first: int, schema: Schema) -> n
 
 
 def known_labels(name: str, labels: np.ndarray, first: int) -> np.ndarray:
-    """Return `labels` as int64. Raise InputError that names the first row with a label that is no class,
-    counted from `first`."""
+    """Return `labels` as int64. Raise InputError if a label cannot be a class.
+
+    The error names the first bad row, counted from `first`.
+    """
     for bad, why in (
         (labels < 0, "labels count from 0"),
-        (labels >= MOST_CLASSES, f"{MOST_CLASSES:,} are the most"),
+        (labels >= MOST_CLASSES, f"at most {MOST_CLASSES:,} classes are supported"),
     ):
         if bad.any():
             raise InputError(
@@ -47,7 +49,10 @@ def known_labels(name: str, labels: np.ndarray, first: int) -> np.ndarray:
 
 
 def finite_rows(name: str, rows: np.ndarray, first: int, column: str = "samples") -> np.ndarray:
-    """Return `rows`. Raise InputError that names the first row with NaN or infinity, counted from `first`."""
+    """Return `rows`. Raise InputError if a row holds NaN or infinity.
+
+    The error names the first bad row, counted from `first`.
+    """
     if rows.dtype.kind == "f":
         finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
         if not finite.all():

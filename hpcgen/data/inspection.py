@@ -1,4 +1,4 @@
-"""What `hpcgen inspect` says about a data file."""
+"""Describe and verify a data file, for `hpcgen inspect`."""
 
 import logging
 from pathlib import Path
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Rows that are read at a time.
+# Number of rows that are read at a time.
 ROWS_AT_A_TIME = 4096
 
 
 def describe(path: Path, comm: "MPI.Comm") -> None:
-    """Log what a data file holds, after reading all of it. The ranks divide the reading.
+    """Read all of a data file, and describe it in the log. The ranks divide the reading.
 
     Collective over `comm`. Raises DamagedError, or InputError for rows that cannot be used.
     """
@@ -36,12 +36,12 @@ def describe(path: Path, comm: "MPI.Comm") -> None:
     logger.info("%s: data file, %s", path, title)
     for name in ("kind", "source", "low", "high"):
         logger.info("  %-8s%s", name, attributes.get(name, "not given"))
-    for name in sorted(attributes.keys() & {"units", "rate", "noise"}):
+    for name in sorted(attributes.keys() & {"units", "rate", "noise", "slope"}):
         logger.info("  %-8s%s", name, attributes[name])
     for other in others:
         logger.info("  %s", other)
     if checked:
-        logger.info("  whole: every checksum holds, every number is finite")
+        logger.info("  whole: every checksum is correct, every number is finite")
     else:
         logger.info("  no checksums (not made by hpcgen); every number is finite")
 

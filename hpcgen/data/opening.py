@@ -1,4 +1,4 @@
-"""Open a data file, and read what it says about its rows."""
+"""Open a data file, and read the description of its rows."""
 
 import math
 import zlib
@@ -16,13 +16,13 @@ from hpcgen.data.writing import VERSION
 from hpcgen.errors import InputError
 from hpcgen.files.reading import CHECKSUMS, attempt, has_checksums, open_file
 
-# First and last rows that tell a file without checksums from another.
+# How many of the first rows, and of the last rows, identify a file without checksums.
 FINGERPRINT_ROWS = 64
 
 
 @contextmanager
 def open_data(path: Path | str) -> Iterator[h5py.File]:
-    """Open a data file for reading, after a check that it holds samples. Raises InputError."""
+    """Open a data file for reading, and check that it holds samples. Raises InputError."""
     with open_file(path, "make it with 'hpcgen prepare'") as file:
         attempt(path, "its datasets", lambda: _require_samples(path, file))
         yield file
@@ -50,7 +50,7 @@ def _require_samples(path: Path | str, file: h5py.File) -> None:
 
 
 def _item(file: h5py.File, name: str) -> Any:
-    """Return what has this name, or None. Group.get would hide a failure of the system."""
+    """Return the item of this name, or None. Group.get would hide a failure of the system."""
     if name not in file:
         return None
     return file[name]
@@ -68,17 +68,15 @@ def _shown(dataset: h5py.Dataset) -> str:
 
 
 def schema_of(file: h5py.File) -> Schema:
-    """Return the Schema as far as the file itself states it."""
+    """Return the Schema, with the values that the file itself declares."""
     samples, kind = file["samples"], str(file.attrs.get("kind", "array"))
     low, high = declared_range(file) or (None, None)
     vocabulary = _vocabulary(file) if kind == "text" else ""
-    units, rate = (
-        str(file.attrs.get("units", "characters")),
-        file.attrs.get("rate", 0) if kind == "audio" else 0,
-    )
+    units = str(file.attrs.get("units", "characters"))
+    rate = file.attrs.get("rate", 0) if kind == "audio" else 0
     if kind == "audio" and not (isinstance(rate, (int, np.integer)) and rate > 0):
         raise InputError(
-            f"{file.filename}: audio needs the attribute rate, samples a second; make it with 'hpcgen "
+            f"{file.filename}: audio needs the attribute rate, samples per second; make it with 'hpcgen "
             "prepare audio'"
         )
     return Schema(
@@ -106,15 +104,15 @@ def _vocabulary(file: h5py.File) -> str:
     most = 0xFF if file.attrs.get("units") == "bytes" else 0x10FFFF
     if not plain or np.any((points < 0) | (points > most) | ((points >= 0xD800) & (points < 0xE000))):
         raise InputError(
-            f"{file.filename}: /vocabulary must be different code points of Unicode, or bytes; {remedy}"
+            f"{file.filename}: /vocabulary must hold distinct Unicode code points or bytes; {remedy}"
         )
     return "".join(map(chr, points))
 
 
 def fingerprint(file: h5py.File) -> str:
-    """Return what tells the rows of one file from those of another: shape, type, and a CRC-32.
+    """Return a text that identifies the rows of a file: shape, type, and a CRC-32.
 
-    The CRC-32 covers the checksums. In a file without checksums it covers some of the rows.
+    The CRC-32 covers the checksums. In a file without checksums it covers the first and the last rows.
     """
     known = has_checksums(file)
 
@@ -135,8 +133,10 @@ def fingerprint(file: h5py.File) -> str:
 
 
 def declared_range(file: h5py.File) -> tuple[float, float] | None:
-    """Return the attributes (low, high), or None unless the file has both. Raises InputError if they do not
-    form an interval."""
+    """Return the attributes (low, high), or None if the file lacks one of them.
+
+    Raises InputError if they do not form an interval.
+    """
     given = [file.attrs[name] for name in ("low", "high") if name in file.attrs]
     if len(given) < 2:
         return None

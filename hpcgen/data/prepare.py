@@ -29,8 +29,9 @@ logger = logging.getLogger(__name__)
 class PrepareOptions:
     """How the rows are ordered and divided.
 
-    By default an order drawn from `seed` makes the shards of all lanes alike. `keep_order` keeps the order of
-    the source. With `hold_out` the last `share` of the rows go to this data file instead.
+    By default the rows are shuffled in an order drawn from `seed`, so that the shards of all lanes are alike.
+    `keep_order` keeps the order of the source. With `hold_out`, the last `share` of the rows go to that data
+    file instead.
     """
 
     seed: int = 0
@@ -48,9 +49,10 @@ def prepare(
     """Write the data file `path` from the source that `make_source()` returns.
 
     Return the number of rows and the shape of a sample. The files are the same at any number of ranks. Each
-    rank holds 1/size of the rows. A compressed source is decompressed by each rank. Collective over `comm`.
+    rank holds 1/size of the rows. Every rank decompresses a compressed source. Collective over `comm`.
 
-    Raises InputError for a source that cannot be read, or for a row with NaN or infinity, which it names.
+    Raises InputError for a source that cannot be read, or for a row with NaN or infinity. The error names the
+    row.
     """
     path = Path(path)
     with agree(comm):
@@ -112,8 +114,10 @@ def _require_rows(source: Source, rows: int) -> None:
 
 
 def value_range(comm: "MPI.Comm", samples: np.ndarray) -> tuple[float, float]:
-    """Return the interval that samples lie in: 0 to 255 for uint8, else the extremes over all ranks.
-    Collective over `comm`."""
+    """Return the interval of the samples: 0 to 255 for uint8, else the extremes over all ranks.
+
+    Collective over `comm`.
+    """
     if samples.dtype == np.uint8:
         return 0.0, 255.0
     from mpi4py import MPI

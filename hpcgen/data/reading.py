@@ -1,4 +1,4 @@
-"""Read the rows of one data file, or of several as one."""
+"""Read the rows of one data file, or of several data files that are used as one."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -25,18 +25,18 @@ Result = TypeVar("Result")
 
 
 class DataFiles:
-    """One data file, or several, open for reading. The rows of several follow each other.
+    """One data file, or several, open for reading. The rows of several files follow each other.
 
-    Attributes: `schema`, `rows`, the `names` of the columns, and `fingerprint`, which differs for other data.
-    The schema lacks what only all rows together tell: classes, inputs and outputs, and low and high unless
-    all files declare them. Raises InputError.
+    Attributes: `schema`, `rows`, the `names` of the columns, and `fingerprint`, which identifies the data.
+    The schema lacks the values that depend on all rows: classes, inputs and outputs, and also low and high
+    unless all files declare them. Raises InputError.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
         self._paths = list(paths)
         self._files: list[h5py.File] = []
         self._stack, self._closed = ExitStack(), False
-        # A thread reads blocks of rows ahead of their use.
+        # A second thread may read: it reads the next block of rows ahead of its use.
         self._lock = Lock()
         try:
             self._reread(self._survey)
@@ -45,7 +45,7 @@ class DataFiles:
             raise
 
     def _reread(self, function: Callable[[], Result]) -> Result:
-        """Return function(), with the files open. After a failure of the system they are opened anew."""
+        """Return function(), with the files open. After a failure of the system, open the files again."""
 
         def read() -> Result:
             if not self._files:
@@ -58,7 +58,7 @@ class DataFiles:
             return reread(self._paths, read, renew=self._release)
 
     def _survey(self) -> None:
-        """Find out what the files say about their rows."""
+        """Read the description of the rows from the files."""
         paths, files = self._paths, self._files
         self.names = [name for name in Rows._fields if name in files[0]]
         schemas = [attempt(file.filename, "its attributes", partial(schema_of, file)) for file in files]
@@ -96,12 +96,15 @@ class DataFiles:
         shapes = [{name: f[name].shape[1:] for name in names if name in f} for f in (file, self._files[0])]
         if (mine, names, shapes[0]) != (theirs, self.names, shapes[1]):
             raise InputError(
-                f"{path}: not the same kind of rows as {first_path}; data files used as one must agree in all"
+                f"{path}: not the same kind of rows as {first_path}; files that are used as one must have "
+                "the same columns, shapes, types and attributes"
             )
 
     def constant(self, name: str) -> np.ndarray | None:
-        """Return the array of this name that each file holds once, beside its rows, and that is the same in
-        all files. Return None if there is none."""
+        """Return the dataset of this name, which is not divided into rows, if it is the same in all files.
+
+        Otherwise return None.
+        """
         arrays = self._reread(lambda: [_whole(file, name) for file in self._files])
         first = arrays[0]
         same = first is not None and all(
@@ -110,7 +113,7 @@ class DataFiles:
         return first if same else None
 
     def width(self, name: str) -> int:
-        """Return the numbers in a row of a column."""
+        """Return how many numbers a row of a column has."""
         return math.prod(self._files[0][name].shape[1:])
 
     @property
@@ -124,15 +127,14 @@ class DataFiles:
         names: Sequence[str] = Rows._fields,
         region: tuple[slice, ...] = (),
     ) -> Rows:
-        """Return rows [start, stop) of the columns `names`. They are finite, and verified if the files have
-        checksums.
+        """Return rows [start, stop) of the columns `names`, after checking that the numbers are finite.
 
-        `region` has a slice for each of the first axes of a sample. Then only that part of the samples is
-        read.
+        If the files have checksums, they are compared. If `region` is given, only that part of each sample is
+        read: it has a slice for each of the first axes of a sample.
         """
         wanted = [name for name in Rows._fields if name in self.names and name in names]
-        regions = {name: region * (name == "samples") for name in wanted}
-        # An empty selection is read too: it keeps the shape of a row.
+        regions = {name: region if name == "samples" else () for name in wanted}
+        # An empty selection is also read, to return an array with the shape of a row.
         pieces = list(self._parts.pieces(start, stop)) or [(0, slice(0, 0), slice(0, 0))]
         return self._reread(
             lambda: Rows.joined([self._rows(part, inside, regions) for part, inside, _ in pieces])
@@ -147,23 +149,24 @@ class DataFiles:
 
 
 def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: Path | str) -> None:
-    """Raise InputError unless the samples of `files` (at `path`) are of the kind that `owner`, a checkpoint,
-    was trained on."""
+    """Raise InputError unless the samples of `files` suit `owner`, which was trained on samples of `schema`.
+
+    `path` and `owner` are names for the message.
+    """
     mine, theirs = files.schema, schema
     for name in ("shape", "dtype", "kind", "vocabulary", "rate"):
         if getattr(mine, name) != getattr(theirs, name):
             if name == "vocabulary":
                 raise InputError(
-                    f"{path}: has another vocabulary than the data of {owner}; prepare both together"
+                    f"{path}: has a different vocabulary from the data of {owner}; prepare both together"
                 )
             raise InputError(
-                f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for "
-                f"{owner}"
+                f"{path}: {name} of samples is {getattr(mine, name)}, but {getattr(theirs, name)} in {owner}"
             )
 
 
 def paths_of(path: str | list[str]) -> list[str]:
-    """Return the list of paths that data.path stands for."""
+    """Return the value of data.path as a list of paths."""
     return [path] if isinstance(path, str) else list(path)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 
 class Rows(NamedTuple):
-    """Rows as they lie in a data file: samples (n, ...), and inputs (n, p) and labels (n,) or None."""
+    """Rows as a data file holds them: samples (n, ...), inputs (n, p) or None, and labels (n,) or None."""
 
     samples: Any
     inputs: Any = None
@@ -17,12 +17,12 @@ class Rows(NamedTuple):
         return len(self.samples)
 
     def map(self, function: Callable[[np.ndarray], np.ndarray]) -> "Rows":
-        """Return the Rows of function(column) for each column that is there."""
+        """Return the Rows with function(column) for each column that is not None."""
         return Rows(*(None if column is None else function(column) for column in self))
 
     @classmethod
     def joined(cls, parts: "list[Rows]") -> "Rows":
-        """Return the Rows of several, one after the other."""
+        """Return the Rows of all parts, one after the other."""
         return (
             parts[0]
             if len(parts) == 1

@@ -1,4 +1,4 @@
-"""What a row of a data file is."""
+"""The description of the rows of a data file."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,18 +19,18 @@ class Columns:
 
 @dataclass(frozen=True)
 class Schema:
-    """What models, checkpoints and plots know about the data.
+    """The description of the data, for models, checkpoints and plots.
 
-    A sample has a shape, a type and a kind ("image", "array", "audio" or "text"), and lies in [low, high].
-    Audio has `rate` numbers a second. Text has a `vocabulary`: token t is the character vocabulary[t], or a
-    byte if `units` is "bytes". `inputs` and `outputs` describe the columns of /inputs and /samples if a file
-    has both. Labels run from 0 to classes - 1.
+    A sample has a shape, a type and a kind ("image", "array", "audio" or "text"). Its numbers are in [low,
+    high]. Audio has `rate` numbers per second. Text has a `vocabulary`: token t is the character
+    vocabulary[t], or a byte if `units` is "bytes". If a file has /inputs, `inputs` and `outputs` describe the
+    columns of /inputs and /samples. Labels run from 0 to classes - 1.
     """
 
     shape: tuple[int, ...]
     dtype: str
     kind: str
-    # None in the schema of files that do not declare them.
+    # None if the files do not declare them.
     low: Any
     high: Any
     classes: int = 0
@@ -42,7 +42,7 @@ class Schema:
 
     @property
     def code_points(self) -> np.ndarray:
-        """The vocabulary as a file holds it, uint32 (v,)."""
+        """The vocabulary as it is stored in a file: uint32 (v,)."""
         return np.array([ord(character) for character in self.vocabulary], np.uint32)
 
     def text(self, tokens: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""The shards of the data that a rank's lanes train on, in memory or read in blocks ahead of their use."""
+"""The shards of the data that a rank's lanes train on. They stay in memory, or are read ahead in blocks."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -31,11 +31,11 @@ class Shards:
     """The rows of a rank's lanes.
 
     Lane l of L owns the rows [l n / L, (l + 1) n / L). It reads them as an endless stream of epochs, each in
-    a new order, `lane_size` rows at a time. A batch depends on (seed, draw, lane) alone.
+    a new order, `lane_size` rows at a time. A batch depends only on (seed, draw, lane).
 
     A shard of at most `block` MiB stays in memory and is shuffled as a whole. A larger one is read in blocks
-    of that size. Each epoch takes the blocks in a new order, and shuffles the rows within a block. A thread
-    reads the next block while one is used, so a lane holds two.
+    of that size. Each epoch reads the blocks in a new order, and shuffles the rows within each block. A
+    thread reads the next block while one is used, so a lane holds two blocks.
 
     `deal` says which lanes a rank has. With a `team` it reads only its cells of each sample. Attributes:
     `schema`, and `fingerprint`, which differs for other data. Collective over `comm`. Raises InputError for
@@ -225,7 +225,7 @@ class _Lane:
         return (low, high), classes, moments[0], moments[1]
 
     def batch(self, position: int, size: int) -> Rows:
-        """Return `size` rows from `position` of the endless stream of epochs."""
+        """Return `size` rows, starting at `position` in the endless stream of epochs."""
         parts, left = [], size
         while left:
             epoch, offset = divmod(position, self.count)
@@ -240,8 +240,7 @@ class _Lane:
         return Rows.joined(parts)
 
     def _epoch(self, epoch: int) -> tuple[list[int], np.ndarray]:
-        """Return the blocks in the order in which the epoch reads them, and the position at which each
-        ends."""
+        """Return the blocks in the order of the epoch, and the position at which each block ends."""
         if epoch not in self._epochs:
             self._epochs.pop(epoch - 2, None)
             sequence = self._random(epoch, 0).permutation(len(self._blocks)).tolist()
@@ -280,7 +279,7 @@ class _Lane:
 
 
 class _Moments:
-    """Count, mean and sum of squared deviations of columns, in float64. The sum of two follows Chan et al.
+    """Count, mean and sum of squared deviations of columns, in float64. They are added as in Chan et al.
     1979."""
 
     def __init__(self, count: int = 0, mean: Any = 0.0, squares: Any = 0.0) -> None:
@@ -299,7 +298,7 @@ class _Moments:
         return _Moments(count, self.mean + share * apart, squares)
 
     def columns(self) -> Columns:
-        """Return the `Columns`. A column that never varies gets deviation 1."""
+        """Return the `Columns`. A constant column gets deviation 1."""
         deviation = np.sqrt(self.squares / self.count)
         return Columns(tuple(self.mean.tolist()), tuple(np.where(deviation > 0, deviation, 1.0).tolist()))
 
@@ -309,7 +308,7 @@ Survey = tuple[tuple[float, float], int, _Moments, _Moments]
 
 
 def _completed(schema: Schema, lanes: Sequence[Survey]) -> Schema:
-    """Return the schema, completed from the surveys of all lanes in their order."""
+    """Return the schema, completed with the surveys of all lanes in lane order."""
     extremes, classes, inputs, outputs = zip(*lanes, strict=True)
     if schema.low is None:
         low, high = (

@@ -1,4 +1,4 @@
-"""The one writer of data files."""
+"""Write data files. All data files are written here."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,10 +25,10 @@ def write_data(
     high: float,
     attributes: Mapping[str, str | int | float],
 ) -> None:
-    """Write a data file: `slabs` by dataset (the samples, and what belongs to them), and further attributes.
+    """Write a data file: `slabs` maps each dataset to its Slab, `attributes` are written as they are.
 
-    The samples lie in [low, high]. `kind` is that of `Schema`. `source` says where the rows come from.
-    Collective over `comm`. Raises as `hpcgen.files.writing.write`.
+    The samples are in [low, high]. `kind` is the kind in `Schema`. `source` says where the rows come from.
+    Collective over `comm`. Raises the errors of `hpcgen.files.writing.write`.
     """
     known: dict[str, str | int | float] = {
         "format": FORMAT,

@@ -1,1 +1,1 @@
-"""Measures of trained models, each beside the same measure of real data or of a closed form."""
+"""Measures of trained models. Each is shown next to the same measure of real data or of a closed form."""

@@ -1,25 +1,26 @@
-"""Bounds of the likelihood of samples under an autoencoder."""
+"""Lower bounds of the likelihood of samples under an autoencoder."""
 
 from collections.abc import Callable
 from math import prod
 
 import numpy as np
 
+from hpcgen.arrays import to_host
 from hpcgen.data.schema import Schema
 from hpcgen.evaluation.measure import Measure, Measures, Subject
 from hpcgen.models.latent import Autoencoder
 from hpcgen.models.model import Model, Theta
 from hpcgen.streams import Purpose, normal, stream
 
-# Draws of the latent numbers of a sample. The importance weighted bound grows with their number.
+# How often the latent numbers of a sample are drawn. The importance weighted bound grows with this number.
 DRAWS = 32
 
 
 class Bounds(Measure):
     """Lower bounds of log p(x) in nats per sample: `elbo`, and the tighter `iwae` (`Autoencoder.bounds`).
 
-    They are taken of generated samples and of real data. If the model fits the data, the two are alike. For
-    text the second bound is also given in bits per character.
+    They are computed for generated samples and for real data. If the model fits the data, both have similar
+    values. For text the second bound is also given in bits per character.
     """
 
     columns = ("generated", "real data")
@@ -58,7 +59,7 @@ class Bounds(Measure):
                 normal(stream(self._subject.seed, Purpose.EVALUATE, block.start, part=1 + draw), size)
                 for draw in range(DRAWS)
             )
-            return np.array([bound.sum() for bound in model.bounds(theta, x, draws)])
+            return np.array([to_host(bound).sum() for bound in model.bounds(theta, x, draws)])
 
         elbo, iwae = (self._subject.work.total(count, sums) / count).tolist()
         return elbo, iwae

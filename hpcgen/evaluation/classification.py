@@ -1,7 +1,8 @@
-"""The labels that a classifier guesses, beside guesses by frequency."""
+"""Measures of the labels that a classifier predicts, compared with guesses by frequency."""
 
 import numpy as np
 
+from hpcgen.arrays import to_host
 from hpcgen.data.schema import Schema
 from hpcgen.evaluation.measure import Measure, Measures, Subject
 from hpcgen.models.classifier import Classifier
@@ -10,9 +11,9 @@ from hpcgen.nn.likelihoods import Categorical
 
 
 class Classification(Measure):
-    """The share of right labels, and the cross entropy in nats, on all rows.
+    """The share of correct labels, and the cross entropy in nats, over all rows.
 
-    The values beside them belong to a guess that knows only how frequent each label is in the data.
+    The other column is a guess that uses only the frequency of each label in the data.
     """
 
     columns = ("model", "frequencies")
@@ -32,9 +33,9 @@ class Classification(Measure):
         model, reference = self._model, self._subject.reference
 
         def sums(block: slice) -> np.ndarray:
-            """Return the number of right labels, the summed cross entropy, and the count of each label."""
+            """Return the number of correct labels, the summed cross entropy, and the count of each label."""
             rows = reference.read(block)
-            logits = model.logits(theta, model.batch(len(rows), samples=rows.samples))
+            logits = to_host(model.logits(theta, model.batch(len(rows), samples=rows.samples)))
             entropy = Categorical.terms(logits.astype(np.float64), rows.labels).sum()
             right = np.count_nonzero(logits.argmax(1) == rows.labels)
             return np.array([right, entropy, *np.bincount(rows.labels, minlength=model.classes)])

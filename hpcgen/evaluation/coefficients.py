@@ -1,4 +1,4 @@
-"""The parameters of a linear generator beside the closed form."""
+"""Errors of the parameters of a linear generator, compared with the closed form."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from hpcgen.models.model import Model, Theta
 
 
 class Coefficients(Measure):
-    """The largest errors of the coefficients, and of the noise's deviation, with respect to least squares.
+    """The largest differences of the coefficients, and of the noise's deviation, from least squares.
 
-    They are in units of the columns' root mean squares. If the data hold the true theta, its largest error is
-    given too, in the data's units.
+    They are in units of the columns' root mean squares. If the data file holds the true theta, the largest
+    error of theta is also given, in the data's units.
     """
 
     columns = ("model", "least squares")

@@ -10,35 +10,36 @@ import numpy as np
 from hpcgen.data.schema import Schema
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measure, Measures, Subject
+from hpcgen.evaluation.reference import Reference
 from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
-from hpcgen.metrics.blocks import blocks
+from hpcgen.metrics.blocks import blocks, finite
 from hpcgen.metrics.moments import Moments, merge
-from hpcgen.metrics.pca import LARGEST, principal_components
+from hpcgen.metrics.pca import LARGEST_MATRIX, principal_components
 from hpcgen.models.model import Model, Theta
-from hpcgen.sampling.origins import SAMPLES_A_BLOCK
+from hpcgen.sampling.origins import samples_a_block
 from hpcgen.sampling.plots import CHANNELS_BELOW
 from hpcgen.streams import Purpose, stream
 
-# Principal components that samples are compared along. Their covariances stay small, and most of the
-# variance of pictures lies along them.
+# Number of principal components along which samples are compared. They hold most of the variance of pictures,
+# and their covariance matrix is small.
 COMPONENTS = 64
-# The most numbers, in float64, that principal components are computed from: 256 MiB.
+# The most float64 numbers from which principal components are computed: 256 MiB.
 COMPONENT_NUMBERS = 1 << 25
-# The most features of a classifier that are compared directly, not along principal components.
+# The most features of a classifier that are compared directly, without principal components.
 DIRECT_FEATURES = 512
-# Random directions of the sliced Wasserstein distance.
+# Number of random directions of the sliced Wasserstein distance.
 DIRECTIONS = 256
-# Parts of the directions, which the ranks divide.
+# Number of parts into which the directions are cut. The ranks divide the parts.
 DIRECTION_PARTS = 16
 
-# Samples [start, stop) of a set, (stop - start, *sample_shape).
+# A function (start, stop) that returns these samples of a set, (stop - start, *sample_shape).
 Samples = Callable[[int, int], np.ndarray]
 
 
 @dataclass(frozen=True)
 class _Set:
     """A set of n samples: features (n, d), their moments, the squared radii (n,) of their neighbourhoods, and
-    the mean power spectrum."""
+    the mean power spectrum of the samples."""
 
     features: np.ndarray
     moments: Moments
@@ -49,8 +50,9 @@ class _Set:
 class Distances(Measure):
     """Five distances between sets of features, and for fields the distance of their power spectra.
 
-    The set of generated samples is compared with the reference. Beside it stands another set of real data
-    compared with the same reference: the values that a perfect model would reach.
+    Generated samples are compared with the reference. Another set of real data is compared with the same
+    reference: its values are those that a perfect model would reach. If the data hold the true spectrum, the
+    distance from it is given too.
     """
 
     columns = ("generated", "real data")
@@ -71,6 +73,9 @@ class Distances(Measure):
         random = stream(subject.seed, Purpose.EVALUATE)
         self._directions = sliced.directions(random, DIRECTIONS, width)
         self._real = self._set(subject.reference.even)
+        self._true = _true_spectrum(subject.reference, self._real.power) if self._field else None
+        if self._true is not None:
+            self.names.append("log_spectral_distance_to_theory")
         self._known = self._compared(self._set(subject.reference.odd))
 
     def measure(self, theta: Theta) -> Measures:
@@ -84,8 +89,9 @@ class Distances(Measure):
             rows = samples(some.start, some.stop)
             return self._features(rows), self._power(rows)
 
-        # A block of generated samples at a time: none is made twice, and few are held.
-        parts = [slice(i, min(i + SAMPLES_A_BLOCK, n)) for i in range(0, n, SAMPLES_A_BLOCK)]
+        # Samples are generated once, one block at a time, so that few are in memory.
+        size = samples_a_block(self._subject.reference.schema.shape)
+        parts = [slice(i, min(i + size, n)) for i in range(0, n, size)]
         features, power = zip(*work.divided(parts, reduced), strict=True)
         x = np.concatenate(features)
         radii = work.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))
@@ -121,39 +127,41 @@ class Distances(Measure):
         ]
         if self._field:
             found.append(spectrum.distance(other.power, real.power))
+        if self._true is not None:
+            found.append(spectrum.distance(other.power, self._true))
         return dict(zip(self.names, found, strict=True))
 
 
 def _space(subject: Subject) -> tuple[Callable[[np.ndarray], np.ndarray], str, int]:
     """Return features(samples) -> (n, d), their description, and d.
 
-    The features of a classifier are compared directly if they are few. Many features, and pixels, are
-    replaced by their coordinates along principal components of the reference, and their distance from the
-    span of these.
+    A few features of a classifier are compared directly. Many features, and pixels, are replaced by their
+    coordinates along the principal components of the reference, and by their distance from the span of the
+    components.
     """
     reference, features = subject.reference, subject.features
     numbers, name, width = _numbers(subject, features)
     if features and width <= DIRECT_FEATURES:
         return numbers, name, width
-    rows = min(reference.count, LARGEST, max(COMPONENTS + 1, COMPONENT_NUMBERS // width))
+    rows = min(reference.count, LARGEST_MATRIX, max(COMPONENTS + 1, COMPONENT_NUMBERS // width))
     components = subject.work.once(lambda: principal_components(numbers(reference.even(0, rows)), COMPONENTS))
 
     def project(samples: np.ndarray) -> np.ndarray:
         x = numbers(samples)
         along = components.project(x)
-        # Pythagoras: the part outside the span has no coordinates, but a length.
+        # The length of the part outside the span, by Pythagoras.
         outside = np.square(x - components.mean).sum(1) - np.square(along).sum(1)
         return np.column_stack([along, np.sqrt(np.maximum(outside, 0))])
 
     count = len(components.axes)
-    about = f"{count} principal components of the {name}, and the distance from these"
+    about = f"{count} principal components of the {name}, and the distance from their span"
     return project, about, count + 1
 
 
 def _numbers(
     subject: Subject, features: Features | None
 ) -> tuple[Callable[[np.ndarray], np.ndarray], str, int]:
-    """Return numbers(samples) -> (n, d) that are compared, their name, and d."""
+    """Return the function numbers(samples) -> (n, d) whose results are compared, their name, and d."""
     if features:
         return features.of, f"features of {features.path}", features.width
     unit, schema = subject.reference.unit, subject.reference.schema
@@ -161,8 +169,17 @@ def _numbers(
     return lambda samples: unit(samples).reshape(len(samples), -1), name, prod(schema.shape)
 
 
+def _true_spectrum(reference: Reference, power: np.ndarray) -> np.ndarray | None:
+    """Return the true spectrum (bins,) in the units of `reference.unit`, or None unless the data hold one
+    with the bins of `power`."""
+    true = reference.constant("spectrum")
+    if true is None or true.shape != power.shape:
+        return None
+    return finite(true) / (reference.schema.high - reference.schema.low) ** 2
+
+
 def _field(schema: Schema) -> tuple[int, ...] | None:
-    """Return the shape (*sizes, channels) of samples that are fields; None for other samples."""
+    """Return the shape (*sizes, channels) of samples that are fields, or None for other samples."""
     channels = schema.kind == "image" or (len(schema.shape) > 1 and schema.shape[-1] < CHANNELS_BELOW)
     shape = tuple(schema.shape) if channels else (*schema.shape, 1)
     return shape if 2 <= len(shape) <= 4 and min(shape[:-1]) > 1 else None

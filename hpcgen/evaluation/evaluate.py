@@ -1,4 +1,4 @@
-"""`hpcgen evaluate`: the measures of a checkpoint, as a table and as JSON."""
+"""Measure a checkpoint for `hpcgen evaluate`, and report the measures as a table and as JSON."""
 
 import json
 import logging
@@ -12,12 +12,12 @@ import numpy as np
 
 from hpcgen.checkpoints.loading import Checkpoint, load_together
 from hpcgen.data.reading import DataFiles, require_suitable
-from hpcgen.evaluation.evaluation import Evaluation
+from hpcgen.evaluation.evaluation import DEFAULT_SAMPLES, Evaluation
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measures
 from hpcgen.files.replacing import require_room
 from hpcgen.parallel.agreement import agree, from_root
-from hpcgen.sampling.generation import model_of
+from hpcgen.sampling.generation import drawing_model
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -27,10 +27,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What is compared, and where the report goes.
+    """The options of an evaluation.
 
-    `count` samples are compared with as many rows (None: half of the rows, at most 5,000). `features` names a
-    checkpoint of a classifier whose features are compared; without it pixels are compared, along 64 principal
+    `count` samples are compared with as many rows (None: half of the rows, at most 5,000). `features` is the
+    checkpoint of a classifier whose features are compared. Without it pixels are compared, along 64 principal
     components. `json` is a file for the report.
     """
 
@@ -46,10 +46,9 @@ def evaluate(
     comm: "MPI.Comm",
     options: EvaluateOptions = EvaluateOptions(),
 ) -> Measures:
-    """Log the measures of a checkpoint, or of a run folder's newest one, on a data file or several as one.
+    """Measure a checkpoint, or the newest one of a run folder, on one or several data files. Log a table.
 
-    Return {name: (value, value of what the model is compared with)}. Collective over `comm`. Raises
-    InputError.
+    Return {name: (value of the model, value of the other column)}. Collective over `comm`. Raises InputError.
     """
     paths = [data] if isinstance(data, (str, Path)) else list(data)
     state = load_together(path, comm)
@@ -60,7 +59,8 @@ def evaluate(
             require_suitable(_joined(paths), files, state.schema, state.path)
             if options.json and comm.rank == 0:
                 require_room(options.json, 0)
-        model = model_of(state)
+        drawn = options.count or min(files.rows // 2, DEFAULT_SAMPLES)
+        model = stack.enter_context(drawing_model(state, comm, drawn))
         evaluation = Evaluation(model, state.schema, files, comm, options.count, options.seed, features)
         stack.callback(evaluation.close)
         measures = evaluation.measures(state.sampled)
@@ -70,17 +70,17 @@ def evaluate(
     if options.json:
         report = _report(state, paths, evaluation, measures, seen, options.seed)
         from_root(comm, Path(options.json).write_text, report)
-        logger.info("%s: the same as JSON", options.json)
+        logger.info("%s: the measures as JSON", options.json)
     return measures
 
 
 def _table(
     state: Checkpoint, paths: Sequence[Path | str], evaluation: Evaluation, measures: Measures, seen: bool
 ) -> list[str]:
-    """Return the lines of a table of the measures."""
+    """Return the measures as the lines of a table."""
     lines = [f"{state.path} on {_joined(paths)}: {evaluation.about}"]
     if seen:
-        lines.append("the model was trained on these data: its measures on unseen data may be worse")
+        lines.append("the model was trained on these data: measures on unseen data may be worse")
     width = max(map(len, measures))
     model, other = evaluation.columns
     lines.append(f"{'':<{width}}  {model:>14}  {other:>14}")
@@ -96,7 +96,7 @@ def _report(
     seen: bool,
     seed: int,
 ) -> str:
-    """Return the measures as JSON. Scripts read the key "figures"."""
+    """Return the measures as JSON. The key "figures" keeps its old name, because scripts read it."""
     report = {
         "checkpoint": str(state.path),
         "data": list(map(str, paths)),
@@ -117,5 +117,5 @@ def _joined(paths: Sequence[Path | str]) -> str:
 
 
 def _finite(value: float) -> float | None:
-    """Return the value, or None for infinity and NaN, which JSON does not have."""
+    """Return the value, or None for infinity and NaN, which JSON cannot represent."""
     return value if np.isfinite(value) else None

@@ -1,4 +1,4 @@
-"""Evaluation of a model: the measures that serve it, on data files."""
+"""Evaluation of a model on data files, by the measures that apply to it."""
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -22,21 +22,21 @@ from hpcgen.runtime import one_blas_thread
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# A report has the measures in this order.
+# All measures, in the order of a report.
 MEASURES: tuple[type[Measure], ...] = (Distances, Bounds, Coefficients, Regression, Classification)
-# The fewest samples that can be compared: nearest neighbours need one more than their number.
+# The fewest samples that can be compared: a sample needs NEIGHBOURS others.
 FEWEST_SAMPLES = NEIGHBOURS + 1
-# Samples that are compared unless a number is asked for: neighbours take a time that grows with its square.
+# Default number of samples to compare. The time to find neighbours grows with its square.
 DEFAULT_SAMPLES = 5000
 
 
 class Evaluation:
-    """The measures that serve a model, on open data files. Made once, used for any number of parameters.
+    """The measures that apply to a model, on open data files. One object evaluates any number of parameters.
 
     `count` drawn samples are compared with as many rows (None: half of the rows, at most 5,000), by the
-    `features` of a classifier if given. `names` has the names of the measures, `columns` says what their two
-    values belong to, `about` what they are taken from. All methods are collective over `comm`. Raises
-    InputError if the data do not suit the model or the request.
+    `features` of a classifier if given. `names` are the names of the measures, `columns` are the titles of
+    their two values, and `about` says how many samples or rows they are computed from. All methods are
+    collective over `comm`. Raises InputError if the data do not suit the model or the options.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Evaluation:
             count = min(files.rows // 2, DEFAULT_SAMPLES)
         reference = Reference(files, schema, count)
         with ExitStack() as stack:
-            work = Work(comm)
+            work = Work(comm, 1 if model.team is None else model.team.comm.size)
             stack.callback(work.close)
             _require_labels(model, reference, work)
             subject = Subject(model, reference, work, seed, features)
@@ -69,11 +69,11 @@ class Evaluation:
 
     @property
     def keys(self) -> list[str]:
-        """The columns as identifiers, for JSON and CSV."""
+        """The titles of the columns as identifiers, for JSON and CSV."""
         return [column.replace("-", "_").replace(" ", "_") for column in self.columns]
 
     def measures(self, theta: Theta) -> Measures:
-        """Return {name: (value, value of what the model is compared with)} for the parameters theta."""
+        """Return {name: (value of the model, value of the other column)} for the parameters theta."""
         with one_blas_thread(), measurable():
             return {name: pair for each in self._measures for name, pair in each.measure(theta).items()}
 
@@ -85,33 +85,33 @@ class Evaluation:
 def _require_use(
     chosen: list[type[Measure]], rows: int, count: int | None, features: Features | None
 ) -> None:
-    """Raise InputError unless there are measures and rows, and a use for whatever was asked."""
+    """Raise InputError unless there are measures and rows, and the measures use all given options."""
     if not chosen:
         raise InputError("models of this kind have no measures")
     if not rows:
-        raise InputError("the data to evaluate on have no rows")
+        raise InputError("the evaluation data have no rows")
     if any(measure.draws for measure in chosen):
         _require_count(rows, count)
     elif count is not None:
-        raise InputError("a count serves to compare drawn samples; all rows are used here: leave it out")
+        raise InputError("a count applies to drawn samples; this model is measured on all rows: leave it out")
     if features and not any(measure.takes_features for measure in chosen):
-        raise InputError("features of a classifier serve to compare drawn samples, not text: leave them out")
+        raise InputError("features apply to drawn samples that are not text: leave them out")
 
 
 def _require_count(rows: int, count: int | None) -> None:
     most = rows // 2
     if most < FEWEST_SAMPLES:
-        raise InputError(f"{rows} rows of data are too few to evaluate on: {2 * FEWEST_SAMPLES} are needed")
+        raise InputError(f"{rows} rows are too few for an evaluation: {2 * FEWEST_SAMPLES} are needed")
     if count is not None and not FEWEST_SAMPLES <= count <= most:
         raise InputError(
-            f"a count of {count}: half of the {rows} rows can be compared, {FEWEST_SAMPLES} to {most}"
+            f"a count of {count}: with {rows} rows, {FEWEST_SAMPLES} to {most} samples can be compared"
         )
 
 
 def _require_labels(model: Model, reference: Reference, work: Work) -> None:
-    """Raise InputError if the data have labels that the model has not learnt. Collective."""
+    """Raise InputError if the data have labels that the model was not trained on. Collective."""
     if not (model.classes and reference.labelled):
         return
     highest = work.total(reference.rows, lambda block: int(reference.read(block, "labels").labels.max()), max)
     if highest >= model.classes:
-        raise InputError(f"label {highest} is not among the {model.classes} that the model has learnt")
+        raise InputError(f"label {highest} is not among the {model.classes} labels of the training data")

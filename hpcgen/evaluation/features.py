@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hpcgen.arrays import to_host
 from hpcgen.checkpoints.loading import Checkpoint
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
@@ -10,7 +11,7 @@ from hpcgen.sampling.generation import model_of
 
 
 class Features:
-    """The last hidden layer of a classifier. Raises InputError if the checkpoint holds another model."""
+    """The last hidden layer of a classifier. Raises InputError if the checkpoint holds no classifier."""
 
     def __init__(self, state: Checkpoint) -> None:
         model = model_of(state)
@@ -21,7 +22,7 @@ class Features:
     def require(self, schema: Schema) -> None:
         """Raise InputError unless the classifier was trained on samples of this shape and type."""
         if (self._schema.shape, self._schema.dtype) != (schema.shape, schema.dtype):
-            raise InputError(f"{self.path}: classifies samples of another shape or type than these")
+            raise InputError(f"{self.path}: was trained on samples of another shape or type")
 
     @property
     def width(self) -> int:
@@ -30,4 +31,5 @@ class Features:
 
     def of(self, samples: np.ndarray) -> np.ndarray:
         """Return the features (n, width) of samples (n, *sample_shape) of a data file."""
-        return self._model.features(self._theta, self._model.batch(len(samples), samples=samples))
+        batch = self._model.batch(len(samples), samples=samples)
+        return to_host(self._model.features(self._theta, batch))

@@ -1,4 +1,4 @@
-"""Least squares, fitted to the reference rows: the closed form that models of inputs are compared with."""
+"""Least squares fitted to the reference rows: the closed form with which models of inputs are compared."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from hpcgen.evaluation.measure import Subject
 from hpcgen.metrics.least_squares import fit
 from hpcgen.metrics.moments import Moments, merge
 
-# Blocks whose moments a rank merges before they are exchanged: a matrix a run, not a matrix a block.
+# A rank merges the moments of this many blocks before the ranks exchange them, to exchange fewer matrices.
 BLOCKS_A_RUN = 64
 
 
@@ -21,14 +21,14 @@ class LeastSquares(NamedTuple):
     mean: np.ndarray
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Return the samples (n, q) that follow from inputs (n, p)."""
+        """Return the predicted samples (n, q) for inputs (n, p)."""
         return x @ self.coefficients + self.constants
 
 
 def least_squares(subject: Subject, intercept: bool) -> LeastSquares:
-    """Return the fit of samples (n, q) to inputs (n, p) of all rows, with constants if `intercept`.
+    """Fit samples (n, q) to inputs (n, p) over all rows, with constants if `intercept`.
 
-    Collective. Raises InputError if the data have no inputs, or not as many as the model.
+    Collective. Raises InputError if the data have no inputs, or another number of inputs than the model.
     """
     reference = subject.reference
     reference.require("inputs")

@@ -1,6 +1,6 @@
-"""What a measure is, and what it is given.
+"""The base class of measures, and the subject that they measure.
 
-A measure of a new kind of model is a subclass of `Measure` in a file of its own, and a line in `MEASURES`
+To add a measure, write a subclass of `Measure` in a file of its own, and add it to `MEASURES`
 (`hpcgen.evaluation.evaluation`).
 """
 
@@ -18,15 +18,15 @@ from hpcgen.models.model import Model, Theta
 from hpcgen.sampling.generation import generate
 from hpcgen.sampling.origins import Matching, Origin, Prior
 
-# A measure's name, its value for the model, and its value for what the model is compared with.
+# {name of a measure: (value of the model, value of the other column)}.
 Measures: TypeAlias = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: a model beside reference rows. `work` divides the computation among ranks.
+    """A model to measure, and the reference rows. `work` divides the computation among the ranks.
 
-    `seed` determines the samples that are drawn. `features`, if given, are compared instead of pixels.
+    `seed` determines the drawn samples. `features`, if given, are compared instead of pixels.
     """
 
     model: Model
@@ -38,7 +38,8 @@ class Subject:
     def generated(self, theta: Theta, start: int, stop: int) -> np.ndarray:
         """Return generated samples [start, stop), (stop - start, *sample_shape).
 
-        A conditional model draws them for the labels of the reference, so that classes are as frequent.
+        A conditional model draws them for the labels of the reference, so that each class is equally frequent
+        in both.
         """
         origin: Origin
         if self.model.classes and self.reference.labelled:
@@ -49,32 +50,32 @@ class Subject:
 
 
 class Measure(ABC):
-    """Numbers that tell how well a model has learnt, each with the same number of something known.
+    """One or more numbers that say how well a model fits, each with a value to compare it with.
 
-    A measure is made once, which may read the data, and then called for any number of parameters. Both are
-    collective over the ranks of the subject's `work`. Raises InputError if the data lack what it needs.
+    The constructor may read the data. `measure` can then be called for any number of parameters. Both are
+    collective over the ranks of the subject's `work`. Raises InputError if the data lack a needed column.
     """
 
-    # What the two values of each name belong to.
+    # The titles of the two values of each name.
     columns: ClassVar[tuple[str, str]]
-    # Whether a chosen number of drawn samples is compared; otherwise all rows of the data are used.
+    # True if drawn samples are compared, whose number can be chosen. False if all rows of the data are used.
     draws: ClassVar[bool] = False
     # Whether samples can be compared by the features of a classifier.
     takes_features: ClassVar[bool] = False
-    # The names of the numbers, in their order.
+    # The names of the numbers, in order.
     names: list[str]
-    # What the numbers are taken from, for the reader of a report.
+    # How many samples or rows the numbers are computed from, as a report says it.
     about: str
 
     @staticmethod
     @abstractmethod
     def serves(model: Model, schema: Schema) -> bool:
-        """Return whether the measure is defined for a model of samples that `schema` describes."""
+        """Return whether the measure applies to a model whose samples `schema` describes."""
 
     @abstractmethod
     def __init__(self, subject: Subject) -> None:
-        """Prepare whatever does not depend on the model's parameters."""
+        """Compute everything that does not depend on the model's parameters."""
 
     @abstractmethod
     def measure(self, theta: Theta) -> Measures:
-        """Return {name: (value, value of what the model is compared with)} for the parameters theta."""
+        """Return {name: (value of the model, value of the other column)} for the parameters theta."""

@@ -1,4 +1,4 @@
-"""The rows of real data that a model is compared with."""
+"""The rows of real data with which a model is compared."""
 
 import numpy as np
 
@@ -9,10 +9,10 @@ from hpcgen.errors import InputError
 
 
 class Reference:
-    """Rows of open data files, whose samples are of the kind that `schema` describes.
+    """Rows of open data files, whose samples `schema` describes.
 
-    Even rows, the first `count` of them, are the samples that a model is compared with. Odd rows are as many
-    other real samples. Their distance from the even rows is what a perfect model would reach.
+    A model is compared with the first `count` even rows. The first `count` odd rows are other real samples.
+    Their distance from the even rows is the value that a perfect model would reach.
     """
 
     def __init__(self, files: DataFiles, schema: Schema, count: int) -> None:
@@ -21,7 +21,7 @@ class Reference:
         self.labelled = "labels" in files.names
 
     def read(self, block: slice, *names: str) -> Rows:
-        """Return a block of all rows: the columns `names`, or every column."""
+        """Return a block of rows, even and odd: the columns `names`, or every column."""
         return self._files.read(block.start, block.stop, names or Rows._fields)
 
     def even(self, start: int, stop: int) -> np.ndarray:
@@ -33,7 +33,7 @@ class Reference:
         return self._files.read(2 * start, 2 * stop, ("samples",)).samples[1::2]
 
     def labels(self, start: int, stop: int) -> np.ndarray:
-        """Return the labels [start, stop) of the even rows, as far as the `count` rows reach."""
+        """Return the labels [start, stop) of the even rows, up to label `count`."""
         first, last = min(start, self.count), min(stop, self.count)
         return self._files.read(2 * first, 2 * last, ("labels",)).labels[::2]
 
@@ -49,14 +49,14 @@ class Reference:
         return self._files.width(column)
 
     def constant(self, name: str) -> np.ndarray | None:
-        """Return the array of this name that every file holds beside its rows, or None."""
+        """Return the dataset of this name that is the same in all files, or None."""
         return self._files.constant(name)
 
     def require(self, column: str) -> None:
-        """Raise InputError unless the data have the column, with as many inputs as the model."""
+        """Raise InputError unless the data have the column, and as many inputs as the model."""
         if column not in self._files.names:
-            raise InputError(f"the data to evaluate on have no /{column}")
+            raise InputError(f"the evaluation data have no /{column}")
         if column == "inputs" and self.schema.inputs is not None:
             given, wanted = self.width(column), len(self.schema.inputs)
             if given != wanted:
-                raise InputError(f"the data to evaluate on have {given} inputs, the model {wanted}")
+                raise InputError(f"the evaluation data have {given} inputs, the model has {wanted}")

@@ -1,4 +1,4 @@
-"""The predictions of a regressor beside those of least squares."""
+"""Errors of a regressor's predictions, compared with least squares."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from hpcgen.models.regressor import Regressor
 
 
 class Regression(Measure):
-    """Root mean square error in the data's units, and mean R^2 of the columns that vary, on all rows."""
+    """Root mean square error in the data's units, and mean R^2 of the columns that vary, over all rows."""
 
     columns = ("model", "least squares")
 
@@ -28,7 +28,7 @@ class Regression(Measure):
         model, reference, fitted = self._subject.model, self._subject.reference, self._fitted
 
         def squares(block: slice) -> np.ndarray:
-            """Return the squared errors (3, q): of the model, of least squares, of the columns' means."""
+            """Return the squared errors (3, q) of the model, of least squares, and of the columns' means."""
             rows = reference.read(block)
             x, y = rows.inputs.astype(np.float64), rows.samples.reshape(len(rows), -1).astype(np.float64)
             mine = model.generate(theta, model.batch(len(rows), inputs=rows.inputs)).reshape(y.shape)
@@ -46,6 +46,6 @@ class Regression(Measure):
 
 
 def _r2(squares: np.ndarray, total: np.ndarray) -> float:
-    """Return the mean R^2 of the columns that vary; NaN if none does."""
+    """Return the mean R^2 of the columns that vary, or NaN if none varies."""
     varies = total > 0
     return float((1 - squares[varies] / total[varies]).mean()) if varies.any() else np.nan

@@ -1,7 +1,7 @@
-"""Work that is divided among ranks and the threads of each rank.
+"""Work that the ranks divide, and the threads of each rank.
 
-Work is cut into items before it is divided, and results are combined in the order of the items. A result is
-therefore the same bits at any number of ranks and threads.
+The work is cut into fixed items, and the results are combined in the order of the items. A result therefore
+has the same bits at any number of ranks and threads.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpcgen.errors import InputError
 from hpcgen.metrics.blocks import blocks
-from hpcgen.parallel.agreement import agree, from_root
+from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree, from_root
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.threads import Workers
 from hpcgen.runtime import lane_threads
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def measurable() -> Iterator[None]:
-    """Raise InputError instead of ValueError: numbers that cannot be measured, such as NaN, are bad input."""
+    """Turn a ValueError into an InputError: numbers that cannot be measured, such as NaN, are bad input."""
     try:
         yield
     except InputError:
@@ -36,21 +36,22 @@ def measurable() -> Iterator[None]:
 
 
 class Work:
-    """The ranks of `comm` and their threads. Every method is collective, and returns the same on all ranks.
+    """The ranks of `comm` and their threads. Every method is collective and returns the same on all ranks.
 
-    The functions that are given must not communicate. If one fails, all ranks raise its error.
+    If a function fails, all ranks raise its error. It must not communicate, except among `space` consecutive
+    ranks, which share each item: they call it for the same items in the same order.
     """
 
-    def __init__(self, comm: "MPI.Comm") -> None:
-        self._comm = comm
-        self._workers = Workers(lane_threads(comm))
+    def __init__(self, comm: "MPI.Comm", space: int = 1) -> None:
+        self._comm, self._space = comm, space
+        self._workers = Workers(lane_threads(comm) if space == 1 else 1)
 
     def close(self) -> None:
         """End the threads."""
         self._workers.close()
 
     def once(self, function: Callable[[], Result]) -> Result:
-        """Return function(), which rank 0 calls."""
+        """Call function() on rank 0, and return its result."""
 
         def measured() -> Result:
             with measurable():
@@ -59,23 +60,25 @@ class Work:
         return from_root(self._comm, measured)
 
     def divided(self, items: Sequence[Item], function: Callable[[Item], Result]) -> list[Result]:
-        """Return function(item) of all items in their order."""
-        mine = Partition.even(len(items), self._comm.size).slice(self._comm.rank)
-        with agree(self._comm), measurable():
+        """Return function(item) for all items, in order."""
+        teams, space = self._comm.size // self._space, self._space
+        mine = Partition.even(len(items), teams).slice(self._comm.rank // space)
+        with agree(self._comm, None if space == 1 else PATIENCE_SECONDS), measurable():
             found = list(self._workers.each(function, items[mine]))
-        return [result for results in self._comm.allgather(found) for result in results]
+        counted = found if self._comm.rank % space == 0 else []
+        return [result for results in self._comm.allgather(counted) for result in results]
 
     def each(self, n: int, function: Callable[[slice], Result]) -> list[Result]:
-        """Return function(block) of the blocks of n rows in their order."""
+        """Return function(block) for all blocks of n rows, in order."""
         return self.divided(blocks(n), function)
 
     def total(
         self, n: int, function: Callable[[slice], Any], join: Callable[[Any, Any], Any] = add, run: int = 1
     ) -> Any:
-        """Return function(block) of the blocks of n rows, joined in their order.
+        """Return the results of function(block) for all blocks of n rows, joined in order.
 
-        The results of `run` consecutive blocks are joined by the rank that computes them. A longer run means
-        that the ranks exchange less.
+        A rank joins the results of `run` consecutive blocks before the ranks exchange them. A longer run
+        reduces the exchange.
         """
         cut = blocks(n)
         runs = [cut[first : first + run] for first in range(0, len(cut), run)]

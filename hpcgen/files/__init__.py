@@ -1,1 +1,1 @@
-"""HDF5 files that are whole or not there."""
+"""HDF5 files that are always complete. A file appears under its name only when all of it is written."""

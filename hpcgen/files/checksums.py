@@ -1,9 +1,9 @@
-"""Checksums: the CRC-32 of each block of a dataset, compared whenever a part of the block is read.
+"""Checksums: the CRC-32 of each block of a dataset. It is compared whenever a part of the block is read.
 
-A block is a run of rows of 16 KiB. A larger row is cut into boxes of up to 16 KiB, so that a rank which needs
-a part of a row reads and verifies little more than that part. The checksums of /NAME lie in /checksums/NAME,
-an array (blocks of rows, *boxes on each later axis) with the attribute `box`, the size of a box. Files that
-an older hpcgen wrote have one checksum for a large row, and no such attribute.
+A block is a run of rows of 16 KiB. A larger row is cut into boxes of up to 16 KiB, so that a rank can read
+and verify a part of a row. The checksums of /NAME are in /checksums/NAME, an array (blocks of rows, *boxes on
+each later axis). Its attribute `box` is the size of a box. Files of older versions have one checksum for a
+large row, and no such attribute.
 """
 
 import zlib
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 BOX = "box"
-# Bytes of a dataset that `verify` holds at a time, about.
+# Approximate number of bytes of a dataset that `verify` holds at a time.
 VERIFIED_BYTES = 1 << 24
 
 
 def box_shape(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> tuple[int, ...]:
-    """Return the size of a box on the later axes of a dataset: halved along the longest until it has 16
-    KiB."""
+    """Return the size of a box on the later axes of a dataset. The longest axis is halved until a box has at
+    most 16 KiB."""
     box, item = list(shape[1:]), np.dtype(dtype).itemsize
     while prod(box) * item > BLOCK_BYTES and max(box) > 1:
         longest = box.index(max(box))
@@ -39,8 +39,8 @@ def box_shape(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> tuple[int, 
 
 
 def of(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the checksums of `rows`, which begin with a block of a dataset of `shape`: (blocks, *boxes)
-    uint32."""
+    """Return the checksums (blocks, *boxes) uint32 of `rows`, which start at a block of a dataset of
+    `shape`."""
     return _of(rows, block_rows(shape, rows.dtype), box_shape(shape, rows.dtype))
 
 
@@ -60,12 +60,11 @@ def read(
     stop: int | None = None,
     region: tuple[slice, ...] = (),
 ) -> np.ndarray:
-    """Return rows [start, stop) of a dataset, after a comparison of each block that they touch with its
-    checksum.
+    """Return rows [start, stop) of a dataset. Verify the checksum of each block that they overlap.
 
-    `region` has a slice for each of the first axes of a row: then that part of the rows is returned, and
-    little more is read. Raises DamagedError, which names the file, the dataset and the rows, and whatever
-    `attempt` raises.
+    If `region` is given, only that part of each row is read, rounded to boxes, and returned: it has a slice
+    for each of the first axes of a row. Raises DamagedError, which names the file, the dataset and the rows,
+    and the errors of `attempt`.
     """
 
     def read_blocks() -> tuple[np.ndarray, np.ndarray, int, tuple[int, ...], list[slice]]:
@@ -101,7 +100,7 @@ def read(
         return rows
     actual = _of(rows, block, box)
     if actual.size != expected.size:
-        raise DamagedError(f"{file.filename}: damaged: /{name} has not as many checksums as blocks")
+        raise DamagedError(f"{file.filename}: damaged: /{name} has a wrong number of checksums")
     wrong = np.flatnonzero(actual.reshape(-1) != expected.reshape(-1))
     if len(wrong):
         first = int(np.unravel_index(wrong[0], actual.shape)[0]) * block
@@ -113,13 +112,13 @@ def read(
 
 
 def verify(path: Path | str, comm: "MPI.Comm") -> None:
-    """Raise DamagedError unless every byte of every dataset is what was written. Collective over `comm`."""
+    """Raise DamagedError if a byte of a dataset differs from what was written. Collective over `comm`."""
     with agree(comm):
         reread(path, lambda: _verify_share(path, comm.size, comm.rank))
 
 
 def _verify_share(path: Path | str, ranks: int, rank: int) -> None:
-    """Read and compare the rows that `rank` of so many ranks verifies."""
+    """Read and verify the share of the rows that belongs to `rank`."""
     with open_file(path) as file:
         for name in content(file):
             dataset = attempt(path, f"/{name}", partial(file.__getitem__, name))

@@ -1,5 +1,4 @@
-"""HDF5 files opened for reading. Every failure is one clear line: damage, no access, or a system that
-fails."""
+"""Read HDF5 files. Every failure is reported in one line: damage, no access, or a failure of the system."""
 
 import errno
 import os
@@ -17,21 +16,21 @@ from hpcgen.errors import AccessError, DamagedError, DeniedError, InputError, Un
 from hpcgen.files import seal
 
 CHECKSUMS = "checksums"
-# Seconds between attempts to read what the system failed to read. File servers often recover in this time.
+# Seconds between attempts after the system failed to read. File servers often recover in this time.
 RETRY_PAUSES = (0.1, 0.4, 1.0)
-# Further attempts cannot mend these.
+# Errors that do not go away with further attempts.
 NO_ACCESS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
 DENIED = (errno.EACCES, errno.EPERM)
-# What h5py raises for what it cannot read: on a damaged structure errors of many types.
+# Errors of h5py for a file that it cannot read. A damaged structure causes errors of many types.
 UNREADABLE = (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError, ArithmeticError)
-# Bytes that are read at a time.
+# Number of bytes that are read at a time.
 CHUNK_BYTES = 1 << 22
 
 Result = TypeVar("Result")
 
 
 def system_error(error: BaseException) -> int | None:
-    """Return the errno of the system call that failed, or None if none did. HDF5 hides it in its message."""
+    """Return the errno of the failed system call, or None if no call failed. HDF5 hides it in its message."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     hidden = re.search(r"errno = (\d+)", str(error))
@@ -39,11 +38,11 @@ def system_error(error: BaseException) -> int | None:
 
 
 def attempt(path: Path | str, what: str, function: Callable[[], Result], remedy: str = "") -> Result:
-    """Return function(), which reads `what` of the file `path` and does nothing else.
+    """Return function(), which only reads from the file `path`. `what` names what it reads.
 
-    Raises AccessError without access, UnreadableError if the system fails to read, DamagedError if h5py
-    cannot make sense of the file's structure. The file must then be closed: after a failed read HDF5 may take
-    bytes that it never got for the file's content. `reread` opens it anew.
+    Raises AccessError without access, UnreadableError if the system fails to read, and DamagedError if h5py
+    cannot interpret the file's structure. The file must then be closed: after a failed read, HDF5 may use
+    bytes that were never read as the file's content. `reread` opens it again.
     """
     try:
         return function()
@@ -74,10 +73,10 @@ def reread(
 ) -> Result:
     """Return function(), which opens the files `paths`, reads them and closes them.
 
-    A failure of the system says nothing about a file's content: function() is called again, a few times.
-    Files that stay open from one call to the next are opened anew by `renew()`. Damage counts only if two
-    calls in a row find it, and if the system can read every byte of the files. Raises what the last call
-    raises.
+    A failure of the system says nothing about a file's content, so function() is called again, a few times.
+    `renew()` is called before each further call. It closes files that would stay open. A file counts as
+    damaged only if two calls in a row find damage and the system can read every byte of the files. Raises the
+    error of the last call.
     """
     found: Exception | None = None
     for pause in (*RETRY_PAUSES, None):
@@ -108,10 +107,10 @@ def _read_all(path: Path | str) -> None:
 
 @contextmanager
 def open_file(path: Path | str, remedy: str = "check the name") -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading, after a check of its seal if it has one.
+    """Check the seal of an HDF5 file, if it has one, and open the file for reading.
 
-    Raises InputError for a file that is not HDF5, with the remedy, and whatever `attempt` raises. Use it
-    within `reread`.
+    Raises InputError for a file that is not HDF5, with the remedy, and the errors of `attempt`. Use it within
+    `reread`.
     """
     if Path(path).is_dir():
         raise InputError(f"{path}: is a folder; {remedy}")
@@ -126,12 +125,12 @@ def open_file(path: Path | str, remedy: str = "check the name") -> Iterator[h5py
 
 
 def has_checksums(file: h5py.File) -> bool:
-    """Return whether hpcgen wrote the file. What is read from it can then be verified."""
+    """Return whether hpcgen wrote the file, with checksums that verify each read."""
     return attempt(file.filename, "its groups", lambda: file.userblock_size > 0 and CHECKSUMS in file)
 
 
 def content(file: h5py.File) -> list[str]:
-    """Return the names of the file's datasets, without those of their checksums."""
+    """Return the names of the file's datasets, except the datasets of checksums."""
 
     def names() -> list[str]:
         found: list[str] = []
@@ -142,7 +141,7 @@ def content(file: h5py.File) -> list[str]:
 
 
 def _has_signature(path: Path | str) -> bool:
-    """Return whether the HDF5 signature stands at one of the places where HDF5 looks for it."""
+    """Return whether the file has the HDF5 signature at one of the positions where HDF5 looks for it."""
     with open(path, "rb") as file:
         size, place = file.seek(0, os.SEEK_END), 0
         while place < size:

@@ -1,4 +1,4 @@
-"""Files that take the place of older ones whole, or not at all."""
+"""Replace files completely or not at all."""
 
 import os
 import re
@@ -18,24 +18,23 @@ from hpcgen.parallel.agreement import agree
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# The longest path in bytes that Open MPI's OMPIO can write: it puts the path, ".locktest." and a rank into
-# 256 bytes.
+# The longest path in bytes that Open MPI's OMPIO can write: its buffer of 256 bytes must hold the path,
+# ".locktest." and a rank.
 LONGEST_PATH = 235
-# A temporary file of another machine counts as abandoned after a day without a change.
+# A temporary file of another machine counts as abandoned if it has not changed for a day.
 ABANDONED_SECONDS = 86400.0
 TEMPORARY = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]+)\.part(\.locktest\.\d+)?")
 
 
 def temporary_name(name: str) -> str:
-    """Return the name under which this process writes the file `name`. It tells the machine and the
-    process."""
+    """Return the temporary name for the file `name`. It identifies the machine and this process."""
     return f".{_crc(name):08x}-{_machine():04x}-{os.getpid():x}.part"
 
 
 def tidy(folder: Path, name: str | None = None, locked: bool = False) -> None:
-    """Remove the temporary files that killed processes left in `folder`, of the file `name` or of any file.
+    """Remove the temporary files that killed processes left in `folder`, for the file `name` or any file.
 
-    With `locked` this process alone may write there: then all temporary files are left ones.
+    `locked` means that no other process may write there. Then all temporary files are removed.
     """
     for path in folder.glob(".*.part*"):
         found = TEMPORARY.fullmatch(path.name)
@@ -66,10 +65,12 @@ def _machine() -> int:
 
 @contextmanager
 def replacing(path: Path, comm: "MPI.Comm", size: int) -> Iterator[Path]:
-    """Give the body an empty file to fill with `size` bytes, flush it, then let it take the place of `path`.
+    """Yield an empty temporary file, which the body fills with `size` bytes. Then flush it and rename it to
+    `path`.
 
-    If anything fails, `path` stays as it was and the other file is removed. Collective over `comm`. Raises
-    InputError if the folder cannot be written, RunError if it lacks the room, WriteError if the disk refuses.
+    If anything fails, `path` stays as it was and the temporary file is removed. Collective over `comm`.
+    Raises InputError if the folder is not writable, RunError if it lacks space, WriteError if the disk
+    refuses.
     """
     temporary = comm.bcast(path.with_name(temporary_name(path.name)))
     with agree(comm):
@@ -93,7 +94,7 @@ def replacing(path: Path, comm: "MPI.Comm", size: int) -> Iterator[Path]:
 
 
 def replace_text(path: Path, text: str) -> None:
-    """Write a small text file that takes the place of `path` whole, even if the power fails.
+    """Replace `path` by a small text file. Even after a power failure, the old or the new file is complete.
 
     If anything fails, `path` stays as it was. Raises OSError.
     """
@@ -112,7 +113,7 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def flush(path: Path) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Wait until a file, or the list of names in a folder, is on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -121,20 +122,19 @@ def flush(path: Path) -> None:
 
 
 def require_short(path: Path) -> None:
-    """Raise InputError if MPI-IO cannot write the file `path`: it needs room for the temporary name."""
+    """Raise InputError if the file `path`, or its temporary file, has a path that is too long for MPI-IO."""
     longest = max(len(os.fsencode(each)) for each in (path, path.with_name(temporary_name(path.name))))
     if longest > LONGEST_PATH:
         raise InputError(
             f"{path}: the path is {longest - LONGEST_PATH} bytes too long for MPI-IO; choose a "
-            "shorter one, "
-            "or start from a folder nearer to it and give a relative path"
+            "shorter one, or change to a folder above the file and give a relative path"
         )
 
 
 def require_room(path: Path | str, size: int) -> None:
-    """Raise InputError unless a file can be made at `path`, RunError unless its folder has `size` bytes free.
+    """Raise InputError unless `path` can be written, RunError unless its folder has `size` bytes free.
 
-    The folder is made if it is not there.
+    The folder is created if it does not exist.
     """
     path = Path(path)
     if path.is_dir():
@@ -151,35 +151,34 @@ def require_room(path: Path | str, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise RunError(
-            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; existing files stay as "
-            "they are"
+            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; existing files are unchanged"
         )
 
 
 def require_unread(path: Path, read: Iterable[Path | None]) -> None:
-    """Raise InputError if `path`, a file to write, is one of the files that are read or written too.
+    """Raise InputError if `path`, a file to write, is also one of the files in `read`.
 
     None entries are ignored.
     """
     for other in filter(None, read):
         if Path(path).resolve() == Path(other).resolve():
-            raise InputError(f"{path}: the command uses this file already; write to a file of another name")
+            raise InputError(f"{path}: the command uses this file already; write to a file with another name")
 
 
 @contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """Turn the disk's errors while `path` is written (full, over quota, no permission) into a WriteError."""
+    """Turn errors of the disk while `path` is written (full, over quota, no permission) into WriteError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
         if isinstance(error, RunError):
             raise
         raise WriteError(
-            f"{path.parent}: the disk refused {path.name}: {_reason(error)}; what was there stays as it was"
+            f"{path.parent}: the disk refused {path.name}: {_reason(error)}; existing files are unchanged"
         ) from error
 
 
 def _reason(error: Exception) -> str:
-    """Return the system's own words, which HDF5 hides in a paragraph."""
+    """Return the system's own error message, which HDF5 hides in a long text."""
     said = re.search(r"error message = '([^']*)'", str(error))
     return said.group(1) if said else getattr(error, "strerror", None) or " ".join(str(error).split())

@@ -1,10 +1,10 @@
-"""The seal of a file that hpcgen wrote. It is checked before HDF5 sees the file: HDF5 may crash on a damaged
-structure.
+"""The seal of a file that hpcgen wrote. It is checked before HDF5 opens the file, because HDF5 may crash on a
+damaged structure.
 
-The seal lies in the file's user block, which HDF5 leaves alone: MAGIC, the CRC-32 and length of a record, the
-record, and zeros up to the end of the block. The record holds the sizes of file and user block, the CRC-32 of
-every byte outside the user block and the extents, and the extents (offset, length). The data in the extents
-have checksums of their own. In this way each byte of the file is covered.
+The seal is in the file's user block, which HDF5 does not use: MAGIC, the CRC-32 and the length of a record,
+the record, and zeros up to the end of the block. The record holds the sizes of the file and of the user
+block, the CRC-32 of all bytes outside the user block and the extents, and the extents (offset, length). An
+extent holds the data of a dataset, which have checksums. In this way every byte of the file is covered.
 """
 
 import struct
@@ -20,19 +20,19 @@ from hpcgen.errors import DamagedError
 MAGIC = b"\x89hpcgen\n"
 # CRC-32 and length of the record.
 HEAD = struct.Struct("<II")
-# Size of the file, size of the user block, CRC-32 of what is outside user block and extents.
+# Size of the file, size of the user block, CRC-32 of the bytes outside the user block and the extents.
 FIXED = struct.Struct("<QQI")
 # Offset and length of a dataset's data.
 EXTENT = struct.Struct("<QQ")
-# Bytes that are read at a time.
+# Number of bytes that are read at a time.
 CHUNK_BYTES = 1 << 22
 # The smallest user block: a page.
 PAGE_BYTES = 4096
 
 
 def block_size(datasets: int) -> int:
-    """Return the size of a user block with room for the extents: at least a page, and a power of two for
-    HDF5."""
+    """Return the size of a user block that can hold the extents: at least a page, and a power of two, as HDF5
+    requires."""
     size = PAGE_BYTES
     while size < len(MAGIC) + HEAD.size + FIXED.size + datasets * EXTENT.size:
         size *= 2
@@ -55,8 +55,8 @@ def write(path: Path | str, names: Sequence[str]) -> None:
 
 
 def check(path: Path | str) -> bool:
-    """Return whether the file has a seal. Raise DamagedError if its length or structure is not what was
-    sealed."""
+    """Return whether the file has a seal. Raise DamagedError if the seal does not match the file's length and
+    structure."""
     with open(path, "rb") as file:
         if file.read(len(MAGIC)) != MAGIC:
             return False
@@ -66,17 +66,17 @@ def check(path: Path | str) -> bool:
         crc, length = HEAD.unpack(head) if len(head) == HEAD.size else (0, 0)
         record = file.read(min(length, size))
         if len(record) != length or length < FIXED.size or zlib.crc32(record) != crc:
-            raise DamagedError(f"{path}: damaged: its seal is not whole")
+            raise DamagedError(f"{path}: damaged: its seal is incomplete")
         expected, start, outside = FIXED.unpack_from(record)
         if size != expected:
             fault = "truncated" if size < expected else "longer than written"
-            raise DamagedError(f"{path}: {fault}: {size:,} bytes, not {expected:,}; copy or make it again")
+            raise DamagedError(f"{path}: {fault}: {size:,} bytes, not {expected:,}; copy or create it again")
         if any(file.read(max(0, start - file.tell()))):
-            raise DamagedError(f"{path}: damaged: the block of its seal is not as it was written")
+            raise DamagedError(f"{path}: damaged: the block of its seal has changed since it was written")
         extents = list(EXTENT.iter_unpack(record[FIXED.size :]))
         if _crc_outside(path, file, start, size, extents) != outside:
             raise DamagedError(
-                f"{path}: damaged: its structure or attributes are not those that were written"
+                f"{path}: damaged: its structure or attributes differ from those that were written"
             )
     return True
 
@@ -84,14 +84,14 @@ def check(path: Path | str) -> bool:
 def _crc_outside(
     path: Path | str, file: BinaryIO, start: int, size: int, extents: Sequence[tuple[int, int]]
 ) -> int:
-    """Return the CRC-32 of the bytes from `start` to `size` that lie in no extent. The extents ascend."""
+    """Return the CRC-32 of the bytes from `start` to `size` outside the extents, which are in order."""
     crc = 0
     for offset, length in [*extents, (size, 0)]:
         file.seek(start)
         while start < offset:
             chunk = file.read(min(CHUNK_BYTES, offset - start))
             if not chunk:
-                raise DamagedError(f"{path}: damaged: its seal covers more than the file holds")
+                raise DamagedError(f"{path}: damaged: its seal covers more bytes than the file has")
             crc = zlib.crc32(chunk, crc)
             start += len(chunk)
         start = offset + length

@@ -8,7 +8,7 @@ import numpy as np
 
 from hpcgen.parallel.partition import Partition
 
-# Bytes that one checksum covers: 4,096 float32 numbers, the unit in which ranks own parts of a vector.
+# Number of bytes that one checksum covers: 4,096 float32 numbers, the unit in which ranks own a vector.
 BLOCK_BYTES = 16384
 
 
@@ -17,8 +17,8 @@ class Slab:
     """The rows of a dataset (n, ...) of `shape` and `dtype` that this rank holds.
 
     `pieces` lists (first row, rows). A rank may hold any number of pieces, or none, in any order. A piece
-    starts and ends at multiples of `block_rows(shape, dtype)`, or ends with the dataset. `partition` divides
-    rows in this way.
+    starts at a multiple of `block_rows(shape, dtype)`, and ends at one or at the end of the dataset.
+    `partition` divides rows in this way.
     """
 
     shape: tuple[int, ...]
@@ -27,12 +27,12 @@ class Slab:
 
     @classmethod
     def rows(cls, shape: tuple[int, ...], start: int, local: np.ndarray) -> "Slab":
-        """Return the slab of one run of rows, from row `start`."""
+        """Return the slab of consecutive rows that start at row `start`."""
         return cls(tuple(shape), local.dtype, [(start, local)] if len(local) else [])
 
     @classmethod
     def replicated(cls, array: np.ndarray, rank: int) -> "Slab":
-        """Return the slab of an array that every rank has. Rank 0 writes it."""
+        """Return the slab of a replicated array. Rank 0 writes it."""
         return cls.rows(array.shape, 0, array if rank == 0 else array[:0])
 
     @property
@@ -46,8 +46,7 @@ class Slab:
         return self.shape[0] * self.row_bytes
 
     def calls(self, most: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (first row, rows) of runs of rows that together are the pieces, each of at most `most`
-        bytes."""
+        """Yield the pieces as (first row, rows), cut into parts of at most `most` bytes."""
         rows = max(1, most // max(1, self.row_bytes))
         for start, local in self.pieces:
             for first in range(0, len(local), rows):
@@ -55,10 +54,10 @@ class Slab:
 
 
 def block_rows(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> int:
-    """Return the number of rows that share a checksum: 16 KiB of rows, or a single larger row."""
+    """Return the number of rows that one checksum covers: 16 KiB of rows, or a single larger row."""
     return max(1, BLOCK_BYTES // max(1, prod(shape[1:]) * np.dtype(dtype).itemsize))
 
 
 def partition(shape: tuple[int, ...], dtype: np.typing.DTypeLike, parts: int) -> Partition:
-    """Return how `parts` ranks divide the rows of a dataset."""
+    """Return the Partition of a dataset's rows over `parts` ranks."""
     return Partition.even(shape[0], parts, block_rows(shape, dtype))

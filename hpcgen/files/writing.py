@@ -1,8 +1,8 @@
-"""HDF5 files written by all ranks at once: whole, or not there.
+"""Write complete HDF5 files from all ranks together.
 
-`write` takes attributes and slabs, one for each dataset. The same call serves any number of ranks. Beside
-each dataset /NAME the file has /checksums/NAME (`hpcgen.files.checksums`). A seal covers the rest of the file
-(`hpcgen.files.seal`). A file appears under its name only when all of it is on the disk.
+`write` takes attributes, and a slab for each dataset. It works in the same way at any number of ranks. For
+each dataset /NAME the file also has /checksums/NAME (`hpcgen.files.checksums`). A seal covers the rest of the
+file (`hpcgen.files.seal`). A file appears under its name only when all of it is on the disk.
 """
 
 import ctypes
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 # The most bytes in one transfer: HDF5 1.10 and Open MPI's OMPIO fail at 2 GiB.
 CALL_BYTES = 1 << 30
-# Bytes that HDF5 may add to a file when it closes it.
+# The most bytes that HDF5 adds to a file when it closes the file.
 CLOSING_BYTES = 1 << 18
-# fallocate's flag that leaves a file's length alone.
+# The flag of fallocate that keeps a file's length.
 FALLOC_FL_KEEP_SIZE = 1
-# Seconds for which a rank that failed to write waits for the others: MPI-IO may keep them waiting for ever.
+# Seconds that a rank waits for the others after it failed to write. MPI-IO may never return on the others.
 PATIENCE_SECONDS = 3.0
-# A write counts as hanging after this many seconds, and those that the slowest of disks needs.
+# A write counts as hanging after HANGING_SECONDS plus the time that the slowest disk needs.
 HANGING_SECONDS, SLOWEST_BYTES_PER_SECOND = 900.0, 10e6
 
 Attributes = Mapping[str, str | int | float | list]
@@ -49,15 +49,15 @@ def write(
     slabs: Mapping[str, Slab],
     method: Method | None = None,
 ) -> None:
-    """Write an HDF5 file with `attributes` and `slabs` (by dataset), which replaces an older file at once.
+    """Write an HDF5 file with `attributes` and `slabs` (by dataset). It replaces an older file atomically.
 
-    Every rank passes the same names and attributes. The file is written under another name, read back,
-    flushed to the disk, and only then renamed. If any rank fails, all raise the error, and the file at `path`
-    stays as it was. `method` is `write_together`, or `write_in_turn` where h5py has no MPI. Collective over
-    `comm`.
+    Every rank passes the same names and attributes. The file is written under a temporary name, read back,
+    flushed to the disk, and only then renamed. If any rank fails, all ranks raise the error, and the file at
+    `path` stays as it was. `method` is `write_together`, or `write_in_turn` if h5py has no MPI. Collective
+    over `comm`.
 
-    Raises InputError if the folder cannot be written, RunError if it lacks the room, WriteError if the disk
-    refuses (full, over quota) or does not keep what was written. After a WriteError the process must end.
+    Raises InputError if the folder is not writable, RunError if it lacks space, WriteError if the disk
+    refuses (full, over quota) or loses data. After a WriteError the process must end.
     """
     path = Path(path)
     method = method or (write_together if parallel() else write_in_turn)
@@ -65,8 +65,7 @@ def write(
     everything = {**slabs, **checked}
     size = sum(slab.bytes for slab in everything.values())
     with replacing(path, comm, size) as temporary:
-        # A rank that leaves a collective call inside HDF5 or MPI-IO with an error keeps the others in it for
-        # ever.
+        # If one rank leaves a collective call inside HDF5 or MPI-IO with an error, the others never return.
         faulthandler.dump_traceback_later(HANGING_SECONDS + size / SLOWEST_BYTES_PER_SECOND, exit=True)
         try:
             method(temporary, path, comm, attributes, everything)
@@ -88,8 +87,8 @@ def parallel() -> bool:
 def _checksum_slab(name: str, slab: Slab, comm: "MPI.Comm") -> Slab:
     """Return the slab of a dataset's checksums, which rank 0 writes.
 
-    Collective over `comm`. Raises ValueError unless the pieces of all ranks are whole blocks, and each row is
-    in one.
+    Collective over `comm`. Raises ValueError unless the pieces of all ranks are whole blocks and hold each
+    row once.
     """
     block = block_rows(slab.shape, slab.dtype)
     mine = [(start // block, checksums.of(rows, slab.shape)) for start, rows in slab.pieces]
@@ -101,7 +100,7 @@ def _checksum_slab(name: str, slab: Slab, comm: "MPI.Comm") -> Slab:
     for rank in comm.allgather(mine):
         for first, values in rank:
             found[first : first + len(values)] = values
-    # One checksum for a whole row has no box: the layout that every hpcgen reads.
+    # If a row has one checksum, leave out the axes of boxes: all versions of hpcgen read this layout.
     plain = found.reshape(len(found)) if found.size == len(found) else found
     return Slab.replicated(plain, comm.rank)
 
@@ -121,7 +120,7 @@ def _require_cover(name: str, slab: Slab, block: int, pieces: list[tuple[int, in
 def write_together(
     temporary: Path, path: Path, comm: "MPI.Comm", attributes: Attributes, slabs: Mapping[str, Slab]
 ) -> None:
-    """Write `temporary`, which will become `path`, through HDF5's mpio driver, all ranks at once.
+    """Write `temporary`, which will be renamed to `path`, through HDF5's mpio driver, on all ranks at once.
 
     Collective over `comm`.
     """
@@ -153,7 +152,7 @@ def write_together(
 def write_in_turn(
     temporary: Path, path: Path, comm: "MPI.Comm", attributes: Attributes, slabs: Mapping[str, Slab]
 ) -> None:
-    """Write `temporary` through HDF5 without MPI: one rank after the other opens it and writes its rows.
+    """Write `temporary` through HDF5 without MPI. One rank after the other opens it and writes its rows.
 
     Collective over `comm`.
     """
@@ -173,8 +172,8 @@ def write_in_turn(
                 _close(file)
 
 
-# Files that are being written. One that HDF5 could not write stays here: to close it, as Python would when it
-# forgets it, crashes or hangs (HDF5 1.10 and 1.14, serial and mpio).
+# Files that are being written. A file that HDF5 failed to write stays in this list, so that Python does not
+# close it: closing it crashes or hangs (HDF5 1.10 and 1.14, serial and mpio).
 _OPEN: list[h5py.File] = []
 
 
@@ -191,7 +190,7 @@ def _close(file: h5py.File) -> None:
 def _create(file: h5py.File, attributes: Attributes, slabs: Mapping[str, Slab]) -> dict[str, h5py.Dataset]:
     for name, value in attributes.items():
         file.attrs[name] = value
-    # A fill value would write every byte twice.
+    # With a fill value, HDF5 would write every byte twice.
     made = {
         name: file.create_dataset(name, slab.shape, slab.dtype, fill_time="never")
         for name, slab in slabs.items()
@@ -202,7 +201,7 @@ def _create(file: h5py.File, attributes: Attributes, slabs: Mapping[str, Slab]) 
 
 
 def _boxes(slabs: Mapping[str, Slab]) -> dict[str, tuple[int, ...]]:
-    """Return the attribute `box` of the datasets of checksums that have it: those of rows cut into boxes."""
+    """Return the attribute `box` of each dataset of checksums whose rows are cut into boxes."""
     return {
         name: checksums.box_shape(covered.shape, covered.dtype)
         for name, slab in slabs.items()
@@ -212,11 +211,11 @@ def _boxes(slabs: Mapping[str, Slab]) -> dict[str, tuple[int, ...]]:
 
 
 def _reserve(path: Path, size: int) -> None:
-    """Make the file system allot `size` bytes to the file now, where it can, or raise OSError.
+    """Reserve `size` bytes on the disk for the file, if the file system can. Raise OSError if it is full.
 
     An error during a collective write comes too late: Open MPI's OMPIO reports success, and some ranks then
-    wait inside HDF5 for the others. posix_fallocate would write to each block where the file system cannot
-    allot.
+    wait inside HDF5 for the others. posix_fallocate is not used, because it writes to each block if the file
+    system cannot reserve.
     """
     fallocate = getattr(ctypes.CDLL(None, use_errno=True), "fallocate", None)
     with open(path, "r+b") as file:
@@ -235,7 +234,7 @@ def _write_rows(dataset: h5py.Dataset, start: int, rows: np.ndarray, transfer: A
 
 
 def _write_nothing(dataset: h5py.Dataset, slab: Slab, transfer: Any) -> None:
-    """Take part in a collective write with an empty selection: h5py's own way hangs (h5py#965)."""
+    """Take part in a collective write with an empty selection. h5py's own method hangs (h5py#965)."""
     rows = np.zeros((1, *slab.shape[1:]), slab.dtype)
     memory, target = h5py.h5s.create_simple(rows.shape), dataset.id.get_space()
     memory.select_none()
@@ -245,13 +244,12 @@ def _write_nothing(dataset: h5py.Dataset, slab: Slab, transfer: Any) -> None:
 
 @contextmanager
 def _kept(path: Path) -> Iterator[None]:
-    """Raise WriteError if what was written cannot be read back: MPI-IO may report success for what it
-    lost."""
+    """Raise WriteError if the written data cannot be read back. MPI-IO may lose data and report success."""
     try:
         yield
     except InputError as error:
         raise WriteError(
-            f"{path.parent}: the disk did not keep {path.name}: {error}; what was there stayed as it was"
+            f"{path.parent}: the disk did not keep {path.name}: {error}; existing files are unchanged"
         ) from None
 
 
@@ -266,15 +264,15 @@ def _read_back(temporary: Path, slabs: Mapping[str, Slab]) -> None:
 def _require_structure(temporary: Path, attributes: Attributes, slabs: Mapping[str, Slab]) -> None:
     """Raise DamagedError unless the file has these attributes and datasets, and no others.
 
-    This comes before the seal, which is made from what is there.
+    This check comes before the seal, which is computed from the file.
     """
 
     def found() -> tuple[dict[str, Any], dict[str, tuple], dict[str, tuple]]:
         with h5py.File(temporary, "r") as file:
-            # Asked for by name: HDF5 may crash on a list of names that is damaged.
+            # The attributes are read by name: HDF5 may crash when it lists names that are damaged.
             values = {name: file.attrs[name] for name in attributes}
             if len(file.attrs) != len(attributes):
-                raise DamagedError("its attributes are not those that were written")
+                raise DamagedError("its attributes differ from those that were written")
             kept: dict[str, tuple] = {}
             boxes: dict[str, tuple] = {}
 
@@ -289,7 +287,7 @@ def _require_structure(temporary: Path, attributes: Attributes, slabs: Mapping[s
 
     values, datasets, boxes = attempt(temporary, "its structure", found)
     if not all(np.array_equal(values[name], value) for name, value in attributes.items()):
-        raise DamagedError("its attributes are not those that were written")
+        raise DamagedError("its attributes differ from those that were written")
     meant = {name: (tuple(slab.shape), slab.dtype) for name, slab in slabs.items()}
     if datasets != meant or boxes != _boxes(slabs):
-        raise DamagedError("its datasets are not those that were written")
+        raise DamagedError("its datasets differ from those that were written")

@@ -1,22 +1,22 @@
-"""The fixed blocks of rows in which metrics are computed, and the precision that they are computed in."""
+"""The fixed blocks of rows in which metrics are computed, and their precision."""
 
 import numpy as np
 
-# Rows in a block: small beside any set worth measuring, large enough for BLAS. Part of what the kernel
-# distance means.
-BLOCK = 256
+# Rows in a block: fewer than a useful set has, and enough for BLAS. The kernel distance depends on this
+# number.
+ROWS_A_BLOCK = 256
 
 
 def blocks(n: int) -> list[slice]:
     """Return the blocks of n rows in order, as slices. The last may be shorter."""
-    return [slice(start, min(start + BLOCK, n)) for start in range(0, n, BLOCK)]
+    return [slice(start, min(start + ROWS_A_BLOCK, n)) for start in range(0, n, ROWS_A_BLOCK)]
 
 
 def finite(x: np.ndarray) -> np.ndarray:
-    """Return x as contiguous float64, without a copy if it is that already. Products of contiguous arrays
-    have the same bits wherever the array was cut from.
+    """Return x as contiguous float64. Do not copy x if it is that already.
 
-    Raises ValueError if x holds a NaN or an infinity.
+    The bits of a product of contiguous arrays do not depend on where the arrays were cut from. Raises
+    ValueError if x holds NaN or infinity.
     """
     x = np.ascontiguousarray(x, np.float64)
     if not np.isfinite(x).all():

@@ -15,13 +15,13 @@ def distance(a: Moments, b: Moments) -> float:
     for a set of one sample.
     """
     shift, c_a, c_b = a.mean - b.mean, a.covariance, b.covariance
-    # The square roots of the eigenvalues of F F^T G G^T are the singular values of F^T G. Taken so, there is
-    # no root of an eigenvalue that is 0 but for rounding, which would make an error of 1e-8 of one of 1e-16.
+    # The square roots of the eigenvalues of F F^T G G^T are the singular values of F^T G. This avoids the
+    # root of an eigenvalue that should be 0: it would turn a rounding error of 1e-16 into an error of 1e-8.
     cross = np.linalg.svd(_factor(c_a).T @ _factor(c_b), compute_uv=False)
     return max(float(shift @ shift + np.trace(c_a) + np.trace(c_b) - 2 * cross.sum()), 0.0)
 
 
 def _factor(covariance: np.ndarray) -> np.ndarray:
-    """Return F (d, r), where F F^T is the covariance and r its rank."""
+    """Return F (d, r) with F F^T = covariance, where r is the rank of the covariance."""
     values, vectors = eigenpairs(covariance)
     return vectors.T * np.sqrt(values)

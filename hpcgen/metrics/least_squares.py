@@ -1,4 +1,4 @@
-"""Linear least squares from the moments of inputs and outputs together."""
+"""Linear least squares from the joint moments of inputs and outputs."""
 
 import numpy as np
 
@@ -9,9 +9,9 @@ def fit(moments: Moments, inputs: int, intercept: bool) -> tuple[np.ndarray, np.
     """Return the coefficients (p, q), the constants (q,) and the residuals' deviation (q,) of y (n, q) on x
     (n, p).
 
-    `moments` are those of rows (x, y) of p + q numbers, with p = `inputs`. Without `intercept` the constants
-    are 0. If several solutions are equally good, the smallest is taken, in units of the columns' root mean
-    squares.
+    `moments` are the moments of rows (x, y) of p + q numbers, with p = `inputs`. Without `intercept` the
+    constants are 0. If several solutions are equally good, the smallest one is returned, in units of the
+    columns' root mean squares.
     """
     shift = 0.0 if intercept else moments.mean
     products = moments.scatter + moments.count * np.outer(shift, shift)

@@ -32,7 +32,7 @@ class Moments(NamedTuple):
 
 
 def merge(parts: Iterable[Moments]) -> Moments:
-    """Return the moments of all samples from those of their blocks in order (Chan, Golub & LeVeque 1979,
+    """Merge the moments of blocks, in order, into the moments of all samples (Chan, Golub & LeVeque 1979,
     STAN-CS-79-773)."""
     return reduce(_join, parts)
 
@@ -47,9 +47,9 @@ def _join(a: Moments, b: Moments) -> Moments:
 
 
 def centred(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean (d,) of x (n, d), and x minus its mean: exactly zero if all samples are equal."""
+    """Return the mean (d,) of x (n, d), and x minus its mean, which is exactly 0 if all samples are equal."""
     x = finite(x)
-    # Taken from the first sample: the mean of n equal numbers may be rounded, that of n zeros is not.
+    # Subtract the first sample: the mean of n equal numbers may be rounded, the mean of n zeros is exact.
     rows = x - x[0]
     shift = rows.mean(0)
     rows -= shift
@@ -57,10 +57,10 @@ def centred(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def eigenpairs(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the eigenvalues (r,), descending, and the eigenvectors (r, d) of a symmetric, non-negative (d,
-    d) matrix of rank r.
+    """Return the eigenvalues (r,), descending, and the eigenvectors (r, d) of a symmetric, positive
+    semidefinite (d, d) matrix of rank r.
 
-    Eigenvalues up to d eps times the largest are rounding errors, and are left out.
+    Eigenvalues up to d eps times the largest are treated as rounding errors and left out.
     """
     values, vectors = np.linalg.eigh(matrix)
     above = values > len(values) * np.finfo(values.dtype).eps * values[-1]

@@ -7,7 +7,8 @@ is the share of the data in the manifold of the generated samples:
     radii = np.concatenate([squared_radii(x[block], x, block.start) for block in blocks(len(x))])
     precision = share([covered(y[block], x, radii) for block in blocks(len(y))])
 
-Functions take a block, and the whole other set. The set is not copied if it is contiguous float64.
+The functions take a block of one set, and all of the other set, which is not copied if it is contiguous
+float64.
 """
 
 from collections.abc import Sequence
@@ -20,17 +21,18 @@ NEIGHBOURS = 3
 
 
 def squared_radii(x: np.ndarray, whole: np.ndarray, start: int, k: int = NEIGHBOURS) -> np.ndarray:
-    """Return the squared distance (n,) of each sample of a block to its k-th nearest other in the set `whole`
-    (m, d).
+    """Return the squared distance (n,) of each sample of a block to its k-th nearest neighbour in the set
+    `whole` (m, d).
 
-    The block x (n, d) is the rows of `whole` from `start`. Equal samples are others at distance 0. Distances
-    are widened by 4 (d + 2) eps |x|^2, a bound on the rounding of |x|^2 + |y|^2 - 2 x . y, so that samples
-    lie in the spheres of their equals. Raises ValueError unless m > k.
+    The block x (n, d) is the rows of `whole` from `start`. A sample is not its own neighbour, but an equal
+    sample is a neighbour at distance 0. The squared distances are increased by 4 (d + 2) eps |x|^2, a bound
+    on the rounding error of |x|^2 + |y|^2 - 2 x . y, so that samples lie in the spheres of equal samples.
+    Raises ValueError unless m > k.
     """
     if len(whole) <= k:
         raise ValueError(f"{k} nearest neighbours need more than {k} samples, not {len(whole)}")
     x, whole = finite(x), finite(whole)
-    # Less |x|^2, which does not change the order.
+    # |x|^2 is left out here, because it does not change the order.
     distances = (-2 * x) @ whole.T
     distances += _squares(whole)
     rows = np.arange(len(x))
@@ -42,10 +44,10 @@ def squared_radii(x: np.ndarray, whole: np.ndarray, start: int, k: int = NEIGHBO
 
 
 def covered(x: np.ndarray, whole: np.ndarray, radii: np.ndarray) -> np.ndarray:
-    """Return for each sample of the block x (n, d) whether it lies in the manifold of `whole` (m, d) (eq. 1),
-    as bool (n,).
+    """Return whether each sample of the block x (n, d) lies in the manifold of `whole` (m, d), as bool (n,)
+    (eq. 1).
 
-    `radii` (m,) are the squared radii of all of `whole`. A sphere includes its surface.
+    `radii` (m,) are the squared radii of all samples of `whole`. A sphere includes its surface.
     """
     x, whole = finite(x), finite(whole)
     # |x - y|^2 <= r^2 for some y.
@@ -55,7 +57,7 @@ def covered(x: np.ndarray, whole: np.ndarray, radii: np.ndarray) -> np.ndarray:
 
 
 def share(parts: Sequence[np.ndarray]) -> float:
-    """Return the share of samples that are covered, from the results of all blocks in order."""
+    """Return the share of covered samples, from the results of all blocks."""
     return float(np.concatenate(parts).mean())
 
 

@@ -1,4 +1,4 @@
-"""Principal components: the linear features in which samples of many numbers are compared."""
+"""Principal components: linear features to compare samples of many numbers."""
 
 from typing import NamedTuple
 
@@ -7,14 +7,14 @@ import numpy as np
 from hpcgen.metrics.blocks import blocks, finite
 from hpcgen.metrics.moments import Moments, centred, eigenpairs, merge
 
-# Rows of the largest matrix that is decomposed: 8 MiB, and a second.
-LARGEST = 1024
+# Rows of the largest matrix that is decomposed, which takes 8 MiB and a second.
+LARGEST_MATRIX = 1024
 
 
 class PrincipalComponents(NamedTuple):
-    """The mean (d,), orthonormal axes (k, d), and the variances (k,) along them, descending.
+    """The mean (d,), orthonormal axes (k, d), and the variances (k,) along the axes, descending.
 
-    The largest coordinate of each axis, in magnitude, is positive.
+    The coordinate of largest magnitude of each axis is positive.
     """
 
     mean: np.ndarray
@@ -29,22 +29,22 @@ class PrincipalComponents(NamedTuple):
 def principal_components(x: np.ndarray, k: int) -> PrincipalComponents:
     """Return the k leading `PrincipalComponents` of x (n, d), or as many as the samples span.
 
-    If d <= 1024 they come from the moments of all samples. If d is larger, covariances would take too much
-    memory. Then they come from the Gram matrix of the first 1024 samples (Turk & Pentland 1991,
-    doi:10.1162/jocn.1991.3.1.71), and no others need be given. Raises ValueError if all samples are equal.
+    If d <= 1024 they are computed from the moments of all samples. If d is larger, the covariance matrix
+    would take too much memory. Then they are computed from the Gram matrix of the first 1024 samples (Turk &
+    Pentland 1991, doi:10.1162/jocn.1991.3.1.71); other samples are not used. Raises ValueError if all samples
+    are equal.
     """
-    if x.shape[1] <= LARGEST:
+    if x.shape[1] <= LARGEST_MATRIX:
         return from_moments(merge(Moments.of(x[block]) for block in blocks(len(x))), k)
-    mean, rows = centred(x[:LARGEST])
+    mean, rows = centred(x[:LARGEST_MATRIX])
     values, vectors = eigenpairs(rows @ rows.T)
-    # These axes are orthogonal but for rounding, which is large where variances are small.
+    # These axes are orthogonal up to rounding errors, which are large if variances are small.
     axes = np.linalg.qr((vectors[:k] @ rows).T)[0].T
     return _oriented(mean, axes, values[:k] / (len(rows) - 1))
 
 
 def from_moments(moments: Moments, k: int) -> PrincipalComponents:
-    """Return the k leading `PrincipalComponents`, or as many as there are, of the samples with these
-    `Moments`.
+    """Return the k leading `PrincipalComponents`, or all if there are fewer, of samples with these `Moments`.
 
     Raises ValueError if all samples are equal.
     """

@@ -26,7 +26,7 @@ def distance(x: np.ndarray, y: np.ndarray) -> float:
     (doi:10.1007/s10851-014-0506-3).
     """
     n, m = len(x), len(y)
-    # Where either quantile function steps, in units of 1 / (n m).
+    # The positions where one of the quantile functions steps, in units of 1 / (n m).
     steps = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)
     left, widths = steps[:-1], np.diff(steps) / (n * m)
     gaps = np.sort(x, axis=0)[left // m]

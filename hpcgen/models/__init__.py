@@ -1,5 +1,4 @@
-"""Generative models, and two that stand beside them: a regressor, and a classifier whose features `evaluate`
-compares."""
+"""Generative models, a regressor, and a classifier whose features `evaluate` compares."""
 
 from hpcgen.models.classifier import Classifier
 from hpcgen.models.gan import GAN

@@ -1,4 +1,4 @@
-"""What a model computes with: a lane's micro-batch of a step, or a block of samples to be drawn."""
+"""The input of a model: a lane's micro-batch of a step, or a block of samples to draw."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,8 +11,8 @@ Streams = Callable[[int], np.random.Generator]
 
 
 def no_stream(index: int) -> np.random.Generator:
-    """Refuse to draw: the batch has no stream of random numbers."""
-    raise AssertionError("a batch without a stream")
+    """Raise AssertionError: the batch has no random stream."""
+    raise AssertionError("the batch has no random stream")
 
 
 @dataclass
@@ -20,9 +20,9 @@ class Batch:
     """`size` rows: samples (n, *shape) and inputs (n, p) in the model's units, labels (n,), and
     `Model.noise`.
 
-    random(i) is the i-th stream of this batch, from which dropout draws in the lane's i-th pass. None asks
-    for the most likely sample instead of a random one. `step` counts the steps before this one. What one
-    player's objective leaves in `kept`, the next player's may take.
+    random(i) is the i-th random stream of this batch. Dropout draws from it in the lane's i-th pass. With
+    `random` = None a model returns the most likely sample instead of a random one. `step` counts the steps
+    before this one. One player's objective can leave results in `kept` for the next player's objective.
     """
 
     size: int

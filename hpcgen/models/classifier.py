@@ -1,8 +1,9 @@
 """A classifier of labelled samples. Its last hidden layer is a feature space for `hpcgen evaluate`."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistic
 from hpcgen.models.networks.architectures import Layers, Perceptron, Pyramid
 from hpcgen.models.networks.building import build
 from hpcgen.models.units import Interval
+from hpcgen.nn.chain import Chain
 from hpcgen.nn.layer import Train
 from hpcgen.nn.likelihoods import Categorical
 from hpcgen.nn.vector import Vector
@@ -23,7 +25,7 @@ from hpcgen.nn.vector import Vector
 class ClassifierOptions(ModelOptions):
     """The [model] table for kind = "classifier". `network` chooses the type of `classifier`."""
 
-    classifier: Any = None
+    classifier: Perceptron | Pyramid | Layers = field(kw_only=True)
 
 
 class Classifier(Model):
@@ -45,13 +47,14 @@ class Classifier(Model):
     turns = (("classifier", 0),)
     statistics = MappingProxyType({"classifier": ("loss", "accuracy", "count")})
     source = None
+    networks: Mapping[str, Chain]
 
     def __init__(self, options: ClassifierOptions, schema: Schema) -> None:
         super().__init__(options, schema)
         if schema.classes < 2:
             raise InputError(
                 "data.path: the data have no labels of two classes or more, which model.kind = "
-                '"classifier" learns'
+                '"classifier" needs'
             )
         self.units, self.classes = Interval(schema, -1.0, 1.0), schema.classes
         shape = tuple(schema.shape)
@@ -59,8 +62,7 @@ class Classifier(Model):
         self.networks = {"classifier": build(specs, shape, (self.classes,), "model.classifier.layers")}
 
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
-        """Return the sums over the batch of -log softmax(logits)[label], and of the labels that were guessed
-        right."""
+        """Return the sum of -log softmax(logits)[label] and the number of correct labels, over the batch."""
         random = batch.random(0) if self.networks["classifier"].draws and batch.random else None
         logits, network_backward = self.networks["classifier"].forward(
             theta["classifier"], batch.samples, Train(random=random)
@@ -74,11 +76,11 @@ class Classifier(Model):
         return {"loss": loss, "accuracy": guessed, "count": batch.size}, backward
 
     def logits(self, theta: Theta, batch: Batch) -> Array:
-        """Return the logits (size, classes) of a batch's samples."""
+        """Return the logits (size, classes) for a batch's samples."""
         return self.networks["classifier"].forward(theta["classifier"], batch.samples, None)[0]
 
     def features(self, theta: Theta, batch: Batch) -> Array:
-        """Return the input of the last layer, (size, features), for a batch's samples."""
+        """Return the inputs of the last layer, (size, features), for a batch's samples."""
         x = batch.samples
         for layer in self.networks["classifier"].layers[:-1]:
             x, _ = layer.forward(theta["classifier"], x, None)

@@ -1,6 +1,7 @@
 """Generative adversarial network (Goodfellow et al. 2014, arXiv:1406.2661)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,24 +36,24 @@ from hpcgen.streams import normal
 class GANOptions(ModelOptions):
     """The [model] table for kind = "gan". `network` chooses the types of `generator` and `discriminator`."""
 
-    latent: int = setting(100, ge=1, le=1_000_000, help="numbers that a sample is made from")
+    latent: int = setting(100, ge=1, le=1_000_000, help="noise numbers from which a sample is made")
     loss: str = setting("non-saturating", choices=LOSSES, help="the adversarial loss")
     label_smoothing: float = setting(
         0.0, ge=0, lt=1, help="s: the discriminator's target for real samples is 1 - s (losses with targets)"
     )
-    conditional: bool = setting(False, help="make samples for the data's labels")
+    conditional: bool = setting(False, help="generate samples for given labels of the data")
     discriminator_steps: int = setting(
-        1, ge=1, help="turns of the discriminator in a step, each on samples of its own"
+        1, ge=1, help="turns of the discriminator in a step, each on its own samples"
     )
     spectral_norm: bool = setting(
         False, help="normalise the weights of the discriminator by their spectral norm"
     )
-    clip: float = setting(0.0, ge=0, help="the largest parameter of the discriminator; 0: no bound")
+    clip: float = setting(0.0, ge=0, help="largest absolute value of a discriminator parameter; 0: no bound")
     gradient_penalty: float = setting(
         0.0, ge=0, help='weight of (|grad D| - 1)^2, usually 10 with loss = "wasserstein"; 0: none'
     )
-    generator: Any = None
-    discriminator: Any = None
+    generator: PerceptronGenerator | PyramidGenerator | Layers = field(kw_only=True)
+    discriminator: Perceptron | Pyramid | Layers = field(kw_only=True)
 
 
 PERCEPTRONS = {"generator": PerceptronGenerator, "discriminator": Perceptron}
@@ -61,11 +62,11 @@ LAYERS = {"generator": Layers, "discriminator": Layers}
 
 
 def both(**keys: Any) -> dict[str, dict[str, Any]]:
-    """Return the values of a preset that sets the same keys of both networks."""
+    """Return the values of a preset that sets the same keys in both networks."""
     return {"generator": keys, "discriminator": keys}
 
 
-# The first is the default. P stands for the numbers in one sample.
+# The first network is the default. P is the number of values in a sample.
 NETWORKS = {
     # 100-256-512-P / P-512-256-1
     "mlpgan": Preset(
@@ -93,7 +94,7 @@ NETWORKS = {
     ),
     # Radford et al. 2015 (arXiv:1511.06434) for 64 x 64 x 3, with more or fewer stages at other sizes
     "dcgan64": Preset(GANOptions, PYRAMIDS),
-    # The same in volumes, as in Wu et al. 2016 (arXiv:1610.07584)
+    # The same for volumes, as in Wu et al. 2016 (arXiv:1610.07584)
     "dcgan3d": Preset(GANOptions, PYRAMIDS, both(axes=3)),
     # Donahue et al. 2018 (arXiv:1802.04208), without phase shuffle: kernel 25, stride 4
     "wavegan": Preset(
@@ -106,46 +107,47 @@ NETWORKS = {
 
 
 class GAN(Model):
-    """A generator makes samples from noise. A discriminator's logit tells real samples from generated ones.
+    """A generator makes samples from noise. A discriminator distinguishes real from generated samples.
 
-    A step has `discriminator_steps` turns of the discriminator, each on samples and noise of its own, then
-    one turn of the generator. `clip` bounds the discriminator's parameters (Arjovsky et al. 2017,
+    A step has `discriminator_steps` turns of the discriminator, each on its own samples and noise, then one
+    turn of the generator. `clip` bounds the discriminator's parameters (Arjovsky et al. 2017,
     arXiv:1701.07875, algorithm 1). `gradient_penalty` is the weight of (|grad D| - 1)^2 between real and
     generated samples (Gulrajani et al. 2017, arXiv:1704.00028, eq. 3). `spectral_norm` divides the
-    discriminator's weights by their norm (Miyato et al. 2018, arXiv:1802.05957).
+    discriminator's weights by their spectral norm (Miyato et al. 2018, arXiv:1802.05957).
 
-    A conditional generator takes the label, one-hot, after the noise (Mirza & Osindero 2014,
-    arXiv:1411.1784). The discriminator then has one logit for each label, of which the sample's own counts.
-    Its last layer has a row of weights for each label: the sum of both terms of Miyato & Koyama 2018
-    (arXiv:1802.05637), eq. 4.
+    The input of a conditional generator is the noise, followed by the one-hot label (Mirza & Osindero 2014,
+    arXiv:1411.1784). The discriminator then has one logit for each label, and only the logit of the sample's
+    label is used. The weights of each label in the last layer are the sum of both terms of Miyato & Koyama
+    2018 (arXiv:1802.05637), eq. 4.
     """
 
     NETWORKS = NETWORKS
     players = ("discriminator", "generator")
     at_samples: ClassVar = {"discriminator": (True, False), "generator": (False, True)}
+    networks: Mapping[str, Chain]
 
     def __init__(self, options: GANOptions, schema: Schema) -> None:
         super().__init__(options, schema)
         _check(options, schema)
-        self.sample_shape, self.latent = tuple(schema.shape), options.latent
+        self.latent = options.latent
         self.classes = schema.classes if options.conditional else 0
+        outputs = self.classes if options.conditional else 1
         last = options.discriminator_steps - 1
         self.turns = (*(("discriminator", draw) for draw in range(last + 1)), ("generator", last))
-        loss = LOSSES[options.loss]
-        self.loss: Any = loss(options.label_smoothing) if loss.smooths else loss()
+        self.loss = LOSSES[options.loss](options.label_smoothing)
         self.limits = {"discriminator": options.clip} if options.clip else {}
         self._penalty = options.gradient_penalty
         generator = options.generator.back(self.sample_shape)
-        discriminator = options.discriminator.specs(self.sample_shape, self.classes or 1)
+        discriminator = options.discriminator.specs(self.sample_shape, outputs)
         ends = next((spec for spec in reversed(generator) if not spec.keeps_range), None)
         self.units = Interval(schema, 0.0 if isinstance(ends, Sigmoid) else -1.0, 1.0)
-        start, logits = (self.latent + self.classes,), (self.classes or 1,)
+        start = (self.latent + self.classes,)
         self.networks = {
             "generator": build(generator, start, self.sample_shape, "model.generator.layers"),
             "discriminator": build(
                 discriminator,
                 self.sample_shape,
-                logits,
+                (outputs,),
                 "model.discriminator.layers",
                 spectral=options.spectral_norm,
             ),
@@ -166,9 +168,9 @@ class GAN(Model):
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
         """Return a player's statistics and backward on a batch.
 
-        The generator's turn takes the samples that the discriminator's turn on the same batch left in
-        `batch.kept`. Otherwise it makes them again: theta["generator"] has not moved, so the bits are the
-        same.
+        The generator's turn uses the samples that the discriminator's turn on the same batch left in
+        `batch.kept`. If there are none, it computes them again. They have the same bits, because
+        theta["generator"] has not changed since.
         """
         if "fake" not in batch.kept:
             batch.kept["fake"] = self._forward("generator", theta, self._code(batch), batch.random, 0)
@@ -178,14 +180,14 @@ class GAN(Model):
         return self._generator_objective(theta, batch, fake, backward)
 
     def _code(self, batch: Batch) -> Array:
-        """Return what the generator takes: the noise, and for a conditional generator the label."""
+        """Return the generator's input: the noise, and the label if the generator is conditional."""
         if not self.classes:
             return batch.noise
         return np.concatenate([batch.noise, self._one_hot(batch.labels, batch.noise.dtype)], axis=1)
 
-    def _one_hot(self, labels: np.ndarray, dtype: np.dtype) -> Array:
+    def _one_hot(self, labels: Array, dtype: np.dtype) -> Array:
         chosen = zeros((len(labels), self.classes), dtype)
-        chosen[np.arange(len(labels)), labels] = 1
+        chosen[np.arange(len(labels), like=labels), labels] = 1
         return chosen
 
     def _forward(
@@ -210,7 +212,10 @@ class GAN(Model):
     def _discriminator_objective(
         self, theta: Theta, batch: Batch, fake: Array
     ) -> tuple[Statistics, Backward]:
-        """Real and generated samples pass in one batch. Batch norm normalises each half by itself."""
+        """Compute the objective on real and generated samples in one batch.
+
+        Batch norm normalises each half separately.
+        """
         n, both = batch.size, stacked(batch.samples, fake)
         labels = np.concatenate([batch.labels] * 2) if self.classes else None
         logits, logits_backward = self._logits(theta, both, labels, batch.random, 1, parts=2)
@@ -272,13 +277,13 @@ class GAN(Model):
         return {"loss": loss, "count": batch.size}, backward
 
     def sample(self, theta: Theta, batch: Batch) -> Array:
-        """Return samples (size, *sample_shape) in `units` from the batch's noise (size, latent), and
+        """Return samples (size, *sample_shape) in `units`, made from the batch's noise (size, latent) and its
         labels."""
         return self.networks["generator"].forward(theta["generator"], self._code(batch), train=None)[0]
 
 
 def _check(options: GANOptions, schema: Schema) -> None:
-    """Raise InputError unless the objective's keys fit each other and the data."""
+    """Raise InputError unless the keys of the objective suit each other and the data."""
     if options.label_smoothing and not LOSSES[options.loss].smooths:
         raise InputError(
             f'model.label_smoothing: model.loss = "{options.loss}" has no targets to smooth; leave it out'
@@ -290,12 +295,11 @@ def _check(options: GANOptions, schema: Schema) -> None:
 
 
 def _require_bound(options: GANOptions, discriminator: Chain) -> None:
-    """Raise InputError unless the discriminator's slope is bounded, as the Wasserstein distance demands."""
+    """Raise InputError unless the discriminator's slope is bounded, as the Wasserstein distance requires."""
     normalized = all(isinstance(layer, SpectralNorm) for layer in discriminator.layers if layer.parameters())
     if not (options.clip or options.gradient_penalty or (options.spectral_norm and normalized)):
         raise InputError(
             'model.loss = "wasserstein" needs a bound on the discriminator: set model.gradient_penalty = '
-            "10.0 or "
-            "model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers have "
-            "parameters"
+            "10.0 or model.clip = 0.01, or model.spectral_norm = true if only dense and convolutional layers "
+            "have parameters"
         )

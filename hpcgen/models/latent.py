@@ -1,4 +1,4 @@
-"""What variational autoencoders share: a normal posterior of latent numbers, and the evidence lower bound."""
+"""Base of variational autoencoders: a normal posterior of latent numbers, and the evidence lower bound."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
@@ -22,11 +22,11 @@ class LatentOptions(ModelOptions):
     latent: int = setting(20, ge=1, le=1_000_000, help="latent numbers of a sample")
     beta: float = setting(1.0, ge=0, help="weight of the Kullback-Leibler divergence")
     kl_warmup: int = setting(0, ge=0, help="steps over which the divergence's weight grows from 0 to beta")
-    free_bits: float = setting(0.0, ge=0, help="nats of divergence per latent number that cost nothing")
+    free_bits: float = setting(0.0, ge=0, help="nats of divergence per latent number without a cost")
 
 
 class Posterior:
-    """q(z | x): a normal distribution, whose mean and log variance an encoder gives. p(z) is standard normal.
+    """q(z | x): a normal distribution with the mean and log variance of an encoder. p(z) is standard normal.
 
     The Kullback-Leibler divergence has the weight `beta` (Higgins et al. 2017), which grows from 0 over the
     first `kl_warmup` steps (Bowman et al. 2015, arXiv:1511.06349, section 3.1). A latent number whose mean
@@ -35,12 +35,10 @@ class Posterior:
     """
 
     def __init__(self, options: LatentOptions) -> None:
-        self.size, self._beta, self._warmup, self._free = (
-            options.latent,
-            options.beta,
-            options.kl_warmup,
-            options.free_bits,
-        )
+        self.size = options.latent
+        self._beta = options.beta
+        self._warmup = options.kl_warmup
+        self._free = options.free_bits
 
     def split(self, codes: Array) -> tuple[Array, Array]:
         """Return the mean and the log variance, (n, size) each, from an encoder's output (n, 2 size)."""
@@ -59,8 +57,8 @@ class Posterior:
     def draw(
         self, codes: Array, noise: Array, step: int
     ) -> tuple[Array, np.floating, np.floating, Callable[[Array], Array]]:
-        """Return z = mean + exp(log variance / 2) noise, the divergence, the term that it adds to the loss,
-        and the closure backward(dz) -> dcodes of the loss. noise: (n, size)."""
+        """Return z = mean + exp(log variance / 2) noise, the divergence, its term in the loss, and the
+        closure backward(dz) -> dcodes, which includes that term. noise: (n, size)."""
         mean, log_variance = self.split(codes)
         spread = np.exp(0.5 * log_variance)
         z = spread * noise
@@ -77,7 +75,7 @@ class Posterior:
 
 
 class Autoencoder(Model):
-    """A model with a `posterior`: an encoder, and a decoder with its likelihood.
+    """A model with an encoder, a `posterior` of latent numbers, and a decoder with a likelihood.
 
     x (n, *sample_shape) are samples in the model's units. The loss is the negative evidence lower bound
     (Kingma & Welling 2013, eq. 10), with one draw of the latent numbers per sample.
@@ -87,13 +85,13 @@ class Autoencoder(Model):
     def encode(
         self, theta: Vector, x: Array, random: Streams | None
     ) -> tuple[Array, Callable[[Array, Vector], None]]:
-        """Return the codes (n, 2 latent) of samples, and backward(dcodes, grad)."""
+        """Return the codes (n, 2 latent) of samples, and the closure backward(dcodes, grad)."""
 
     @abstractmethod
     def decode(
         self, theta: Vector, z: Array, x: Array, random: Streams | None
     ) -> tuple[np.floating, Callable[[Vector], Array]]:
-        """Return -log p(x | z), summed, and backward(grad) -> dz."""
+        """Return the sum of -log p(x | z), and the closure backward(grad) -> dz."""
 
     @abstractmethod
     def log_likelihood(self, theta: Theta, z: Array, x: Array) -> Array:
@@ -133,7 +131,7 @@ class Autoencoder(Model):
     def bounds(self, theta: Theta, x: Array, draws: Iterable[Array]) -> tuple[Array, Array]:
         """Return two lower bounds of log p(x), (n,) each. `draws` are arrays of noise (n, latent).
 
-        The first is the evidence lower bound, with the mean over the draws for the expectation over z. The
+        The first is the evidence lower bound. The mean over the draws replaces the expectation over z. The
         second is the importance-weighted bound, the logarithm of the mean of p(x, z) / q(z | x), which is
         tighter (Burda et al. 2015, arXiv:1509.00519, eq. 8).
         """
@@ -143,5 +141,5 @@ class Autoencoder(Model):
             z = mean + np.exp(0.5 * log_variance) * noise
             likelihoods.append(self.log_likelihood(theta, z, x).astype(np.float64))
             weights.append(likelihoods[-1] + 0.5 * (noise * noise - z * z + log_variance).sum(1))
-        elbo = np.mean(likelihoods, axis=0) - self.posterior.divergence(mean, log_variance).sum(1)
-        return elbo, np.logaddexp.reduce(weights, axis=0) - np.log(len(weights))
+        elbo = np.stack(likelihoods).mean(0) - self.posterior.divergence(mean, log_variance).sum(1)
+        return elbo, np.logaddexp.reduce(np.stack(weights), axis=0) - np.log(len(weights))

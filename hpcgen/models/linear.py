@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, to_host
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Backward, Model, ModelOptions, Preset, Statistics, Theta
@@ -59,9 +59,10 @@ class LinearMap(Layer):
 class LinearGenerator(Model):
     """Maximum likelihood of y (n, q) given x (n, p).
 
-    Each column is divided by its root mean square. With an intercept its mean is subtracted first, and it is
-    divided by its standard deviation. One learning rate then suits data in any units. The parameters are
-    `theta` (p, q), `log_deviation` (q,) of the noise, and with an intercept `intercept` (q,).
+    Without an intercept, each column is divided by its root mean square. With an intercept, the mean of each
+    column is subtracted, and the column is divided by its standard deviation. Therefore one learning rate
+    suits data in any units. The parameters are `theta` (p, q), `log_deviation` (q,) of the noise, and
+    `intercept` (q,) if there is one.
     """
 
     NETWORKS: ClassVar = {"linear": Preset(LinearOptions)}
@@ -87,7 +88,8 @@ class LinearGenerator(Model):
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
         """Return the sums over the batch of -log p(y | x) = (r / sigma)^2 / 2 + log sigma + log(2 pi) / 2.
 
-        r = y - theta x is the residual. The mean of r^2 over the columns is in units of their mean squares.
+        r = y - theta x is the residual. The mean of r^2 over the columns is in units of the columns' mean
+        squares.
         """
         log_deviation = theta["linear"]["log_deviation"]
         mean, mean_backward = self.networks["linear"].forward(theta["linear"], batch.inputs)
@@ -107,7 +109,7 @@ class LinearGenerator(Model):
         }, backward
 
     def sample(self, theta: Theta, batch: Batch) -> Array:
-        """Return y (size, q), drawn for the batch's inputs x (size, p)."""
+        """Draw y (size, q) for the batch's inputs x (size, p)."""
         own = theta["linear"]
         mean, _ = self.networks["linear"].forward(own, batch.inputs)
         return mean + np.exp(own["log_deviation"]) * batch.noise
@@ -115,7 +117,8 @@ class LinearGenerator(Model):
     def coefficients(self, theta: Theta) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return theta (p, q), the intercept (q,) and the noise's standard deviation (q,) in the data's
         units."""
-        own, x, y = theta["linear"], self.input_units, self.units
+        own = {name: to_host(values) for name, values in theta["linear"].items()}
+        x, y = self.input_units, self.units
         slope = own["theta"] / x.scale[:, None] * y.scale
         start = own["intercept"] * y.scale if self.intercept else 0.0
         return slope, y.offset + start - x.offset @ slope, np.exp(own["log_deviation"]) * y.scale

@@ -1,4 +1,4 @@
-"""What every model is."""
+"""The base class of models."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host
 from hpcgen.data.schema import Schema
 from hpcgen.models.batch import Batch, Streams, no_stream
 from hpcgen.models.units import Units
@@ -23,7 +23,7 @@ Backward = Callable[[Gradient], None]
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """Keys of the [model] table that every kind of model has."""
+    """The keys of the [model] table that every kind of model has."""
 
     kind: str = ""
     network: str = ""
@@ -31,9 +31,9 @@ class ModelOptions:
 
 @dataclass(frozen=True)
 class Preset:
-    """A named network: the type of the [model] table, the types of its tables, and the values that are set.
+    """A named network: the type of the [model] table, the types of its subtables, and preset values.
 
-    `tables` maps a table of the run file, such as [model.generator], to its dataclass.
+    `tables` maps each subtable, such as [model.generator], to its dataclass.
     """
 
     options: type[ModelOptions]
@@ -44,33 +44,35 @@ class Preset:
 class Model(ABC):
     """Networks, players, and the objective of each player on a batch.
 
-    A model is made from its options and the data's Schema, and raises InputError if they do not suit each
-    other. theta maps each player to its Vector.
+    The constructor takes the model's options and the data's Schema. It raises InputError if they do not suit
+    each other. theta maps each player to its Vector.
     """
 
-    # The named networks. The first is the default.
+    # The networks by name. The first is the default.
     NETWORKS: ClassVar[Mapping[str, Preset]]
     players: ClassVar[tuple[str, ...]]
-    # The statistics of each player that the objective returns.
+    # The names of the statistics that the objective of each player returns.
     statistics: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    # The turns of a step in order: a player, and the number of the batch that it takes.
+    # The turns of a step in order: a player, and the number of its batch.
     turns: tuple[tuple[str, int], ...]
-    # The networks by name. With several players, each player has the network of its name.
-    networks: dict[str, Any]
-    # How the data's samples and inputs become the model's numbers.
+    # The networks by name; each can be run. With several players, each player has the network of its name.
+    networks: Mapping[str, Layer]
+    # The conversion of samples and of inputs to the model's numbers.
     units: Units
     input_units: Units | None = None
     # The networks that take samples, and those that make them: (takes, makes).
     at_samples: ClassVar[Mapping[str, tuple[bool, bool]]] = MappingProxyType({})
-    # The largest parameter of a player, where it is bounded.
+    # The ranks that share the places of a sample; None: samples are whole.
+    team: Any = None
+    # The largest absolute value of a parameter, for players with a bound.
     limits: Mapping[str, float]
-    # What samples are made from; None: the model draws none.
+    # What samples are generated from. None: the model generates no samples.
     source: Literal["noise", "inputs"] | None = "noise"
-    # Labels run from 0 to classes - 1 if samples are made for a label.
+    # The number of labels, 0 to classes - 1, if samples are generated for a label. Otherwise 0.
     classes: int = 0
 
     def __init__(self, options: Any, schema: Schema) -> None:
-        self.limits = {}
+        self.limits, self.sample_shape = {}, tuple(schema.shape)
 
     @property
     def layouts(self) -> dict[str, Layout]:
@@ -78,7 +80,7 @@ class Model(ABC):
         return {player: self._layout(player) for player in self.players}
 
     def networks_of(self, player: str) -> list[Layer]:
-        """Return the networks whose parameters a player moves, in the order of its vector."""
+        """Return the networks that belong to a player, in the order of its vector."""
         return [self.networks[player]] if len(self.players) > 1 else list(self.networks.values())
 
     def _layout(self, player: str) -> Layout:
@@ -89,52 +91,58 @@ class Model(ABC):
             dict.fromkeys(self.statistics[player], ()),
         )
 
-    def divide(self, place: Callable[[Any, bool, bool], Any]) -> None:
-        """Let the networks work on divided samples: place(network, takes samples, makes samples) replaces
-        each."""
+    def divide(self, team: Any, place: Callable[[Any, bool, bool], Any]) -> None:
+        """Let the networks work on samples divided among a team: place(network, takes samples, makes samples)
+        replaces each."""
+        self.team = team
         for name, (takes, makes) in self.at_samples.items():
-            self.networks[name] = place(self.networks[name], takes, makes)
+            self.networks = {**self.networks, name: place(self.networks[name], takes, makes)}
 
     def initialize(self, player: str, theta: Vector, random: np.random.Generator) -> None:
-        """Fill a player's parameters and running statistics with their starting values."""
+        """Fill a player's parameters and running statistics with their initial values."""
         for network in self.networks_of(player):
             network.initialize(theta, random)
 
     def batch(
         self,
         size: int,
-        samples: np.ndarray | None = None,
+        samples: Any = None,
         inputs: np.ndarray | None = None,
         labels: np.ndarray | None = None,
         noise: Array | None = None,
         random: Streams | None = no_stream,
         step: int = 0,
     ) -> Batch:
-        """Return the Batch of rows as they lie in a data file: samples and inputs are encoded."""
+        """Return the Batch of rows of a data file. Samples and inputs are converted to the model's units."""
+        if self.team is not None and isinstance(samples, np.ndarray):
+            samples = self.team.cut(samples)
         return Batch(
             size,
             None if samples is None else each(self.units.encode, samples),
             noise,
             None if inputs is None or self.input_units is None else self.input_units.encode(inputs),
-            labels,
+            None if labels is None else from_host(labels),
             random,
             step,
         )
 
-    def generate(self, theta: Theta, batch: Batch) -> np.ndarray:
-        """Return samples (size, *sample_shape) in the data's own interval and type."""
-        return self.units.decode(self.sample(theta, batch))
+    def generate(self, theta: Theta, batch: Batch) -> Any:
+        """Return samples (size, *sample_shape) in the data's own interval and type.
+
+        They are `Divided` if the model is. Collective over its team.
+        """
+        return each(self.units.decode, self.sample(theta, batch))
 
     def noise(self, random: np.random.Generator, size: int) -> Array | None:
-        """Return what a batch's samples are made from, an array (size, ...) of float32, or None."""
+        """Return the noise from which a batch's samples are made, (size, ...) float32, or None."""
         return None
 
     @abstractmethod
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
-        """Return the player's statistics, sums over the batch, and the closure backward(grad).
+        """Return the player's statistics, as sums over the batch, and the closure backward(grad).
 
-        `backward` writes the derivatives of the player's loss into the parameters of `grad`, and the batch's
-        statistics into its buffers.
+        `backward` writes the derivatives of the player's loss into the parameters of `grad`, and the
+        statistics of the batch into its buffers.
         """
 
     def sample(self, theta: Theta, batch: Batch) -> Array:

@@ -1,8 +1,8 @@
-"""A multilayer regression network: squared error by distributed gradient descent."""
+"""A multilayer regression network, trained with the squared error."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from hpcgen.arrays import Array
 from hpcgen.data.schema import Schema
@@ -17,13 +17,13 @@ from hpcgen.nn.vector import Vector
 
 @dataclass(frozen=True)
 class RegressorOptions(ModelOptions):
-    """The run file's [model] table for kind = "regressor"."""
+    """The [model] table for kind = "regressor"."""
 
-    regressor: Any = None
+    regressor: Perceptron = field(kw_only=True)
 
 
 class Regressor(Model):
-    """A perceptron from inputs x (n, p) to samples y (n, q). Each column of both is standardised."""
+    """A perceptron that maps inputs x (n, p) to samples y (n, q). Each column of x and y is standardised."""
 
     NETWORKS: ClassVar = {
         "regressor": Preset(RegressorOptions, {"regressor": Perceptron}, {"regressor": {"hidden": [10, 10]}})
@@ -45,7 +45,7 @@ class Regressor(Model):
     def objective(self, player: str, theta: Theta, batch: Batch) -> tuple[Statistics, Backward]:
         """Return the sums over the batch of |f(x) - y|^2 / 2.
 
-        The mean squared error of a column is the share of the variance that is not explained.
+        The mean squared error of a column is the share of its variance that the model does not explain.
         """
         network = self.networks["regressor"]
         predicted, network_backward = network.forward(theta["regressor"], batch.inputs, Train())

@@ -1,7 +1,8 @@
 """Recurrent variational autoencoder of sequences (Bowman et al. 2015, arXiv:1511.06349)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,11 +15,12 @@ from hpcgen.models.latent import Autoencoder, LatentOptions
 from hpcgen.models.model import Preset, Theta
 from hpcgen.models.units import Interval, Tokens
 from hpcgen.nn.chain import Chain
+from hpcgen.nn.layer import Layer
 from hpcgen.nn.layers.activations import Tanh
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.embedding import Embedding
 from hpcgen.nn.layers.recurrent import GRU, LSTM
-from hpcgen.nn.likelihoods import Categorical, Gaussian
+from hpcgen.nn.likelihoods import Categorical, Gaussian, LikelihoodOfElements
 from hpcgen.nn.vector import Vector
 from hpcgen.settings import setting
 
@@ -30,31 +32,31 @@ class RVAEOptions(LatentOptions):
     """The [model] table for kind = "rvae"."""
 
     cell: str = setting("gru", choices=CELLS, help="the recurrent layer")
-    hidden: int = setting(256, ge=1, le=65_536, help="numbers of the hidden states")
+    hidden: int = setting(256, ge=1, le=65_536, help="size of the hidden states")
     word_dropout: float = setting(
-        0.0, ge=0, le=1, help="probability that an input of the decoder is blanked in training"
+        0.0, ge=0, le=1, help="probability that an input of the decoder is replaced by a blank in training"
     )
 
 
 @dataclass(frozen=True)
 class TextRVAE(RVAEOptions):
-    embedding: int = setting(64, ge=1, le=65_536, help="numbers that stand for a token")
+    embedding: int = setting(64, ge=1, le=65_536, help="size of the vector that represents a token")
 
 
 @dataclass(frozen=True)
 class SequenceRVAE(RVAEOptions):
-    sigma: float = setting(1.0, gt=0, help="standard deviation of the decoder's numbers")
+    sigma: float = setting(1.0, gt=0, help="standard deviation of a sample around the decoder's output")
 
 
 class RVAE(Autoencoder):
-    """A recurrent encoder, whose last hidden state gives the posterior, and a recurrent decoder.
+    """A recurrent encoder and a recurrent decoder. The posterior is computed from the encoder's last state.
 
-    The decoder's first hidden state is computed from the latent numbers z. At each time step it takes z and
-    the previous element. In training this is the sample's own element (teacher forcing), blanked with
-    probability `word_dropout` (section 3.2).
+    The decoder's first hidden state is computed from the latent numbers z. At each time step the decoder
+    takes z and the previous element. In training this is the element of the sample (teacher forcing). It is
+    replaced by a blank with probability `word_dropout` (section 3.2).
     """
 
-    # The first is the default.
+    # The first network is the default.
     NETWORKS: ClassVar = {
         "text": Preset(
             TextRVAE,
@@ -68,7 +70,8 @@ class RVAE(Autoencoder):
         super().__init__(options, schema)
         self._elements = ELEMENTS[type(options)](options, schema)
         elements = self._elements
-        self.units, self.likelihood = elements.units, elements.likelihood
+        self.units = elements.units
+        self.likelihood: LikelihoodOfElements = elements.likelihood
         self._shape, self._dropout = tuple(schema.shape), options.word_dropout
         latent, hidden, cell = options.latent, options.hidden, CELLS[options.cell]
         self._encoder = cell("encoder/recurrent", elements.width, hidden)
@@ -77,9 +80,12 @@ class RVAE(Autoencoder):
         self._decoder = cell("decoder/recurrent", elements.width + latent, hidden)
         self._output = Dense("decoder/output", hidden, elements.outputs)
         self.networks = {
-            "elements": Chain(elements.layers),
-            "encoder": Chain([self._encoder, self._codes]),
-            "decoder": Chain([self._start, self._decoder, self._output]),
+            **elements.networks,
+            "encoder/recurrent": self._encoder,
+            "encoder/codes": self._codes,
+            "decoder/start": self._start,
+            "decoder/recurrent": self._decoder,
+            "decoder/output": self._output,
         }
 
     def encode(
@@ -110,8 +116,8 @@ class RVAE(Autoencoder):
     def _decoded(
         self, theta: Vector, z: Array, x: Array, random: Streams | None
     ) -> tuple[Array, Callable[[Array, Vector], Array]]:
-        """Return the numbers (n, time, outputs) that the likelihood takes, and backward(da, grad) -> dz.
-        x holds the elements."""
+        """Return the likelihood's parameters (n, time, outputs) for the elements x, and the closure
+        backward(da, grad) -> dz."""
         blank = uniform(random(0), x.shape[:2]) < self._dropout if random and self._dropout else None
         before, before_backward = self._elements.before(theta, x, blank)
         n, time, width = before.shape
@@ -132,11 +138,11 @@ class RVAE(Autoencoder):
         """Return samples (size, *sample_shape) in `units`, made element by element from the batch's noise
         (size, latent).
 
-        Each element is drawn from the decoder's distribution. If the batch has no stream, it is the most
-        likely one.
+        Each element is drawn from the decoder's distribution. If the batch has no random stream, each element
+        is the most likely one.
         """
         own, z = theta["rvae"], batch.noise
-        random = batch.random and batch.random(0)
+        random = batch.random(0) if batch.random else None
         state = self._decoder.start(self._start.forward(own, z)[0])
         before, drawn = self._elements.blanks(own, len(z)), []
         for _ in range(self._shape[0]):
@@ -147,13 +153,13 @@ class RVAE(Autoencoder):
 
 
 class _Words:
-    """Tokens (n, time). Encoder and decoder have an embedding each. The decoder's has one token more, the
-    blank."""
+    """Tokens (n, time). Encoder and decoder have an embedding each. The decoder's has an additional token,
+    the blank."""
 
     def __init__(self, options: TextRVAE, schema: Schema) -> None:
         if schema.kind != "text":
             raise InputError(
-                'model.network = "text" needs text, made by \'hpcgen prepare text\'; take "sequence" for '
+                'model.network = "text" needs text, made by \'hpcgen prepare text\'; use "sequence" for '
                 "numbers"
             )
         self.units, self.likelihood = Tokens(schema), Categorical()
@@ -161,7 +167,7 @@ class _Words:
         self.outputs = self._blank
         self._read = Embedding("encoder/embedding", self._blank, self.width)
         self._written = Embedding("decoder/embedding", self._blank + 1, self.width)
-        self.layers = [self._read, self._written]
+        self.networks = {"encoder/embedding": self._read, "decoder/embedding": self._written}
 
     @staticmethod
     def targets(x: Array) -> Array:
@@ -187,9 +193,9 @@ class _Words:
 
 
 class _Numbers:
-    """Real numbers (n, time) or (n, time, features), used as they are. A blank is all zeros."""
+    """Real numbers (n, time) or (n, time, features), without an embedding. A blank is all zeros."""
 
-    layers = ()
+    networks: Mapping[str, Layer] = MappingProxyType({})
 
     def __init__(self, options: SequenceRVAE, schema: Schema) -> None:
         self.likelihood = Gaussian(options.sigma)
@@ -199,7 +205,7 @@ class _Numbers:
                 f"model.network: samples of {' x '.join(map(str, schema.shape))} are not sequences of numbers"
             )
         self._time, *features = schema.shape
-        self.width = self.outputs = (*features, 1)[0]
+        self.width = self.outputs = features[0] if features else 1
 
     def targets(self, x: Array) -> Array:
         return x.reshape(len(x), self._time, self.width)

@@ -1,4 +1,4 @@
-"""Between the numbers of a data file and those that a model computes with."""
+"""Conversion between the numbers of a data file and the numbers of a model."""
 
 from typing import Protocol
 
@@ -10,21 +10,21 @@ from hpcgen.errors import InputError
 
 
 class Units(Protocol):
-    """A map from rows of a data file to a model's numbers, and back."""
+    """Conversion of rows of a data file to a model's numbers, and back."""
 
     def encode(self, rows: np.ndarray) -> Array:
-        """Return rows of a data file in the model's units."""
+        """Return rows of a data file as numbers in the model's units."""
 
     def decode(self, x: Array) -> np.ndarray:
         """Return a model's numbers as rows of a data file."""
 
 
 class Interval:
-    """Samples in [low, high] of a data file, as float32 in another interval, `range`."""
+    """Map samples in [low, high] of a data file to float32 numbers in the interval `range`."""
 
     def __init__(self, schema: Schema, bottom: float, top: float) -> None:
         if schema.kind == "text":
-            raise InputError('data.path: the samples are text, which takes model.kind = "rvae"')
+            raise InputError('data.path: the samples are text, which needs model.kind = "rvae"')
         self.range = (bottom, top)
         self._low, self._high, self._dtype = schema.low, schema.high, schema.dtype
 
@@ -38,7 +38,7 @@ class Interval:
         return from_host(x)
 
     def decode(self, x: Array) -> np.ndarray:
-        """Return samples in the data's own interval and type. uint8 is rounded and clipped."""
+        """Return samples in the interval and type of the data. For uint8 they are rounded and clipped."""
         bottom, top = self.range
         slope = np.float32((self._high - self._low) / (top - bottom))
         samples = (to_host(x) - np.float32(bottom)) * slope + np.float32(self._low)
@@ -48,7 +48,7 @@ class Interval:
 
 
 class Tokens:
-    """Samples that count the entries of a vocabulary."""
+    """Samples of tokens, which are indices into a vocabulary."""
 
     def __init__(self, schema: Schema) -> None:
         self._dtype = schema.dtype
@@ -61,10 +61,10 @@ class Tokens:
 
 
 class Standard:
-    """Columns less their mean, divided by their standard deviation.
+    """Subtract the mean of each column, and divide it by its standard deviation.
 
-    With `centered` = False they are only divided, by their root mean square. Rows in a data file have
-    `shape`, those of a model one axis.
+    With `centered` = False, only divide each column by its root mean square. Rows of a data file have the
+    shape `shape`. Rows of a model have one axis.
     """
 
     def __init__(self, columns: Columns, shape: tuple[int, ...], centered: bool = True) -> None:
@@ -83,7 +83,5 @@ class Standard:
 def require_inputs(schema: Schema, kind: str) -> tuple[Columns, Columns]:
     """Return the columns of inputs and of samples. Raise InputError unless the data have both."""
     if schema.inputs is None or schema.outputs is None:
-        raise InputError(
-            f'data.path: the data have no /inputs, from which model.kind = "{kind}" makes samples'
-        )
+        raise InputError(f'data.path: the data have no /inputs, which model.kind = "{kind}" needs')
     return schema.inputs, schema.outputs

@@ -1,7 +1,7 @@
 """Variational autoencoder (Kingma & Welling 2013, arXiv:1312.6114)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,12 +35,13 @@ class VAEOptions(LatentOptions):
     sigma: float = setting(
         1.0, gt=0, help="standard deviation of the gaussian likelihood (samples in -1 to 1)"
     )
-    encoder: Any = None
-    decoder: Any = None
+    encoder: Perceptron | Pyramid = field(kw_only=True)
+    decoder: Perceptron | PyramidGenerator = field(kw_only=True)
 
 
-PLAIN = {"normalization": False, "deviation": 0.0, "width": 32}
-# The first is the default. P stands for the numbers in one sample.
+# What the convolutions of both networks share.
+CONVOLUTIONS = {"normalization": False, "deviation": 0.0, "width": 32}
+# The first network is the default. P is the number of values in a sample.
 NETWORKS = {
     # P-256-20-256-P
     "vae": Preset(
@@ -48,11 +49,11 @@ NETWORKS = {
         {"encoder": Perceptron, "decoder": Perceptron},
         {"encoder": {"hidden": [256]}, "decoder": {"hidden": [256]}},
     ),
-    # Convolutions that halve each axis, and transposed convolutions back
+    # Convolutions that halve each axis, and transposed convolutions that double each axis
     "conv-vae": Preset(
         VAEOptions,
         {"encoder": Pyramid, "decoder": PyramidGenerator},
-        {"encoder": {**PLAIN, "activation": "relu"}, "decoder": {**PLAIN, "output": "linear"}},
+        {"encoder": {**CONVOLUTIONS, "activation": "relu"}, "decoder": {**CONVOLUTIONS, "output": "linear"}},
     ),
 }
 
@@ -67,7 +68,7 @@ class VAE(Autoencoder):
 
     def __init__(self, options: VAEOptions, schema: Schema) -> None:
         if options.likelihood == "bernoulli" and options.sigma != 1:
-            raise InputError('model.sigma: is the deviation of model.likelihood = "gaussian"; leave it out')
+            raise InputError('model.sigma: applies only to model.likelihood = "gaussian"; leave it out')
         super().__init__(options, schema)
         self.likelihood = LIKELIHOODS[options.likelihood](options)
         self.units = Interval(schema, *self.likelihood.range)

@@ -1,1 +1,1 @@
-"""Layers, losses, optimizers and flat vectors: array maths that knows no process and no file."""
+"""Layers, losses, optimizers and flat vectors: mathematics on arrays, without processes and files."""

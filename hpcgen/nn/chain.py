@@ -19,7 +19,7 @@ class Chain(Layer):
     def __init__(self, layers: Iterable[Layer], shapes: Iterable[Shape] = ()) -> None:
         self.layers, self.shapes = list(layers), list(shapes)
         self.draws = any(layer.draws for layer in self.layers)
-        # No layer before the first with parameters needs a derivative, unless x does.
+        # Layers before the first one with parameters need no derivative, unless dx is needed.
         self._first = next((i for i, layer in enumerate(self.layers) if layer.parameters()), len(self.layers))
 
     def parameters(self) -> dict[str, Shape]:
@@ -40,7 +40,7 @@ class Chain(Layer):
 
         def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
             for i in reversed(range(0 if need_dx else self._first, len(backwards))):
-                # Popped, so that what a layer kept for its derivative is free as soon as it has been used.
+                # Pop the closure: this frees the arrays that it holds as soon as they are used.
                 dy = backwards.pop()(dy, grad, need_dx or i > self._first)
             return dy if need_dx else None
 

@@ -1,4 +1,4 @@
-"""Derivatives by central differences, the oracle for every hand-derived gradient."""
+"""Derivatives by central differences, to check every gradient that is derived by hand."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -12,10 +12,10 @@ from hpcgen.nn.vector import Vector
 
 
 def numerical_gradient(function: Callable[[], float], x: Array, step: float = 1e-6) -> Array:
-    """Return the gradient of the scalar `function()` in the float64 array `x`, which is perturbed in place
-    and restored.
+    """Return the gradient of the scalar `function()` with respect to the float64 array `x`, which is changed
+    in place and restored.
 
-    Error O(step^2) from truncation and O(1e-16 / step) from rounding, hence about 1e-10 for values near 1.
+    The truncation error is O(step^2) and the rounding error O(1e-16 / step): about 1e-10 for values near 1.
     """
     if x.dtype != np.float64:
         raise ValueError(f"central differences need float64, not {x.dtype}")
@@ -39,10 +39,10 @@ def relative_error(actual: Array, expected: Array) -> float:
 def check_layer(
     layer: Layer, theta: Vector, x: Array, random: np.random.Generator, train: Train | None = TRAIN
 ) -> dict[str, float]:
-    """Return the largest relative error of a layer's derivatives: in x and in each parameter.
+    """Return {name: largest relative error} of a layer's derivatives with respect to x and each parameter.
 
     The scalar is <forward(x), dy> for a random dy. `theta` is a float64 Vector, x a float64 array. Every pass
-    draws the same.
+    uses the same random numbers.
     """
     y, backward = layer.forward(theta, x, deepcopy(train))
     dy = random.standard_normal(y.shape)
@@ -59,7 +59,7 @@ def check_layer(
 
 
 class Pair(Layer):
-    """A layer's `tangent` as a layer by itself: (x, t), an array (2, n, ...), becomes (y, ty)."""
+    """A layer's `tangent` as a layer: it maps (x, t), an array (2, n, ...), to (y, ty)."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer, self.draws = layer, layer.draws
@@ -91,8 +91,8 @@ def check_tangent(
     train: Train | None = TRAIN,
     step: float = 1e-6,
 ) -> dict[str, float]:
-    """Return the largest relative error of ty, by central differences along t, and of the tangent's
-    derivatives in (x, t) and in each parameter. Arguments as for `check_layer`."""
+    """Return {name: largest relative error} of ty and of the tangent's derivatives with respect to (x, t) and
+    each parameter, by central differences. The arguments are those of `check_layer`."""
     t = random.standard_normal(x.shape)
     _, ty, _ = layer.tangent(theta, x, t, deepcopy(train))
     above, below = (layer.forward(theta, x + h * t, deepcopy(train))[0] for h in (step, -step))

@@ -1,4 +1,4 @@
-"""Scalar functions that several layers and losses share, stable for any finite argument."""
+"""Scalar functions of layers and losses, numerically stable for any finite argument."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from hpcgen.arrays import Array
 
 
 def sigmoid(x: Array) -> Array:
-    """Return 1 / (1 + exp(-x)); where exp overflows, that is 0."""
+    """Return 1 / (1 + exp(-x)). If exp overflows, the result is 0."""
     y = np.negative(x)
     with np.errstate(over="ignore"):
         np.exp(y, out=y)

@@ -1,4 +1,4 @@
-"""What every layer is: maths on arrays, and a closure that carries derivatives back."""
+"""The base class of layers: mathematics on arrays, and a closure that returns derivatives."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from hpcgen.arrays import Array, Shape
 from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.vector import Layout, Vector
 
-# A layer reads its parameters by name: from a Vector, or from any mapping of names to arrays.
+# A layer reads its parameters by name, from a Vector or from any mapping of names to arrays.
 Parameters = Vector | Mapping[str, Array]
 
 
@@ -18,7 +18,7 @@ class Backward(Protocol):
     """The closure of a forward pass. See `Layer`."""
 
     def __call__(self, dy: Array, grad: Any = None, need_dx: bool = True) -> Any:
-        """Return dx, or None unless `need_dx`."""
+        """Return dx if `need_dx`, else None."""
 
 
 class TangentBackward(Protocol):
@@ -27,15 +27,16 @@ class TangentBackward(Protocol):
     def __call__(
         self, dy: Array | None, dty: Array, grad: Any = None, need_dx: bool = True
     ) -> tuple[Any, Any]:
-        """Return (dx, dt), or (None, None) unless `need_dx`."""
+        """Return (dx, dt) if `need_dx`, else (None, None)."""
 
 
 @dataclass(frozen=True)
 class Train:
-    """What a forward pass in training knows beside its input.
+    """The arguments of a forward pass in training.
 
-    `parts`: the batch consists of this many equal batches, one after the other. They normalise apart, as this
-    many passes would. `random`: the `numpy.random.Generator` that dropout draws from; None if nothing draws.
+    `parts`: the batch consists of this many equal batches, one after the other. Each is normalised
+    separately, as in a pass of its own. `random`: the `numpy.random.Generator` for dropout, or None if no
+    layer draws.
     """
 
     parts: int = 1
@@ -46,38 +47,41 @@ TRAIN = Train()
 
 
 class Layer:
-    """A differentiable function of x (n, ...) and of its own parts of the flat vector theta.
+    """A differentiable function of x (n, ...) and of the layer's parameters in the flat vector theta.
 
-    `forward(theta, x, train)` returns y and the closure `backward`. `train` is a `Train`, or None: then
-    running statistics are used and nothing is dropped. x is only read, and must stay as it is until
-    `backward` has run.
+    `forward(theta, x, train)` returns y and the closure `backward`. `train` is a `Train` in training. In
+    inference it is None: running statistics are used, and dropout does nothing. x is only read, and must not
+    change before `backward` has run.
 
-    `backward(dy, grad=None, need_dx=True)` returns dx. It writes the derivatives in the layer's parameters to
-    `grad`, a Vector. In training it also writes the batch's statistics there: the mean over the parts times
-    the samples of one part. Without `grad` it skips both. dy may be overwritten. It may be called once.
+    `backward(dy, grad=None, need_dx=True)` returns dx. It writes the derivatives with respect to the layer's
+    parameters to `grad`, a Vector. In training it also writes the batch's statistics to `grad`: the mean over
+    the parts times the number of samples in a part. Without `grad` it skips both. dy may be overwritten.
+    `backward` may be called only once.
 
-    `tangent(theta, x, t, train)` sends a tangent t along with x. It returns y, ty = (dy/dx) t and a closure.
-    This is Pearlmutter's R-operator (1994), in t instead of theta; the closure's second derivatives are exact
-    (`hpcgen.nn.penalty`). Not every layer has it: see `without_tangent`. t is only read, like x.
+    `tangent(theta, x, t, train)` maps x together with a tangent t. It returns y, ty = (dy/dx) t and a
+    closure. This is Pearlmutter's R-operator (1994), applied to x instead of theta. The closure's second
+    derivatives are exact (`hpcgen.nn.penalty`). Some layers have no tangent: see `without_tangent`. t is only
+    read, like x.
 
-    Its `backward(dy, dty, grad=None, need_dx=True)`, the adjoint of (x, t, theta) -> (y, ty), returns (dx,
-    dt). dy and dx may be None, which stands for zero: they stay None where all layers are linear in pieces.
-    It writes only the derivatives in the parameters to `grad`. Otherwise it is like the other.
+    The closure of a tangent, `backward(dy, dty, grad=None, need_dx=True)`, is the adjoint of (x, t, theta) ->
+    (y, ty) and returns (dx, dt). dy and dx may be None, which means zero: they stay None if all layers are
+    piecewise linear. To `grad` it writes only the derivatives with respect to the parameters. Otherwise it is
+    like the closure of `forward`.
     """
 
-    # Whether training draws random numbers from `train.random`.
+    # Whether the layer draws random numbers from `train.random` in training.
     draws = False
 
     def parameters(self) -> dict[str, Shape]:
-        """Return {name: shape} of what an optimizer moves."""
+        """Return {name: shape} of the parameters, which an optimizer updates."""
         return {}
 
     def buffers(self) -> dict[str, Buffer]:
-        """Return {name: Buffer} of the numbers that follow the batches."""
+        """Return {name: Buffer} of the running statistics of the batches."""
         return {}
 
     def initialize(self, theta: Vector, random: np.random.Generator) -> None:
-        """Fill the parameters and buffers in `theta` with their starting values."""
+        """Fill the parameters and buffers in `theta` with their initial values."""
 
     def gradient(self, layout: Layout, dtype: np.typing.DTypeLike) -> Any:
         """Return zeros that take the gradient of a lane: what `backward` writes to."""
@@ -95,5 +99,5 @@ class Layer:
 
     @property
     def without_tangent(self) -> list[str]:
-        """The names of the classes, of this layer or of those in it, that have no `tangent`."""
+        """The names of the classes without a `tangent`: of this layer, or of the layers in it."""
         return [type(self).__name__] if type(self).tangent is Layer.tangent else []

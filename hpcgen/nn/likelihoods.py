@@ -1,26 +1,26 @@
-"""Likelihoods of samples under a decoder: negative logarithms and their derivatives in the decoder's numbers.
+"""Likelihoods of samples under a decoder with outputs a: negative logarithms and their derivatives.
 
-Each has `terms(a, x)`, -log p(x | a) of each number of x, and `loss(a, x)`, their sum and its derivative in
-a. Those of numbers have `mean(a)`; those of sequences `draw(a, random)`, x drawn from p(x | a), or the most
-likely one where random is None.
+Each likelihood has `terms(a, x)`, -log p(x | a) for each number of x, and `loss(a, x)`, the sum of the terms
+and its derivative with respect to a. Likelihoods of numbers have `mean(a)`. Likelihoods of sequences have
+`draw(a, random)`, which draws x from p(x | a), or returns the most likely x if random is None.
 """
 
 from typing import Protocol
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, standard_normal, uniform
 from hpcgen.nn.functions import sigmoid, softplus
 
 
 class Likelihood(Protocol):
-    """p(x | a), where a are a decoder's numbers."""
+    """p(x | a), where a are the outputs of a decoder."""
 
     def terms(self, a: Array, x: Array) -> Array:
-        """Return -log p(x | a) of each number of x."""
+        """Return -log p(x | a) for each number of x."""
 
     def loss(self, a: Array, x: Array) -> tuple[np.floating, Array]:
-        """Return the sum of the terms, and its derivative in a."""
+        """Return the sum of the terms, and its derivative with respect to a."""
 
 
 class LikelihoodOfNumbers(Likelihood, Protocol):
@@ -32,8 +32,15 @@ class LikelihoodOfNumbers(Likelihood, Protocol):
         """Return the mean of x."""
 
 
-class Bernoulli:
-    """x in 0 to 1 with the probability sigmoid(a) of 1 (Kingma & Welling 2013, arXiv:1312.6114, appendix
+class LikelihoodOfElements(Likelihood, Protocol):
+    """The likelihood of the elements of a sequence, which are drawn one after the other."""
+
+    def draw(self, a: Array, random: np.random.Generator | None) -> Array:
+        """Return x drawn from p(x | a), or the most likely x if `random` is None."""
+
+
+class Bernoulli(LikelihoodOfNumbers):
+    """x in 0 to 1, where 1 has the probability sigmoid(a) (Kingma & Welling 2013, arXiv:1312.6114, appendix
     C.1)."""
 
     range = (0.0, 1.0)
@@ -55,9 +62,8 @@ class Bernoulli:
         return sigmoid(a)
 
 
-class Gaussian:
-    """x normal around a with standard deviation `sigma`, in units where samples lie in -1 to 1 (same paper,
-    C.2)."""
+class Gaussian(LikelihoodOfNumbers, LikelihoodOfElements):
+    """x is normal with mean a and standard deviation `sigma`. Samples are in -1 to 1 (same paper, C.2)."""
 
     range = (-1.0, 1.0)
 
@@ -77,10 +83,10 @@ class Gaussian:
         return a
 
     def draw(self, a: Array, random: np.random.Generator | None) -> Array:
-        return a if random is None else a + self._sigma * random.standard_normal(a.shape, dtype=np.float32)
+        return a if random is None else a + self._sigma * standard_normal(random, a.shape)
 
 
-class Categorical:
+class Categorical(LikelihoodOfElements):
     """Tokens x (...) with the probabilities softmax(a), a (..., tokens): cross entropy."""
 
     @staticmethod
@@ -94,19 +100,20 @@ class Categorical:
     def loss(a: Array, x: Array) -> tuple[np.floating, Array]:
         rows, tokens = a.reshape(-1, a.shape[-1]), x.reshape(-1)
         slope = rows - rows.max(-1, keepdims=True)
-        chosen = slope[np.arange(len(tokens)), tokens]
+        own = np.arange(len(tokens), like=tokens), tokens
+        chosen = slope[own]
         np.exp(slope, out=slope)
         total = slope.sum(-1, keepdims=True)
         slope /= total
-        slope[np.arange(len(tokens)), tokens] -= 1
+        slope[own] -= 1
         return (np.log(total[:, 0]) - chosen).sum(), slope.reshape(a.shape)
 
     @staticmethod
     def draw(a: Array, random: np.random.Generator | None) -> Array:
-        """Return tokens (n,) for a (n, tokens): the first whose cumulative probability exceeds a uniform
-        number."""
+        """Draw tokens (n,) for a (n, tokens): the first token whose cumulative probability exceeds a uniform
+        random number."""
         if random is None:
             return a.argmax(-1)
         total = np.cumsum(np.exp(a - a.max(-1, keepdims=True)), axis=-1)
-        threshold = random.random((len(a), 1), dtype=np.float32) * total[:, -1:]
+        threshold = uniform(random, (len(a), 1)) * total[:, -1:]
         return (total <= threshold).sum(-1).clip(max=a.shape[-1] - 1)

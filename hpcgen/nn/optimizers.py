@@ -1,10 +1,10 @@
 """Optimizers: one step on a flat vector.
 
-`slots` names the state vectors, each of theta's shape; `step(theta, grad, state, t, rate, scale, parts)`
-updates theta and the state in place, in one pass: `scale` grad is the mean gradient, t counts updates from 1,
-`rate` is the learning rate, `parts` knows which tensors lie where. grad may be overwritten. Every operation
-is elementwise but for the norms that `parts` takes, so that a step on slices of the vector gives the bits of
-a step on the whole.
+`slots` are the names of the state vectors, which have the shape of theta. `step(theta, grad, state, t, rate,
+scale, parts)` updates theta and the state in place, in one pass. `scale` grad is the mean gradient, t counts
+updates from 1, `rate` is the learning rate, and `parts` are the vector's `Tensors`. grad may be
+overwritten. All operations are elementwise, except the norms that `parts` computes. A step on slices of the
+vector therefore gives the same bits as a step on the whole vector.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ import numpy as np
 from hpcgen.arrays import Array
 from hpcgen.nn.kernels import kernels
 from hpcgen.nn.schedules import SCHEDULES
+from hpcgen.nn.vector import Tensors
 from hpcgen.settings import setting
 
 
@@ -27,7 +28,7 @@ def _beta1(default: float) -> Any:
 
 
 def _momentum(default: float) -> Any:
-    return setting(default, ge=0, lt=1, help="share of the last step's velocity that is kept")
+    return setting(default, ge=0, lt=1, help="share of the previous velocity that is kept")
 
 
 def _epsilon(default: float) -> Any:
@@ -40,33 +41,34 @@ def _weight_decay(default: float) -> Any:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """What all optimizers share.
+    """The keys and functions of all optimizers.
 
-    The learning rate rises linearly over the first `warmup` steps, then follows the `schedule`, which reaches
-    `floor` times the learning rate at step `decay_steps` (0: the last of the run). A mean gradient whose norm
-    exceeds `clip_norm` is scaled down to it (Pascanu et al. 2013, arXiv:1211.5063, algorithm 1; 0: never).
-    With `average` = a > 0 samples are made from the mean of past parameters: mean <- a mean + (1 - a) theta
-    after each step (Polyak & Juditsky 1992; Yazici et al. 2018, arXiv:1806.04498).
+    The learning rate rises linearly over the first `warmup` steps. Then it follows the `schedule`, which
+    reaches `floor` times the learning rate at step `decay_steps` (0: the last step of the run). If the norm
+    of the mean gradient exceeds `clip_norm`, the gradient is scaled down to that norm (Pascanu et al. 2013,
+    arXiv:1211.5063, algorithm 1; 0: never). With `average` = a > 0, samples are drawn with the mean of past
+    parameters: mean <- a mean + (1 - a) theta after each step (Polyak & Juditsky 1992; Yazici et al. 2018,
+    arXiv:1806.04498).
     """
 
     learning_rate: float = _learning_rate(0.01)
-    schedule: str = setting("constant", choices=SCHEDULES, help="how the learning rate falls")
+    schedule: str = setting("constant", choices=SCHEDULES, help="how the learning rate decreases")
     warmup: int = setting(0, ge=0, help="steps over which the learning rate rises from 0")
     decay_steps: int = setting(
         0, ge=0, help="the step at which the schedule ends; 0: the last step of the run"
     )
     floor: float = setting(
-        0.0, ge=0, le=1, help="the learning rate at the end of the schedule, as a share of the first"
+        0.0, ge=0, le=1, help="learning rate at the end of the schedule, relative to learning_rate"
     )
     clip_norm: float = setting(
-        0.0, ge=0, help="the largest norm of a gradient; a longer one is scaled down; 0: no bound"
+        0.0, ge=0, help="largest norm of a gradient; a larger gradient is scaled down; 0: no bound"
     )
     average: float = setting(
         0.0,
         ge=0,
         lt=1,
-        help="a: draw samples from the mean of past parameters, mean = a mean + (1 - a) theta; "
-        "0: from the last ones",
+        help="a: draw samples with the mean of past parameters, mean = a mean + (1 - a) theta; "
+        "0: with the current parameters",
     )
 
     slots: ClassVar[tuple[str, ...]] = ()
@@ -78,22 +80,24 @@ class Optimizer:
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
-        """Move theta along grad, and the state vectors, in place."""
+        """Update theta and the state vectors in place."""
         raise AssertionError(f"{type(self).__name__} has no step")
 
     def rate(self, t: int) -> float:
-        """Return the learning rate of the run's step t, counted from 1."""
+        """Return the learning rate of step t of the run, counted from 1."""
         if t <= self.warmup:
             return self.learning_rate * t / self.warmup
         share = min(1.0, (t - self.warmup) / max(1, self.decay_steps - self.warmup))
         return self.learning_rate * (self.floor + (1 - self.floor) * SCHEDULES[self.schedule](share))
 
-    def clipped(self, scale: float, grad: Array, parts: Any) -> float:
-        """Return the `scale` under which the norm of scale x grad is at most clip_norm. Collective, if
-        `parts` is."""
+    def clipped(self, scale: float, grad: Array, parts: Tensors) -> float:
+        """Return `scale`, reduced if needed so that the norm of scale x grad is at most clip_norm.
+
+        Collective if `parts` is.
+        """
         if not self.clip_norm:
             return scale
         norm = scale * np.sqrt(np.square(parts.norms(grad)).sum())
@@ -111,8 +115,8 @@ class SGD(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).descend(theta, grad, rate * scale)
 
@@ -131,16 +135,16 @@ class Momentum(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).momentum(theta, grad, state["velocity"], scale, 0.0, self.momentum, 1.0, rate)
 
 
 @dataclass(frozen=True)
 class Adam(Optimizer):
-    """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are DCGAN's, not the paper's beta1 = 0.9,
-    eta = 0.001."""
+    """Kingma & Ba 2014 (arXiv:1412.6980), algorithm 1. The defaults are those of DCGAN. The paper has beta1 =
+    0.9 and eta = 0.001."""
 
     learning_rate: float = _learning_rate(0.0002)
     beta1: float = _beta1(0.5)
@@ -156,8 +160,8 @@ class Adam(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         eta, keep = rate / (1 - self.beta1**t), 1 - rate * self.weight_decay
         kernels(theta).adam(theta, grad, *self._moments(state), scale, *self._betas(t), eta, keep)
@@ -172,8 +176,8 @@ class Adam(Optimizer):
 
 @dataclass(frozen=True)
 class AdamW(Adam):
-    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2); PyTorch's
-    defaults."""
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2017, arXiv:1711.05101, algorithm 2). The
+    defaults are those of PyTorch."""
 
     learning_rate: float = _learning_rate(0.001)
     beta1: float = _beta1(0.9)
@@ -197,19 +201,18 @@ class RMSprop(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         kernels(theta).rmsprop(theta, grad, state["square"], scale, self.rho, rate, self.epsilon)
 
 
 @dataclass(frozen=True)
 class LARS(Optimizer):
-    """You et al. 2017 (arXiv:1708.03888), algorithm 1: a rate for each tensor, eta trust |w| / (|g| + beta
+    """You et al. 2017 (arXiv:1708.03888), algorithm 1. The rate of each tensor is eta trust |w| / (|g| + beta
     |w|).
 
-    Tensors of one axis (biases, the scales of normalisation) keep the plain rate and do not decay, as is the
-    custom.
+    As usual, tensors with one axis (biases, scales of normalisation) have the rate eta and no weight decay.
     """
 
     learning_rate: float = _learning_rate(1.0)
@@ -225,8 +228,8 @@ class LARS(Optimizer):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         weights, grads = parts.norms(theta), scale * parts.norms(grad)
         velocity = state["velocity"]
@@ -244,10 +247,10 @@ class LARS(Optimizer):
 
 @dataclass(frozen=True)
 class LAMB(Adam):
-    """You et al. 2019 (arXiv:1904.00962), algorithm 2: Adam's direction, with a rate for each tensor, eta |w|
-    / |direction|.
+    """You et al. 2019 (arXiv:1904.00962), algorithm 2. It uses the direction of Adam. The rate of each tensor
+    is eta |w| / |direction|.
 
-    Tensors of one axis as in `LARS`.
+    Tensors with one axis are treated as in `LARS`.
     """
 
     learning_rate: float = _learning_rate(0.001)
@@ -262,8 +265,8 @@ class LAMB(Adam):
         state: dict[str, Array],
         t: int,
         rate: float,
-        scale: float = 1.0,
-        parts: Any = None,
+        scale: float,
+        parts: Tensors,
     ) -> None:
         m, v = self._moments(state)
         for _, where, adapts in parts:
@@ -277,7 +280,7 @@ class LAMB(Adam):
 
 
 def _ratio(a: float, b: float) -> float:
-    """Return a / b, or 1 where either vanishes."""
+    """Return a / b, or 1 if a or b is 0."""
     return a / b if a > 0 and b > 0 else 1.0
 
 

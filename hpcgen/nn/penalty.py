@@ -1,4 +1,4 @@
-"""The gradient penalty of Wasserstein GANs, with second derivatives by hand."""
+"""The gradient penalty of Wasserstein GANs, with second derivatives written by hand."""
 
 from copy import deepcopy
 
@@ -12,31 +12,32 @@ from hpcgen.nn.layer import Layer, Parameters, Train
 
 def require_second_derivatives(network: Layer) -> None:
     """Raise InputError unless every layer of the network has the `tangent` that a gradient penalty needs."""
-    if network.without_tangent:
+    names = network.without_tangent
+    if names:
+        do = "does" if len(names) == 1 else "do"
         raise InputError(
-            f"a gradient penalty needs second derivatives, which {', '.join(network.without_tangent)} "
-            "have not here; "
-            "a layer norm can take the place of a batch norm"
+            f"{', '.join(names)} {do} not support second derivatives, which a gradient penalty needs; use a "
+            "layer norm instead of a batch norm"
         )
 
 
 def gradient_penalty(
     network: Layer, theta: Parameters, x: Array, dy: Array, weight: float, train: Train | None, grad: Gradient
 ) -> tuple[np.floating, np.floating]:
-    """Write the derivatives of weight sum_i (|g_i| - 1)^2 in the parameters to `grad`; return that sum and
-    sum_i |g_i|.
+    """Write the derivatives of weight sum_i (|g_i| - 1)^2 with respect to the parameters to `grad`. Return
+    this sum and sum_i |g_i|.
 
-    g_i is the gradient in the sample x_i of the output <dy_i, network(x_i)>: dy (n, k) is ones for a network
-    of one output, or one-hot where one of several counts. Gulrajani et al. 2017 (arXiv:1704.00028), eq. 3;
-    every layer must have a `tangent`.
+    g_i is the gradient of the output <dy_i, network(x_i)> with respect to the sample x_i. dy (n, k) is ones
+    for a network with one output, or one-hot to choose one of several outputs. Gulrajani et al. 2017
+    (arXiv:1704.00028), eq. 3. Every layer must have a `tangent`.
 
-    The second derivatives are exact but for rounding: within 2e-6 of autograd's in float32, 1e-8 of
+    The second derivatives are exact up to rounding: within 2e-6 of autograd in float32, and within 1e-8 of
     differences in float64.
 
-    The penalty's derivative is that of sum_i <v_i, g_i> with v_i = 2 weight (|g_i| - 1) g_i / |g_i| held
-    constant, 0 where g_i = 0: it is <dy, ty>, of the tangent t = v (Pearlmutter 1994).
+    The derivative of the penalty equals the derivative of sum_i <v_i, g_i>, where v_i = 2 weight (|g_i| - 1)
+    g_i / |g_i| is constant (0 if g_i = 0). This sum is <dy, ty> for the tangent t = v (Pearlmutter 1994).
     """
-    # Two passes, in which dropout draws the same.
+    # Dropout draws the same numbers in both passes.
     _, backward = network.forward(theta, x, deepcopy(train))
     g = backward(dy.copy())
     norms = np.sqrt(total(_squares, g))

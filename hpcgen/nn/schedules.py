@@ -1,4 +1,4 @@
-"""Learning-rate schedules: the factor after a share, 0 to 1, of the decay."""
+"""Learning-rate schedules: the factor of the learning rate after a share (0 to 1) of the decay steps."""
 
 from math import cos, pi
 

@@ -1,7 +1,8 @@
-"""The numbers of a player in one flat array, and the names of its parts."""
+"""All numbers of a player in one flat array, and the names of its parts."""
 
 from collections.abc import ItemsView, Iterator, KeysView, Mapping
 from math import prod
+from typing import Protocol
 
 import numpy as np
 
@@ -12,9 +13,9 @@ from hpcgen.nn.buffers import Buffer, Rule
 class Layout:
     """Names, offsets and shapes of the parts of a flat vector.
 
-    The vector has three sections, one after the other: `parameters`, which an optimizer moves; `buffers`,
-    which follow the batches (see `hpcgen.nn.buffers`); and `statistics`, sums over the samples of a step,
-    such as the loss. A step exchanges one vector with all three, in one reduction.
+    The vector has three sections, one after the other: `parameters`, which an optimizer updates; `buffers`,
+    which are running statistics (see `hpcgen.nn.buffers`); and `statistics`, sums over the samples of a step,
+    such as the loss. A step exchanges all three in one reduction.
 
     `parameters` and `statistics` map names to shapes, `buffers` maps names to Buffers. Raises ValueError if
     two parts have the same name.
@@ -53,8 +54,7 @@ class Layout:
         return {name: self.shapes[name] for name in self.names(section)}
 
     def buffer_rules(self) -> list[tuple[slice, Rule]]:
-        """Return the rule of each range of the buffers. Ranges are in order; neighbours differ in their
-        rule."""
+        """Return (range, rule) for the buffers, in order. Adjacent ranges have different rules."""
         rules: list[tuple[slice, Rule]] = []
         for name, buffer in self._buffers.items():
             start = self.offsets[name]
@@ -65,11 +65,11 @@ class Layout:
         return rules
 
     def state(self) -> "Layout":
-        """Return the Layout without statistics: what a player keeps between steps."""
+        """Return the Layout without statistics. A player keeps these parts between steps."""
         return Layout(self.shapes_of(self.parameters), self._buffers)
 
     def with_statistics(self, **shapes: Shape) -> "Layout":
-        """Return the Layout with more statistics at its end."""
+        """Return the Layout with additional statistics at its end."""
         statistics = {**self.shapes_of(self.statistics), **shapes}
         return Layout(self.shapes_of(self.parameters), self._buffers, statistics)
 
@@ -86,7 +86,9 @@ class Vector:
         self.layout = layout
         self.data = zeros(layout.size, dtype) if data is None else data
         if self.data.shape != (layout.size,):
-            raise ValueError(f"the layout has {layout.size} numbers, the data {self.data.shape}")
+            raise ValueError(
+                f"the layout has {layout.size} numbers, but the data have shape {self.data.shape}"
+            )
         self._views = {
             name: self.data[offset : offset + prod(shape)].reshape(shape)
             for (name, offset), shape in zip(layout.offsets.items(), layout.shapes.values(), strict=True)
@@ -110,7 +112,7 @@ class Vector:
         self.data[self.layout.parameters] += other.data[self.layout.parameters]
 
     def keys(self) -> KeysView[str]:
-        """Return the names of the parts in their order. A Vector reads like a mapping."""
+        """Return the names of the parts, in order. A Vector can be read like a mapping."""
         return self._views.keys()
 
     def items(self) -> ItemsView[str, Array]:
@@ -125,3 +127,16 @@ class Vector:
 
     def __repr__(self) -> str:
         return f"Vector({self.layout.size} x {self.data.dtype}: {', '.join(self._views)})"
+
+
+class Tensors(Protocol):
+    """The tensors of a flat vector, of which a rank keeps some of the numbers.
+
+    Iteration gives (number of the tensor, its slice of the rank's numbers, whether it has several axes).
+    """
+
+    def __iter__(self) -> Iterator[tuple[int, slice, bool]]:
+        """Iterate over the tensors of which the rank has numbers."""
+
+    def norms(self, array: Array) -> np.ndarray:
+        """Return the Euclidean norm of each whole tensor, (tensors,), from each rank's numbers."""

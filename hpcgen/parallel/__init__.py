@@ -1,2 +1,1 @@
-"""Who owns what, and how ranks tell each other: arithmetic of ownership, agreement on errors, exchange of
-gradients."""
+"""Ownership of data by ranks, agreement on errors, and exchange of gradients."""

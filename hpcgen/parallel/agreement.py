@@ -1,5 +1,4 @@
-"""Ranks fail together: an error on one becomes the same error on all, before anybody waits for the one that
-failed."""
+"""Ranks fail together: an error on one rank is raised on all ranks. No rank waits for a failed one."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,20 +15,24 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
+# Seconds for which a rank that failed waits for others that may be waiting for it, before it fails alone.
+PATIENCE_SECONDS = 3.0
+
+
 class PeerError(RuntimeError):
-    """Another rank failed; that rank reports why."""
+    """Another rank failed. That rank reports the reason."""
 
 
 @contextmanager
 def agree(comm: "MPI.Comm", patience: float | None = None) -> Iterator[None]:
-    """Run the body on every rank, then raise on all ranks what the lowest failing rank raised.
+    """Run the body on every rank. Then raise the error of the lowest failed rank on all ranks.
 
-    Collective over `comm`. The body must not communicate: a rank that fails leaves it at once. `InputError`
-    and `RunError` are raised with their message everywhere; any other error stays on its rank, and the others
-    raise `PeerError`.
+    Collective over `comm`. The body must not communicate, because a rank that fails leaves it at once.
+    `InputError` and `RunError` are raised with the same message on all ranks. Any other error is raised on
+    its own rank, and the other ranks raise `PeerError`.
 
-    Where the body must communicate, as a collective write does, those that did not fail may never come out of
-    it: a rank that failed then waits for `patience` seconds and raises its error alone.
+    Set `patience` if the body must communicate, for example in a collective write. The ranks that did not
+    fail may then never leave it: a failed rank waits for `patience` seconds, and raises its error alone.
     """
     from mpi4py import MPI
 
@@ -52,11 +55,11 @@ def agree(comm: "MPI.Comm", patience: float | None = None) -> Iterator[None]:
     if shared is not None:
         kind, message = shared
         raise kind(message) from error
-    raise error or PeerError(f"rank {failed} failed")
+    raise PeerError(f"rank {failed} failed") if error is None else error
 
 
 def completes(request: "MPI.Request", seconds: float) -> bool:
-    """Wait for an MPI request, at most `seconds`; tell whether it completed."""
+    """Wait for an MPI request, at most `seconds`. Return whether it completed."""
     deadline = monotonic() + seconds
     while not request.Test():
         if monotonic() > deadline:

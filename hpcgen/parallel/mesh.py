@@ -1,4 +1,4 @@
-"""The mesh: the named communicators of a run, and nothing else."""
+"""The mesh: the named communicators of a run."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Mesh:
-    """The communicators of a run, by what their ranks do together.
+    """The communicators of a run. Each has the ranks that do a task together.
 
     `world` has all ranks: they agree on errors, stop together, and call the hooks. `data` has the ranks that
     divide the lanes among themselves and exchange a gradient. `team` has the ranks that share a lane.

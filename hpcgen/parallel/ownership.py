@@ -1,13 +1,13 @@
-"""Which ranges of a player's flat vector each rank owns. Arithmetic, no MPI.
+"""Ownership: the ranges of a player's flat vector that each rank owns. Arithmetic, no MPI.
 
-An exchange makes an Ownership. The optimizer, the checkpoint and the norms of tensors ask it, and compute
-nothing of their own. A rank may own several ranges, in any order, or none. It keeps the numbers that it owns
-packed: one range after the other, in one array.
+An exchange makes an Ownership. The optimizer, the checkpoint and the norms of tensors use it, and do not
+compute ranges themselves. A rank may own several ranges, in any order, or none. It keeps the numbers that it
+owns packed: one range after the other, in one array.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, zip_longest
+from itertools import pairwise, zip_longest
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from hpcgen.parallel.partition import OWNERSHIP_BLOCK, Partition
 
 @dataclass(frozen=True)
 class Piece:
-    """The numbers [start, stop) of a vector, which the rank `owner` keeps from position `packed` on."""
+    """The numbers [start, stop) of a vector, which the rank `owner` keeps packed from position `packed`."""
 
     start: int
     stop: int
@@ -25,92 +25,106 @@ class Piece:
     packed: int
 
     @property
+    def where(self) -> slice:
+        """Where the numbers lie in the vector."""
+        return slice(self.start, self.stop)
+
+    @property
     def inside(self) -> slice:
-        """Where the numbers lie among those that the owner keeps."""
+        """The slice of the owner's packed numbers that holds this piece."""
         return slice(self.packed, self.packed + self.stop - self.start)
+
+    def within(self, section: slice) -> "Piece":
+        """Return the part of the piece that lies in a section of the vector; without one, start >= stop."""
+        start, stop = max(self.start, section.start), min(self.stop, section.stop)
+        return Piece(start, stop, self.owner, self.packed + start - self.start)
 
 
 class Ownership:
-    """The ranges of a vector that each rank owns: `ranges[rank]` are slices. Together they cover each number
-    once.
+    """The ranges of a vector that each rank owns.
 
-    `rank` is this rank.
+    `ranges[rank]` is a list of slices. All ranges together cover each number once. `rank` is this rank.
     """
 
     def __init__(self, ranges: Sequence[Sequence[slice]], rank: int) -> None:
         self.rank = rank
-        self.ranges = [[r for r in mine if r.stop > r.start] for mine in ranges]
-        self.pieces = sorted(self._all_pieces(), key=lambda piece: piece.start)
-        # The pieces of this rank, in their packed order.
-        self.mine = sorted((p for p in self.pieces if p.owner == rank), key=lambda piece: piece.packed)
-        self._mine = [slice(piece.start, piece.stop) for piece in self.mine]
-        # Whether this rank's numbers lie in one range: then `take` returns a view, and `put` is not needed.
+        # The pieces of each rank in their packed order, those of this rank, and all in the vector's order.
+        self._owned = [list(_packed_pieces(mine, owner)) for owner, mine in enumerate(ranges)]
+        self.mine = self._owned[rank]
+        self.pieces = sorted((p for owned in self._owned for p in owned), key=lambda piece: piece.start)
+        for piece, following in pairwise(self.pieces):
+            if piece.stop != following.start:
+                raise ValueError(f"{piece} and {following} do not follow each other")
+        self.ranges = [[piece.where for piece in owned] for owned in self._owned]
+        # Whether this rank owns a single range. Then `take` returns a view, and `put` is not needed.
         self.contiguous = len(self.mine) == 1
-        # The n-th range of each rank, for all n: (counts, starts), where a rank without one has count 0.
-        self.rounds = [_counts_and_starts(nth) for nth in zip_longest(*self.ranges, fillvalue=slice(0, 0))]
+        # For each n, the n-th range of every rank as (counts, starts). A rank without such a range has 0.
+        self.rounds = [counts_and_starts(nth) for nth in zip_longest(*self.ranges, fillvalue=slice(0, 0))]
 
     @classmethod
     def even(cls, size: int, ranks: int, rank: int) -> "Ownership":
-        """Return the ownership in which each rank owns one range of whole blocks, in the order of the
-        ranks."""
+        """Return an ownership in which each rank owns one range of whole blocks, in rank order."""
         parts = Partition.even(size, ranks, OWNERSHIP_BLOCK)
         return cls([[parts.slice(owner)] for owner in range(ranks)], rank)
 
-    def _all_pieces(self) -> Iterator[Piece]:
-        for owner, mine in enumerate(self.ranges):
-            lengths = [r.stop - r.start for r in mine]
-            for r, packed in zip(mine, accumulate(lengths, initial=0), strict=False):
-                yield Piece(r.start, r.stop, owner, packed)
-
     @property
     def size(self) -> int:
-        """How many numbers this rank owns."""
+        """The number of numbers that this rank owns."""
         return sum(piece.stop - piece.start for piece in self.mine)
+
+    @property
+    def covered(self) -> slice:
+        """The numbers that the ranks own together."""
+        return slice(self.pieces[0].start, self.pieces[-1].stop) if self.pieces else slice(0, 0)
 
     def within(self, section: slice) -> "Ownership":
         """Return the ownership of one section of the vector, such as `layout.parameters`."""
+        return Ownership([[p.where for p in _within(owned, section)] for owned in self._owned], self.rank)
 
-        def cut(r: slice) -> slice:
-            return slice(max(r.start, section.start), min(r.stop, section.stop))
+    def pieces_within(self, section: slice) -> list[Piece]:
+        """Return what all ranks own of a section of the vector, in the vector's order."""
+        return _within(self.pieces, section)
 
-        return Ownership([[cut(r) for r in mine] for mine in self.ranges], self.rank)
+    def mine_within(self, section: slice) -> list[Piece]:
+        """Return what this rank owns of a section of the vector, in its packed order."""
+        return _within(self.mine, section)
 
     def take(self, vector: Array) -> Array:
-        """Return this rank's numbers of a whole vector, packed: a view if they lie in one range, else a
-        copy."""
-        return packed(vector, self._mine)
+        """Return this rank's numbers of a whole vector, packed: a view if it owns one range, else a copy."""
+        return packed(vector, self.ranges[self.rank])
 
     def put(self, vector: Array, values: Array) -> None:
         """Write this rank's numbers, packed, into a whole vector."""
         for piece in self.mine:
-            vector[piece.start : piece.stop] = values[piece.inside]
+            vector[piece.where] = values[piece.inside]
 
     def runs(self, section: slice) -> list[slice]:
-        """Return where this rank's packed numbers lie in a section of the vector."""
-        runs = []
-        for piece in self.mine:
-            first, last = max(piece.start, section.start), min(piece.stop, section.stop)
-            if first < last:
-                start = piece.packed + first - piece.start
-                runs.append(slice(start, start + last - first))
-        return runs
-
-    def locate(self, start: int, stop: int) -> Iterator[tuple[slice, slice]]:
-        """Yield (slice of [start, stop), slice of the packed numbers) for what this rank owns of [start,
-        stop)."""
-        for piece in self.mine:
-            first, last = max(piece.start, start), min(piece.stop, stop)
-            if first < last:
-                inside = piece.packed + first - piece.start
-                yield slice(first - start, last - start), slice(inside, inside + last - first)
+        """Return the slices of this rank's packed numbers that belong to a section of the vector."""
+        return [piece.inside for piece in self.mine_within(section)]
 
 
 def packed(values: Array, runs: Sequence[slice]) -> Array:
-    """Return these runs of `values` one after the other: a view of one run, a copy of several."""
+    """Return these slices of `values`, one after the other: a view of one slice, a copy of several."""
     if len(runs) == 1:
         return values[runs[0]]
     return np.concatenate([values[run] for run in runs]) if runs else values[:0]
 
 
-def _counts_and_starts(ranges: Sequence[slice]) -> tuple[list[int], list[int]]:
+def counts_and_starts(ranges: Sequence[slice]) -> tuple[list[int], list[int]]:
+    """Return how many numbers each range has, and where it starts, as MPI asks for them."""
     return [r.stop - r.start for r in ranges], [r.start for r in ranges]
+
+
+def _packed_pieces(ranges: Iterable[slice], owner: int) -> Iterator[Piece]:
+    """Yield the ranges of one owner, which keeps one after the other. Empty ones are left out."""
+    packed = 0
+    for r in ranges:
+        if r.stop > r.start:
+            yield Piece(r.start, r.stop, owner, packed)
+            packed += r.stop - r.start
+
+
+def _within(pieces: Iterable[Piece], section: slice) -> list[Piece]:
+    """Return what of the pieces lies in a section of the vector, in their order."""
+    parts = (piece.within(section) for piece in pieces)
+    return [part for part in parts if part.start < part.stop]

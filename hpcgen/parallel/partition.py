@@ -1,15 +1,15 @@
-"""Contiguous runs of n items, one for each part: arithmetic, no MPI."""
+"""Partition of n items into contiguous runs, one for each part. Arithmetic, no MPI."""
 
 import builtins
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 
-# The unit in which ranks own parts of a vector: 16 KiB of float32, as a checkpoint's checksums cover.
+# The unit in which ranks own parts of a vector: 16 KiB of float32, which one checksum of a checkpoint covers.
 OWNERSHIP_BLOCK = 4096
 
 
 class Partition:
-    """The items [starts[p], starts[p] + counts[p]) belong to part p; parts may be empty."""
+    """The items [starts[p], starts[p] + counts[p]) belong to part p. Parts may be empty."""
 
     def __init__(self, counts: Iterable[int]) -> None:
         self.counts = list(counts)
@@ -17,7 +17,7 @@ class Partition:
 
     @classmethod
     def even(cls, n: int, parts: int, block: int = 1) -> "Partition":
-        """Divide n items into runs that differ by at most one block; every run but the last ends on a
+        """Divide n items into runs that differ by at most one block. Every run except the last ends on a
         multiple of `block`.
 
         With block = 1, part p is [p n / parts, (p + 1) n / parts), rounded down.
@@ -28,14 +28,15 @@ class Partition:
 
     @classmethod
     def weighted(cls, n: int, weights: Sequence[float]) -> "Partition":
-        """Divide n >= len(weights) items in proportion to `weights`, at least one to each part (largest
-        remainder)."""
+        """Divide n >= len(weights) items in proportion to `weights` (largest remainder). Each part gets at
+        least one item."""
         if n < len(weights):
-            raise ValueError(f"{n} items cannot give one to each of {len(weights)} parts")
+            raise ValueError(f"{n} items are too few for {len(weights)} parts")
         free = n - len(weights)
         weights = [weight / max(weights) for weight in weights]
         shares = [max(0.0, n * weight / sum(weights) - 1) for weight in weights]
-        shares = [free * share / (sum(shares) or 1) for share in shares]
+        wanted = sum(shares)
+        shares = [free * share / wanted if wanted > 0 else 0.0 for share in shares]
         counts = [1 + int(share) for share in shares]
         by_remainder = sorted(range(len(weights)), key=lambda p: (int(shares[p]) - shares[p], p))
         for p in by_remainder[: n - sum(counts)]:
@@ -48,8 +49,8 @@ class Partition:
         return slice(self.starts[part], self.starts[part] + self.counts[part])
 
     def pieces(self, start: int, stop: int) -> Iterator[tuple[int, builtins.slice, builtins.slice]]:
-        """Yield (part, slice within it, slice within [start, stop)) of the items [start, stop) in each
-        part."""
+        """Yield (part, slice within the part, slice within [start, stop)) for each part that holds items of
+        [start, stop)."""
         for part, (first, count) in enumerate(zip(self.starts, self.counts, strict=True)):
             low, high = max(start, first), min(stop, first + count)
             if low < high:

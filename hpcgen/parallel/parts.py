@@ -1,4 +1,4 @@
-"""The tensors of a flat vector of which this rank owns a part: where they lie, and their norms."""
+"""The tensors of a flat vector that this rank owns in part: their positions, and their norms."""
 
 import itertools
 from collections.abc import Callable, Iterator
@@ -6,23 +6,23 @@ from math import prod
 
 import numpy as np
 
-from hpcgen.arrays import Array
-from hpcgen.nn.vector import Layout
-from hpcgen.parallel.ownership import Ownership
+from hpcgen.arrays import Array, to_host
+from hpcgen.nn.vector import Layout, Tensors
+from hpcgen.parallel.ownership import Ownership, Piece
 from hpcgen.parallel.partition import OWNERSHIP_BLOCK
 
 
-class Parts:
-    """The parameters of a Layout in the numbers that this rank owns, and the norm of each over the whole
-    vector.
+class Parts(Tensors):
+    """The positions of a Layout's parameters in the numbers that this rank owns, and the norm of each whole
+    parameter.
 
-    A norm is added up from pieces that end at multiples of `block`, and where tensors end. Ranges
-    that ranks own end there too. The pieces, and so the bits of a norm, are therefore the same whoever owns
-    what.
+    A norm is the sum over pieces that end at multiples of `block` or at the end of a tensor. The ranges that
+    ranks own end at the same places. Therefore the pieces, and the bits of a norm, do not depend on the
+    ownership.
 
-    `ownership` is that of the parameters alone. `collect(values)` returns the values of all ranks in the
-    order of the ranks; then `norms` is collective. Iteration gives (number of the tensor, its slice of the
-    packed numbers, whether it has more than one axis).
+    `ownership` is the ownership of the parameters. `collect(values)` returns the values of all ranks, in rank
+    order; then `norms` is collective. Iteration yields (number of the tensor, its slice of the packed
+    numbers, whether it has more than one axis).
     """
 
     def __init__(
@@ -35,31 +35,21 @@ class Parts:
         self._collect = collect
         self._here: list[tuple[int, slice, bool]] = []
         names = layout.names(layout.parameters)
-        # Of each piece: its tensor, who owns it, where it lies in the owner's packed numbers.
-        pieces: list[tuple[int, int, slice]] = []
+        # The pieces in the vector's order, and the tensor of each.
+        pieces: list[Piece] = []
+        self._tensors: list[int] = []
         for number, name in enumerate(names):
             start = layout.offsets[name]
-            stop = start + prod(layout.shapes[name])
-            for owned in ownership.pieces:
-                first, last = max(start, owned.start), min(stop, owned.stop)
-                if first >= last:
-                    continue
-                cuts = [
-                    first,
-                    *range(first - first % block + block, last, block),
-                    last,
-                ]
-                shift = owned.packed - owned.start
-                pieces += [
-                    (number, owned.owner, slice(a + shift, b + shift)) for a, b in itertools.pairwise(cuts)
-                ]
+            for owned in ownership.pieces_within(slice(start, start + prod(layout.shapes[name]))):
+                inner = range(owned.start - owned.start % block + block, owned.stop, block)
+                cuts = [owned.start, *inner, owned.stop]
+                pieces += [owned.within(slice(*ends)) for ends in itertools.pairwise(cuts)]
+                self._tensors += [number] * (len(cuts) - 1)
                 if owned.owner == ownership.rank:
-                    here = slice(first + shift, last + shift)
-                    self._here.append((number, here, len(layout.shapes[name]) > 1))
-        self._tensors = [number for number, _, _ in pieces]
-        self._pieces = [where for _, owner, where in pieces if owner == ownership.rank]
-        # `collect` returns the pieces rank by rank; the vector has them in the order of `pieces`.
-        by_rank = np.argsort([owner for _, owner, _ in pieces], kind="stable")
+                    self._here.append((number, owned.inside, len(layout.shapes[name]) > 1))
+        self._pieces = [piece.inside for piece in pieces if piece.owner == ownership.rank]
+        # `collect` returns the pieces in rank order. The vector has them in the order of `pieces`.
+        by_rank = np.argsort([piece.owner for piece in pieces], kind="stable")
         self._order = np.empty(len(pieces), np.intp)
         self._order[by_rank] = np.arange(len(pieces))
 
@@ -67,12 +57,13 @@ class Parts:
         return iter(self._here)
 
     def norms(self, array: Array) -> np.ndarray:
-        """Return each tensor's Euclidean norm (tensors,) in float64. `array` holds this rank's packed
+        """Return the Euclidean norm of each tensor, (tensors,) float64. `array` holds this rank's packed
         numbers.
 
         Collective if `collect` is.
         """
-        # No square overflows in float64.
-        pieces = (array[piece].astype(np.float64) for piece in self._pieces)
+        # In float64 no square overflows.
+        host = to_host(array)
+        pieces = (host[piece].astype(np.float64) for piece in self._pieces)
         squares = self._collect(np.array([np.dot(piece, piece) for piece in pieces], np.float64))
         return np.sqrt(np.bincount(self._tensors, squares[self._order], minlength=0))

@@ -1,4 +1,4 @@
-"""Rows of a distributed array in another order and another distribution."""
+"""Change the order and the distribution of the rows of a distributed array."""
 
 import numpy as np
 from mpi4py import MPI
@@ -9,17 +9,17 @@ from hpcgen.parallel.partition import Partition
 def redistribute(
     comm: MPI.Comm, local: np.ndarray, before: Partition, after: Partition, order: np.ndarray
 ) -> np.ndarray:
-    """Return this rank's rows of the array whose row i is row order[i] of the distributed array `local` is
-    part of.
+    """Return this rank's part of the array whose row i is row order[i] of a distributed array.
 
-    `local` (before.counts[rank], ...) holds the rows before.slice(rank); the result (after.counts[rank], ...)
-    the rows after.slice(rank). `order` (n,) holds rows, each once at most, the same on all ranks. Collective
-    over `comm`.
+    `local` (before.counts[rank], ...) is this rank's part of the distributed array, the rows
+    before.slice(rank). The result (after.counts[rank], ...) has the rows after.slice(rank). `order` (n,)
+    lists row numbers, each at most once, and is the same on all ranks. Collective over `comm`.
     """
     mine, target = before.slice(comm.rank), after.slice(comm.rank)
     position = np.full(before.total, -1)
     position[order] = np.arange(len(order))
-    # Rows leave in ascending position, so those for one rank lie together and arrive in that order; -1 stays.
+    # Rows are sent in ascending order of their new position, so the rows for one rank are contiguous. Rows
+    # with position -1 are not sent.
     leaving = np.argsort(position[mine])
     leaving = leaving[np.searchsorted(position[mine][leaving], 0) :]
     send = np.ascontiguousarray(local[leaving])

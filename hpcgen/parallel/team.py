@@ -1,10 +1,14 @@
 """The ranks that share a lane, and the cells that each of them has."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hpcgen.arrays import Array
 from hpcgen.nn.divided import Divided
 from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.partition import Partition
@@ -12,6 +16,24 @@ from hpcgen.parallel.tree import tree_sum
 
 if TYPE_CHECKING:
     from mpi4py import MPI
+
+
+@dataclass
+class Traffic:
+    """What this rank has sent to the others of its team, and the seconds that this took, with waiting."""
+
+    messages: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+    @contextmanager
+    def __call__(self, messages: int, sent: int) -> Iterator[None]:
+        """Count so many messages with so many bytes, and the time of the body."""
+        start = perf_counter()
+        yield
+        self.seconds += perf_counter() - start
+        self.messages += messages
+        self.bytes += sent
 
 
 class Team:
@@ -22,7 +44,7 @@ class Team:
     """
 
     def __init__(self, comm: "MPI.Comm", grid: Grid, deal: Partition) -> None:
-        self.comm, self.grid, self.deal = comm, grid, deal
+        self.comm, self.grid, self.deal, self.traffic = comm, grid, deal, Traffic()
         mine = deal.slice(comm.rank)
         self.mine = range(mine.start, mine.stop)
         # The rank that has a cell.
@@ -40,6 +62,12 @@ class Team:
     def divided(self, cells: Sequence[Any]) -> Divided:
         """Return the Divided of the cells that are here."""
         return Divided(cells, self)
+
+    def cut(self, samples: Array) -> Divided:
+        """Return the cells here of whole samples (n, *places, ...). samples: the same on all ranks."""
+        sizes = samples.shape[1 : 1 + len(self.grid.shape)]
+        regions = (self.grid.region(cell, sizes) for cell in self.mine)
+        return self.divided([np.ascontiguousarray(samples[(slice(None), *region)]) for region in regions])
 
     def total(self, parts: Sequence[Any]) -> Any:
         """Return the sum over all cells in the tree over the cells, from the numbers of those that are here.
@@ -59,5 +87,7 @@ class Team:
         unit = parts[0].nbytes
         counts = [count * unit for count in self.deal.counts]
         starts = [start * unit for start in self.deal.starts]
-        self.comm.Allgatherv([np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE])
+        others = self.comm.size - 1
+        with self.traffic(others, others * parts.nbytes):
+            self.comm.Allgatherv([np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE])
         return whole

@@ -1,4 +1,4 @@
-"""Several lanes at a time, in threads of one rank."""
+"""Compute several lanes at a time, in threads of one rank."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,10 +11,10 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """Threads that compute lanes: NumPy's products and the compiled kernels release the interpreter's lock.
+    """Threads that compute lanes. NumPy's products and the compiled kernels release the interpreter's lock.
 
-    A lane is always computed by one thread and lanes are added in their order, so no bit depends on the
-    number of threads.
+    One thread computes a lane, and lanes are added in order. The bits therefore do not depend on the number
+    of threads.
     """
 
     def __init__(self, threads: int) -> None:
@@ -26,8 +26,8 @@ class Workers:
             self._pool.shutdown()
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield function(item) for each item in order; at most `threads` are begun before the first of them
-        is taken."""
+        """Yield function(item) for each item, in order. At most `threads` items are computed ahead of the
+        next result."""
         if self._pool is None:
             yield from map(function, items)
             return
@@ -35,7 +35,7 @@ class Workers:
         for item in items:
             if len(running) == self.threads:
                 yield running.popleft().result()
-            # In a copy of the context, which holds NumPy's error state.
+            # Run it in a copy of the context, which holds NumPy's error state.
             running.append(self._pool.submit(copy_context().run, function, item))
         while running:
             yield running.popleft().result()

@@ -61,7 +61,7 @@ class TreeSum(Generic[Sum]):
         self.nodes: list[tuple[int, int, Sum]] = []
 
     def push(self, lo: int, hi: int, sum: Sum) -> None:
-        """Append the node [lo, hi). Nodes come in ascending order."""
+        """Add the node [lo, hi). Nodes must be pushed in ascending order."""
         self.nodes.append((lo, hi, sum))
         while len(self.nodes) > 1:
             (left_lo, left_hi, left), (right_lo, right_hi, right) = self.nodes[-2:]
@@ -72,7 +72,7 @@ class TreeSum(Generic[Sum]):
             self.nodes[-2:] = [(left_lo, right_hi, left)]
 
     def take(self) -> list[tuple[int, int, Sum]]:
-        """Return the nodes (lo, hi, sum) that are held, and hold none."""
+        """Return all nodes (lo, hi, sum), and forget them."""
         nodes, self.nodes = self.nodes, []
         return nodes
 

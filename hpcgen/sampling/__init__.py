@@ -1,1 +1,1 @@
-"""Samples of a trained model, in files and plots."""
+"""Draw samples from a trained model, and write them to files and plots."""

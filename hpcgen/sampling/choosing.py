@@ -1,4 +1,4 @@
-"""Which origin the options of `hpcgen sample` ask for, and whether the model can start from it."""
+"""Choose the origin of samples from the options of `hpcgen sample`, and check that the model supports it."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +16,9 @@ from hpcgen.sampling.origins import Conditioned, Origin, Prior
 
 
 def open_origin(model: Model, state: Checkpoint, options: SampleOptions, stack: ExitStack) -> Origin:
-    """Return the Origin that the options ask for. Files that it reads are closed with `stack`.
+    """Return the Origin that the options select. Its files are closed with `stack`.
 
-    Raises InputError if the model, with the parameters of `state`, cannot start from it.
+    Raises InputError if the model of the checkpoint `state` does not support it.
     """
     _require_use(model, state, options)
     if options.reconstruct or options.interpolate:
@@ -29,14 +29,14 @@ def open_origin(model: Model, state: Checkpoint, options: SampleOptions, stack: 
 
 
 def _require_use(model: Model, state: Checkpoint, options: SampleOptions) -> None:
-    """Raise InputError unless the model draws samples, with exactly the inputs and labels that it takes."""
+    """Raise InputError unless the model draws samples, and the inputs and labels suit the model."""
     kind = state.config.model.kind
     if model.source is None:
-        raise InputError(f"{state.path}: a {kind} draws no samples; 'hpcgen evaluate' takes it as --features")
+        raise InputError(f"{state.path}: a {kind} draws no samples; use it in 'hpcgen evaluate --features'")
     if model.source == "inputs" and options.inputs is None:
         raise InputError(f"{state.path}: model.kind = {kind} needs --inputs FILE")
     if model.source != "inputs" and options.inputs is not None:
-        raise InputError(f"{state.path}: model.kind = {kind} takes no --inputs")
+        raise InputError(f"{state.path}: model.kind = {kind} does not use --inputs; leave it out")
     if options.label is not None and options.label >= model.classes:
         known = f"has labels 0 to {model.classes - 1}" if model.classes else "is not conditional"
         raise InputError(f"--label {options.label}: the model {known}")
@@ -46,7 +46,7 @@ def _conditioned(model: Model, state: Checkpoint, path: Path, seed: int) -> Orig
     columns, _ = require_inputs(state.schema, state.config.model.kind)
     source = Array(path, "inputs" if Path(path).suffix in (".h5", ".hdf5") else None)
     if source.shape != (len(columns),):
-        raise InputError(f"{path}: rows of {source.shape} numbers, not {len(columns)} as the model takes")
+        raise InputError(f"{path}: rows of {source.shape} numbers, but the model needs {len(columns)}")
     _require_rows(path, source.rows, 1)
     return Conditioned(model, seed, source)
 
@@ -55,13 +55,13 @@ def _autoencoder(model: Model, state: Checkpoint) -> Autoencoder:
     if isinstance(model, Autoencoder):
         return model
     raise InputError(
-        f"{state.path}: model.kind = {state.config.model.kind} encodes nothing; --reconstruct and "
+        f"{state.path}: model.kind = {state.config.model.kind} has no encoder; --reconstruct and "
         "--interpolate need vae or rvae"
     )
 
 
 def _coded(model: Autoencoder, state: Checkpoint, options: SampleOptions, stack: ExitStack) -> Origin:
-    """Return the origin of samples that are decoded from codes which a data file or a seed gives."""
+    """Return the origin of samples that are decoded from the codes of a data file or of a seed."""
     ends: Origin = Prior(model, options.seed)
     if options.reconstruct:
         files = stack.enter_context(DataFiles([options.reconstruct]))

@@ -1,4 +1,5 @@
-"""Samples that start from codes, the latent numbers of an autoencoder: reconstructions and interpolations."""
+"""Samples that are decoded from codes, the latent numbers of an autoencoder: reconstructions and
+interpolations."""
 
 import numpy as np
 
@@ -7,61 +8,64 @@ from hpcgen.data.reading import DataFiles
 from hpcgen.models.batch import Batch
 from hpcgen.models.latent import Autoencoder
 from hpcgen.models.model import Theta
-from hpcgen.sampling.origins import SAMPLES_A_BLOCK, Origin, padded
+from hpcgen.sampling.origins import Origin, padded, samples_a_block
 
-# Below this sine of the angle between two codes, the great circle is replaced by the straight line.
+# If the sine of the angle between two codes is below this value, a straight line replaces the great circle.
 SMALLEST_SINE = 1e-6
 
 
 class Reconstruction(Origin):
-    """The posterior's means for the rows of data files. A plot shows each sample after its original."""
+    """The posterior means for the rows of data files. In a plot each sample follows its original."""
 
     group = 2
 
     def __init__(self, model: Autoencoder, theta: Theta, files: DataFiles) -> None:
         self._model, self._theta, self._files, self.rows = model, theta, files, files.rows
+        self.size = samples_a_block(model.sample_shape)
 
     def batch(self, block: int) -> Batch:
-        return _most_likely(self.codes(block))
+        # Without a random stream the model returns the most likely samples.
+        return Batch(self.size, noise=self.codes(block), random=None)
 
     def codes(self, block: int) -> Array:
-        originals = self._model.batch(SAMPLES_A_BLOCK, samples=self._originals(block))
+        originals = self._model.batch(self.size, samples=self._originals(block))
         return self._model.codes(self._theta, originals.samples)[0]
 
     def with_originals(self, samples: np.ndarray) -> np.ndarray:
-        blocks = range(-(-len(samples) // SAMPLES_A_BLOCK))
+        blocks = range(-(-len(samples) // self.size))
         originals = np.concatenate([self._originals(block) for block in blocks])[: len(samples)]
         return np.stack([originals, samples], axis=1).reshape(-1, *samples.shape[1:])
 
     def _originals(self, block: int) -> np.ndarray:
-        first, last = (min(edge * SAMPLES_A_BLOCK, self._files.rows) for edge in (block, block + 1))
-        return padded(self._files.read(first, last, ("samples",)).samples)
+        first, last = (min(edge * self.size, self._files.rows) for edge in (block, block + 1))
+        return padded(self._files.read(first, last, ("samples",)).samples, self.size)
 
 
 class Interpolation(Origin):
-    """`steps` samples from each code of `ends` to the next, both included, along the great circle.
+    """`steps` samples on the great circle from each code of `ends` to the next, both included.
 
     White 2016 (arXiv:1609.04468).
     """
 
     def __init__(self, ends: Origin, steps: int) -> None:
-        self._ends, self._steps, self.group = ends, steps, steps
+        self._ends, self._steps, self.group, self.size = ends, steps, steps, ends.size
         self.rows = None if ends.rows is None else steps * (ends.rows - 1)
 
     def batch(self, block: int) -> Batch:
-        return _most_likely(self.codes(block))
+        # Without a random stream the model returns the most likely samples.
+        return Batch(self.size, noise=self.codes(block), random=None)
 
     def codes(self, block: int) -> Array:
-        rows = np.arange(block * SAMPLES_A_BLOCK, (block + 1) * SAMPLES_A_BLOCK)
+        rows = np.arange(block * self.size, (block + 1) * self.size)
         first, share = rows // self._steps, rows % self._steps / (self._steps - 1)
-        blocks = range(first[0] // SAMPLES_A_BLOCK, (first[-1] + 1) // SAMPLES_A_BLOCK + 1)
+        blocks = range(first[0] // self.size, (first[-1] + 1) // self.size + 1)
         codes = np.concatenate([to_host(self._ends.codes(each)) for each in blocks])
-        start = first - blocks[0] * SAMPLES_A_BLOCK
+        start = first - blocks[0] * self.size
         return from_host(between(codes[start], codes[start + 1], share[:, None]))
 
 
 def between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Return the codes (n, latent) that lie `share` (n, 1) of the way from a to b, as float32."""
+    """Return the codes (n, latent) at the fraction `share` (n, 1) of the way from a to b, as float32."""
     a, b = a.astype(np.float64), b.astype(np.float64)
     cosine = (a * b).sum(1, keepdims=True) / np.sqrt(
         (a * a).sum(1, keepdims=True) * (b * b).sum(1, keepdims=True)
@@ -72,8 +76,3 @@ def between(a: np.ndarray, b: np.ndarray, share: np.ndarray) -> np.ndarray:
     left = np.where(straight, 1 - share, np.sin((1 - share) * angle) / sine)
     right = np.where(straight, share, np.sin(share * angle) / sine)
     return (left * a + right * b).astype(np.float32)
-
-
-def _most_likely(codes: Array) -> Batch:
-    """Return the Batch of given codes. Without a random stream the model returns the most likely samples."""
-    return Batch(SAMPLES_A_BLOCK, noise=codes, random=None)

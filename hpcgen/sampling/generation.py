@@ -1,28 +1,78 @@
-"""Samples of a model, made block by block."""
+"""Generate samples of a model, block by block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hpcgen.checkpoints.loading import Checkpoint
 from hpcgen.data.schema import Schema
 from hpcgen.models import MODELS
+from hpcgen.models.batch import Batch
 from hpcgen.models.model import Model, Theta
+from hpcgen.parallel.cells import Grid
+from hpcgen.parallel.mesh import Mesh
+from hpcgen.parallel.operators.gather import Gather
+from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.placement.network import divide
+from hpcgen.parallel.team import Team
 from hpcgen.runtime import one_blas_thread
-from hpcgen.sampling.origins import SAMPLES_A_BLOCK, Origin
+from hpcgen.sampling.origins import Origin, samples_a_block
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
 
 
 def model_of(checkpoint: Checkpoint) -> Model:
-    """Return the model whose parameters a loaded checkpoint holds."""
+    """Return the model of a loaded checkpoint."""
     options = checkpoint.config.model
     return MODELS[options.kind](options, checkpoint.schema)
 
 
-def generate(model: Model, theta: Theta, schema: Schema, origin: Origin, start: int, stop: int) -> np.ndarray:
-    """Return samples [start, stop) that start from `origin`, (stop - start, *sample_shape).
+@contextmanager
+def drawing_model(checkpoint: Checkpoint, comm: "MPI.Comm", count: int) -> Iterator[Model]:
+    """Give the model of a checkpoint that draws `count` samples on the ranks of `comm`.
 
-    They lie in the data's own interval, and have its type.
+    If the run divides its samples into cells, so does the model. As few ranks share a sample as leave no rank
+    without samples; parallel.space says how many at least. Collective over `comm`.
     """
-    first, last = start // SAMPLES_A_BLOCK, -(-stop // SAMPLES_A_BLOCK)
+    model, config = model_of(checkpoint), checkpoint.config
+    grid = Grid(config.train.grid)
+    if not config.train.grid:
+        yield model
+        return
+    blocks = -(-count // samples_a_block(model.sample_shape))
+    space = _ranks_a_block(comm.size, len(grid), blocks, config.parallel.space)
+    mesh = Mesh.of(comm, space)
+    try:
+        divide(model, Team(mesh.team, grid, Partition.even(len(grid), space)))
+        yield model
+    finally:
+        mesh.close()
+
+
+def _ranks_a_block(ranks: int, cells: int, blocks: int, least: int) -> int:
+    """Return how many ranks make a block together: a divisor of the number of ranks, at most one a cell."""
+    divisors = [n for n in range(1, min(ranks, cells) + 1) if ranks % n == 0]
+    return next((n for n in divisors if n >= least and ranks // n <= blocks), divisors[-1])
+
+
+def generate(model: Model, theta: Theta, schema: Schema, origin: Origin, start: int, stop: int) -> np.ndarray:
+    """Return samples [start, stop) of `origin`, (stop - start, *sample_shape).
+
+    They lie in the data's own interval, and have its type. Collective over the model's team, if it has one:
+    each of its ranks gets the samples.
+    """
+    first, last = start // origin.size, -(-stop // origin.size)
     with one_blas_thread():
-        blocks = [model.generate(theta, origin.batch(block)) for block in range(first, last)]
+        blocks = [_whole(model, theta, origin.batch(block)) for block in range(first, last)]
     samples = np.concatenate(blocks) if blocks else np.empty((0, *schema.shape), schema.dtype)
-    return samples[start - first * SAMPLES_A_BLOCK : stop - first * SAMPLES_A_BLOCK]
+    return samples[start - first * origin.size : stop - first * origin.size]
+
+
+def _whole(model: Model, theta: Theta, batch: Batch) -> np.ndarray:
+    samples = model.generate(theta, batch)
+    if model.team is None:
+        return samples
+    return Gather(model.team, model.sample_shape[: len(model.team.grid.shape)]).whole(samples)

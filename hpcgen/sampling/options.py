@@ -1,4 +1,4 @@
-"""What `hpcgen sample` is asked for."""
+"""The options of `hpcgen sample`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,13 +6,13 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class SampleOptions:
-    """What is drawn, and where it goes.
+    """Which samples are drawn, and where they are written.
 
-    `count` samples (None: 64, or as many as the given file has rows) go into the file `out` (.h5, .npy, .txt,
-    .wav) and a plot `png`. Text without either is logged. A conditional model draws them for `label` (None:
-    all labels in turn), a model of inputs for the rows of the file `inputs`. For autoencoders `reconstruct`
-    names a data file whose rows are encoded and decoded, and `interpolate` is the number of samples from each
-    code to the next.
+    `count` samples (None: 64, or as many as the given file has rows) are written to the file `out` (.h5,
+    .npy, .txt, .wav) and plotted in `png`. Without both, samples of text are logged. A conditional model
+    draws samples for `label` (None: for all labels in turn). A model of inputs draws a sample for each row of
+    the file `inputs`. For autoencoders, `reconstruct` is a data file whose rows are encoded and decoded, and
+    `interpolate` is the number of samples from each code to the next.
     """
 
     count: int | None = None

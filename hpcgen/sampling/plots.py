@@ -6,20 +6,20 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-# The side, in pixels, to which smaller pictures are enlarged.
+# Smaller pictures are enlarged to about this many pixels.
 CELL = 56
 # Pixels between two pictures.
 GAP = 4
-# A last axis shorter than this counts channels, a longer one counts places.
+# A last axis shorter than this holds channels. A longer one is a spatial axis.
 CHANNELS_BELOW = 8
 
 
 def save_plot(samples: np.ndarray, path: Path, low: float, high: float, group: int = 1) -> None:
-    """Write a grid of samples (n, ...), which lie in [low, high], as PNG, whatever the path's ending.
+    """Write a grid of samples (n, ...) in [low, high] as PNG, even if the path has another ending.
 
-    The grid is about square, with whole groups in a row. Pictures are shown as they are, volumes by the slice
-    in the middle of their first axis, other samples as curves. One or three channels are shown together, of
-    other numbers of channels only the first.
+    The grid is about square, with whole groups in a row. Pictures are shown as they are, volumes as the
+    middle slice of their first axis, and other samples as curves. One or three channels are shown together.
+    Of any other number of channels only the first is shown.
     """
     columns = group * math.ceil(math.sqrt(len(samples)) / group)
     samples = samples if samples.shape[-1] < CHANNELS_BELOW else samples[..., None]
@@ -32,7 +32,7 @@ def save_plot(samples: np.ndarray, path: Path, low: float, high: float, group: i
 
 
 def _grid(samples: np.ndarray, path: Path, low: float, high: float, columns: int) -> None:
-    """Draw pictures side by side on grey. Small ones are enlarged smoothly by a whole factor."""
+    """Draw pictures side by side on grey. Enlarge small pictures by an integer factor, with smoothing."""
     unit = (samples.astype(np.float64) - low) / (high - low)
     images = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8)
     images = images.squeeze(3) if images.shape[3] == 1 else images
@@ -48,9 +48,10 @@ def _grid(samples: np.ndarray, path: Path, low: float, high: float, columns: int
 
 
 def _curves(samples: np.ndarray, path: Path, low: float, high: float, columns: int) -> None:
-    """Draw each sample in axes of its own.
+    """Draw each sample in its own axes.
 
-    A sample (length, channels) has a curve a channel. A sample of more axes is one curve of all its numbers.
+    A sample (length, channels) has a curve for each channel. A sample with more axes is one curve of all its
+    numbers.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

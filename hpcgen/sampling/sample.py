@@ -1,4 +1,4 @@
-"""`hpcgen sample`: samples of a checkpoint in files, the same bytes at any number of ranks."""
+"""Draw samples for `hpcgen sample`. The files have the same bytes at any number of ranks."""
 
 import logging
 from contextlib import ExitStack
@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpcgen.arrays import shown
 from hpcgen.checkpoints.loading import Checkpoint, load_together
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 from hpcgen.files.replacing import require_room, require_unread
-from hpcgen.parallel.agreement import agree, from_root
+from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree, from_root
 from hpcgen.sampling import showing
 from hpcgen.sampling.choosing import open_origin
-from hpcgen.sampling.generation import generate, model_of
+from hpcgen.sampling.generation import drawing_model, generate
 from hpcgen.sampling.options import SampleOptions
 from hpcgen.sampling.origins import Origin, RowsOf
 from hpcgen.sampling.writers import require_writer, write
@@ -26,17 +27,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# The most samples that a plot shows, and that are logged as text.
+# The most samples that are plotted or logged as text.
 MOST_SHOWN = 100
-# Samples that are drawn unless a number is asked for.
+# Default number of samples.
 DEFAULT_COUNT = 64
 
 
 def sample(path: Path | str, comm: "MPI.Comm", options: SampleOptions = SampleOptions()) -> None:
-    """Draw samples of the checkpoint `path`, or of a run folder's newest one.
+    """Draw samples from the checkpoint `path`, or from the newest checkpoint of the run folder `path`.
 
-    Each rank makes its share of the samples that are written. Rank 0 makes those that are shown. Collective
-    over `comm`. Raises InputError.
+    Each rank generates its share of the samples for the file. Rank 0 generates the samples for the plot.
+    Collective over `comm`. Raises InputError.
     """
     out, png = (Path(target) if target else None for target in (options.out, options.png))
     if out:
@@ -46,23 +47,29 @@ def sample(path: Path | str, comm: "MPI.Comm", options: SampleOptions = SampleOp
     with ExitStack() as stack:
         with agree(comm):
             _require_output(out, png, schema)
-            model = model_of(state)
+        model = stack.enter_context(drawing_model(state, comm, options.count or DEFAULT_COUNT))
+        with agree(comm):
             origin = open_origin(model, state, options, stack)
             count = _count(options.count, origin)
             _require_targets(state, options, count, comm.rank == 0)
         logger.info("from %s", state.path)
         made = partial(generate, model, state.sampled, schema, origin)
+        space = 1 if model.team is None else model.team.comm.size
         if out:
             columns: dict[str, RowsOf] = {"samples": made, **origin.columns()}
-            write(out, comm, columns, count, schema, f"{state.path.name}, seed {options.seed}")
-            logger.info("%s: %s samples of %s", out, f"{count:,}", " x ".join(map(str, schema.shape)))
+            source = f"{state.path.name}, seed {options.seed}"
+            write(out, comm, columns, count, schema, source, origin.size, space)
+            logger.info("%s: %s samples of %s", out, f"{count:,}", shown(schema.shape))
         if png or not out:
-            shown = min(count, MOST_SHOWN)
-            logger.info("%s", from_root(comm, _show, made, shown, origin, png, schema))
+            plotted, samples = min(count, MOST_SHOWN), np.empty(0)
+            with agree(comm, None if space == 1 else PATIENCE_SECONDS):
+                if comm.rank < space:
+                    samples = made(0, plotted)
+            logger.info("%s", from_root(comm, _show, samples, origin, png, schema))
 
 
 def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
-    """Raise InputError unless samples of this kind can go where they are asked for."""
+    """Raise InputError unless samples of this kind can be written to these files."""
     if out and out.suffix in showing.SAVERS:
         showing.check(out, schema, out.suffix)
     if png:
@@ -72,7 +79,7 @@ def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
 
 
 def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writes: bool) -> None:
-    """Raise InputError if a target is read too. With `writes`, also require that the targets can be made."""
+    """Raise InputError if a target is also read, or, with `writes`, if a target cannot be written."""
     size = count * prod(state.schema.shape) * np.dtype(state.schema.dtype).itemsize
     for target, needed in ((options.out, size), (options.png, 0)):
         if target:
@@ -82,7 +89,7 @@ def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writ
 
 
 def _count(asked: int | None, origin: Origin) -> int:
-    """Return how many samples are drawn. Raise InputError if the origin has fewer than are asked for."""
+    """Return the number of samples to draw. Raise InputError if the origin has fewer."""
     if asked is None:
         return DEFAULT_COUNT if origin.rows is None else origin.rows
     if origin.rows is not None and asked > origin.rows:
@@ -90,10 +97,10 @@ def _count(asked: int | None, origin: Origin) -> int:
     return asked
 
 
-def _show(made: RowsOf, shown: int, origin: Origin, png: Path | None, schema: Schema) -> str:
-    """Draw a plot of the first samples. Return what is logged: the plot's path, or the samples as text."""
-    samples = origin.with_originals(made(0, shown))
+def _show(samples: np.ndarray, origin: Origin, png: Path | None, schema: Schema) -> str:
+    """Draw a plot of the samples. Return what is logged: the plot's path, or the samples as text."""
+    plotted, samples = len(samples), origin.with_originals(samples)
     if png is None:
         return showing.texts(samples, schema)
     showing.save(samples, png, schema, ".png", origin.group)
-    return f"{png}: a plot of {shown}"
+    return f"{png}: a plot of {plotted}"

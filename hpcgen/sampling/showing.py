@@ -1,4 +1,4 @@
-"""Samples as people look at them or listen to them: plots, text, sound."""
+"""Samples for people: plots, text and sound."""
 
 import wave
 from collections.abc import Callable
@@ -14,26 +14,26 @@ from hpcgen.sampling.plots import save_plot
 SILENCE_SECONDS = 0.2
 # The line between two samples of text.
 LINE = "-" * 16
-# The largest number of a sound file, whose numbers have 16 bits.
+# The largest 16-bit number of a sound file.
 LOUDEST = 32767
 
 
 def natural(schema: Schema) -> str:
-    """Return the ending of the file in which samples of this kind are best shown."""
+    """Return the file ending that suits samples of this kind."""
     return {"text": ".txt", "audio": ".wav"}.get(schema.kind, ".png")
 
 
 def check(path: Path, schema: Schema, ending: str) -> None:
-    """Raise InputError if samples of this kind cannot be shown in a file of this kind."""
+    """Raise InputError if samples of this kind cannot be written to a file with this ending."""
     kinds = {".txt": ("text",), ".wav": ("audio",), ".png": ("image", "array", "audio")}
     if schema.kind not in kinds[ending]:
-        raise InputError(f"{path}: samples of kind {schema.kind} cannot be shown so; take {natural(schema)}")
+        raise InputError(f"{path}: cannot show samples of kind {schema.kind}; use {natural(schema)}")
 
 
 def save(samples: np.ndarray, path: Path, schema: Schema, ending: str, group: int = 1) -> None:
-    """Write samples of a data file to a file of the kind ".png", ".txt" or ".wav", whole or not at all.
+    """Write samples to a file of the kind ".png", ".txt" or ".wav", completely or not at all.
 
-    A plot keeps each `group` of samples in one row.
+    A plot puts each group of `group` samples in one row.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,7 @@ def _save_text(samples: np.ndarray, path: Path, schema: Schema, group: int) -> N
 
 
 def _save_sound(samples: np.ndarray, path: Path, schema: Schema, group: int) -> None:
-    """Write one sample after the other, 16 bits a number."""
+    """Write one sample after the other, with 16 bits per number."""
     channels = schema.shape[1] if len(schema.shape) > 1 else 1
     numbers = samples.reshape(len(samples), -1, channels).astype(np.float64)
     unit = (numbers - schema.low) / (schema.high - schema.low)

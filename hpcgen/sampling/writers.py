@@ -1,4 +1,4 @@
-"""Samples in files: data files, NumPy arrays, text and sound. Each rank makes its share of the samples."""
+"""Write samples to data files, NumPy arrays, text and sound. Each rank generates its share of the samples."""
 
 import io
 from collections.abc import Callable, Mapping
@@ -13,9 +13,9 @@ from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
 from hpcgen.files.replacing import refusals, replacing
 from hpcgen.files.slabs import Slab, partition
-from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree
 from hpcgen.sampling import showing
-from hpcgen.sampling.origins import RowsOf
+from hpcgen.sampling.origins import SAMPLES_A_BLOCK, RowsOf
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -31,29 +31,46 @@ def require_writer(path: Path) -> None:
 
 
 def write(
-    path: Path, comm: "MPI.Comm", columns: Mapping[str, RowsOf], count: int, schema: Schema, source: str
+    path: Path,
+    comm: "MPI.Comm",
+    columns: Mapping[str, RowsOf],
+    count: int,
+    schema: Schema,
+    source: str,
+    size: int = SAMPLES_A_BLOCK,
+    space: int = 1,
 ) -> None:
-    """Make `count` rows of each column, and write them to a file of the kind that the path's ending names.
+    """Generate `count` rows of each column, and write them to a file. The path's ending chooses the kind.
 
     Every kind of file holds the column "samples". A data file holds all columns. `source` says where the
-    samples come from. The file has the same bytes at any number of ranks. Collective over `comm`. Raises as
-    `hpcgen.files.writing.write`.
+    samples come from. The rows are made in blocks of `size`, each by `space` consecutive ranks together. The
+    file has the same bytes at any number of ranks. Collective over `comm`. Raises as
+    errors of `hpcgen.files.writing.write`.
     """
-    with agree(comm):
-        slabs = {name: _share(count, rows, comm.rank, comm.size) for name, rows in columns.items()}
+    with agree(comm, None if space == 1 else PATIENCE_SECONDS):
+        slabs = {name: _share(count, rows, comm, size, space) for name, rows in columns.items()}
     WRITERS[path.suffix](path, comm, slabs, schema, source)
 
 
-def _share(count: int, rows: RowsOf, rank: int, size: int) -> Slab:
-    """Return a rank's share of the `count` rows that rows(start, stop) makes."""
+def _share(count: int, rows: RowsOf, comm: "MPI.Comm", size: int, space: int) -> Slab:
+    """Return this rank's share of the `count` rows that rows(start, stop) makes.
+
+    The ranks that make blocks together make each block of all of their shares. Each keeps its own rows.
+    """
     none = rows(0, 0)
     shape = (count, *none.shape[1:])
-    mine = partition(shape, none.dtype, size).slice(rank)
-    return Slab.rows(shape, mine.start, rows(mine.start, mine.stop))
+    parts, first = partition(shape, none.dtype, comm.size), comm.rank // space * space
+    mine, last = parts.slice(comm.rank), parts.slice(first + space - 1)
+    kept = [none]
+    for start in range(parts.starts[first] // size * size, last.stop, size):
+        low, high = max(start, parts.starts[first]), min(start + size, last.stop)
+        made = rows(low, high)
+        kept.append(made[max(mine.start - low, 0) : max(mine.stop - low, 0)])
+    return Slab.rows(shape, mine.start, np.concatenate(kept))
 
 
 def _local(slab: Slab) -> np.ndarray:
-    """Return this rank's rows, which are one run."""
+    """Return this rank's rows, which are a single piece."""
     ((_, rows),) = slab.pieces or [(0, np.empty((0, *slab.shape[1:]), slab.dtype))]
     return rows
 
@@ -61,7 +78,8 @@ def _local(slab: Slab) -> np.ndarray:
 def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
     samples, low, high = _local(slabs["samples"]), schema.low, schema.high
     if samples.dtype == np.float32:
-        # A model may leave the interval of its data. The file declares one that holds all samples.
+        # Samples may be outside the interval of the data. The file declares an interval that holds all of
+        # them.
         least, most = value_range(comm, samples)
         low, high = min(low, least), max(high, most)
     attributes: dict[str, str | int] = {}

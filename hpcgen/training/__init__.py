@@ -1,1 +1,1 @@
-"""A run: its folder, its steps, and what happens between them."""
+"""A run: its folder, its steps, and the hooks between the steps."""

@@ -1,4 +1,4 @@
-"""The run folder: who may write there, what a run finds there, and what it refuses to mix."""
+"""The run folder: its lock, the files of earlier runs, and the check that they belong to the same run."""
 
 import errno
 import fcntl
@@ -23,33 +23,32 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# How long a run waits for another one to leave its folder: the ranks of a job that was just killed take a
-# moment.
+# Seconds that a run waits for the lock of its folder. The ranks of a killed job need a moment to end.
 LOCK_SECONDS = 3.0
-# The file that a run locks for as long as it writes in the folder.
+# The file that a run locks while it writes in the folder.
 LOCK = ".lock"
-# The errors that say that a path no longer leads to anything. ESTALE: another node of NFS removed it.
+# Errors for a path that no longer exists. ESTALE: another node of NFS removed it.
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
-# What a run writes into its folder. --fresh moves it aside.
+# The files and folders that a run writes. --fresh moves them aside.
 CONTENT = ("config.toml", "metrics.csv", "samples", "checkpoints")
 
 
 class RunFolder:
-    """The folder of one run. Rank 0 holds its lock, and alone calls the methods."""
+    """The folder of one run. Only rank 0 calls the methods and holds the lock. All ranks call `locked`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: IO[str] | None = None
 
     def require_short(self, config: Config) -> None:
-        """Raise InputError if the paths of the run's checkpoints will be too long to be written."""
+        """Raise InputError if the paths of the run's checkpoints are too long to be written."""
         require_short(self.path / "checkpoints" / checkpoint_name(config.train.steps))
 
     @contextmanager
     def locked(self, comm: "MPI.Comm") -> Iterator[None]:
-        """Hold the folder for this run until it ends, however it ends. A second run is refused.
+        """Lock the folder until this run ends or fails. Raises InputError if another run holds the lock.
 
-        Collective over `comm`. Raises InputError.
+        Collective over `comm`.
         """
         with agree(comm):
             if comm.rank == 0:
@@ -64,7 +63,7 @@ class RunFolder:
                 self._lock.close()
 
     def _hold(self, lock: IO[str]) -> None:
-        """Take the lock. File systems without locks do without."""
+        """Take the lock. If the file system has no locks, the run continues without one."""
         deadline = monotonic() + LOCK_SECONDS
         while True:
             try:
@@ -81,10 +80,10 @@ class RunFolder:
                 return None
 
     def require_there(self) -> None:
-        """Raise RunError if the folder or its lock was moved or removed. Another run may be there now.
+        """Raise RunError if the folder or its lock was moved or removed. Another run may use the path now.
 
-        Called before each write, so that this run neither makes the folder anew nor removes another run's
-        files.
+        This is called before each write. Otherwise this run could create the folder again, or remove another
+        run's files.
         """
         if self._lock is None:
             return
@@ -93,12 +92,12 @@ class RunFolder:
             found = os.stat(self.path / LOCK)
         except OSError as error:
             if error.errno not in GONE:
-                raise RunError(f"{self.path}: cannot be reached any more: {error.strerror}") from error
+                raise RunError(f"{self.path}: is no longer accessible: {error.strerror}") from error
             found = None
         if found is None or (found.st_dev, found.st_ino) != (mine.st_dev, mine.st_ino):
             raise RunError(
                 f"{self.path}: the run folder was moved or removed while the run was writing there; nothing "
-                "more is written; put it back and run again to go on from its newest checkpoint"
+                "more is written; put it back and run again to resume from its newest checkpoint"
             )
 
     @contextmanager
@@ -111,9 +110,10 @@ class RunFolder:
             ) from None
 
     def enter(self, config: Config, fresh: bool) -> list[Path]:
-        """Check the folder against the configuration, tidy it, and return its checkpoints, newest first.
+        """Compare the folder with the configuration, remove temporary files, and return its checkpoints,
+        newest first.
 
-        With `fresh` move aside what an earlier run left. Raises InputError.
+        With `fresh`, first move the files of an earlier run aside. Raises InputError.
         """
         with self._writable():
             if fresh:
@@ -123,7 +123,7 @@ class RunFolder:
             for name in ("checkpoints", "samples"):
                 (self.path / name).mkdir(exist_ok=True)
                 tidy(self.path / name, locked=True)
-                # What a killed run left of a picture. Older versions of hpcgen left checkpoints so, too.
+                # Unfinished pictures of a killed run. Older versions of hpcgen also left such checkpoints.
                 for left in (self.path / name).glob(".step-*"):
                     left.unlink()
         found, broken = candidates(self.path), damaged(self.path)
@@ -135,10 +135,10 @@ class RunFolder:
         return found
 
     def _require_same_run(self, config: Config) -> None:
-        """Raise InputError if config.toml differs in what changes the mathematics.
+        """Raise InputError if config.toml differs in a key that changes the mathematics.
 
-        A config.toml that cannot be read, after a power cut for example, is no obstacle: the checkpoints hold
-        the configuration too.
+        If config.toml cannot be read, for example after a power failure, only a warning is logged. The
+        checkpoints also hold the configuration.
         """
         path = self.path / "config.toml"
         if not path.exists():
@@ -146,7 +146,7 @@ class RunFolder:
         try:
             recorded = load_config(path)
         except InputError as error:
-            logger.warning("%s; it is written anew, and the run compared with its checkpoint", error)
+            logger.warning("%s; it is written again, and the checkpoint is compared instead", error)
             return
         changed = differences(config, recorded)
         if changed:
@@ -156,12 +156,12 @@ class RunFolder:
             )
 
     def record(self, config: Config) -> None:
-        """Write config.toml, whole."""
+        """Replace config.toml, completely or not at all."""
         with self._writable():
             replace_text(self.path / "config.toml", config.toml())
 
     def _set_aside(self) -> None:
-        """Move what an earlier run left in the folder to its subfolder old-N: --fresh loses nothing."""
+        """Move the files of an earlier run to the subfolder old-N. --fresh deletes nothing."""
         present = [self.path / name for name in CONTENT if (self.path / name).exists()]
         if present:
             number = 1

@@ -1,4 +1,4 @@
-"""The training loop: lanes, players, steps. What happens between steps is the business of hooks."""
+"""The training loop: lanes, players and steps. Hooks do everything that happens between steps."""
 
 import json
 import logging
@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from math import prod
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from mpi4py import MPI
@@ -36,12 +37,19 @@ from hpcgen.training.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
 
-# The most numbers in a vector: MPI counts them with 32 bits.
+# The most numbers in a vector: MPI counts are 32-bit integers.
 LARGEST_COUNT = 2**31 - 1
 # The entries of the environment on which the bits depend.
 BITS_DEPEND_ON = ("numpy", "simd", "blas", "machine")
 
 HookFunction = Callable[["Training", Statistics, bool], None]
+
+
+class Flag(Protocol):
+    """What may turn true during a run, such as a `StopRequest`."""
+
+    def __bool__(self) -> bool:
+        """Return whether the run shall stop."""
 
 
 class Training:
@@ -95,8 +103,7 @@ class Training:
         layout = Schedule.layout(self.model.layouts[name])
         if layout.size > LARGEST_COUNT:
             raise InputError(
-                f"model: the {name} has {layout.size:,} numbers; {LARGEST_COUNT:,} are the most that MPI "
-                "counts"
+                f"model: the {name} has {layout.size:,} numbers; MPI can exchange at most {LARGEST_COUNT:,}"
             )
         exchange = EXCHANGES[self.config.parallel.exchange](
             self.mesh.data, layout, self.deal, lambda: Vector(layout)
@@ -107,7 +114,7 @@ class Training:
         return Player(self.config.optimizer[name], exchange, theta, turns, self.model.limits.get(name))
 
     def close(self) -> None:
-        """Release threads, files and what the exchanges hold."""
+        """Release the threads, the files, and the resources of the exchanges."""
         self.workers.close()
         self.shards.close()
         for player in self.players.values():
@@ -115,10 +122,10 @@ class Training:
         self.mesh.close()
 
     def resume(self, paths: Iterable[Path]) -> None:
-        """Go on from the first whole checkpoint of `paths`. A damaged one is renamed, and a warning names it.
+        """Resume from the first whole checkpoint of `paths`. A damaged checkpoint is renamed, with a warning.
 
-        Collective over `mesh.world`. Raises InputError if there are checkpoints and none is whole,
-        UnreadableError if the system cannot read one: then nothing is renamed.
+        Collective over `mesh.world`. Raises InputError if there are checkpoints and none is whole. Raises
+        UnreadableError if the system cannot read a checkpoint, which is then not renamed.
         """
         damaged = []
         for path in paths:
@@ -153,7 +160,7 @@ class Training:
             )
 
     def warn_of_mixed_nodes(self) -> None:
-        """Warn if ranks compute with different instructions: then the bits depend on who owns a lane.
+        """Warn if ranks compute with different instructions: then the bits depend on which rank owns a lane.
 
         Collective over `mesh.world`.
         """
@@ -161,29 +168,28 @@ class Training:
         kinds = sorted({tuple(each[key] for key in BITS_DEPEND_ON) for each in found})
         if len(kinds) > 1:
             logger.warning(
-                "the ranks compute with different software or instructions (%s): the bits depend on who "
-                "owns a lane; "
-                "set OPENBLAS_CORETYPE to the same value on all ranks",
+                "the ranks compute with different software or instructions (%s): the bits depend on which "
+                "rank owns a lane; set OPENBLAS_CORETYPE to the same value on all ranks",
                 "; ".join(", ".join(kind) for kind in kinds),
             )
 
     def sampled(self) -> dict[str, Vector]:
-        """Return the Vectors that samples are made from, by player. Collective over `mesh.data`."""
+        """Return the Vectors to draw samples with, by player. Collective over `mesh.data`."""
         return {name: player.sampled() for name, player in self.players.items()}
 
     def _states(self) -> dict[str, PlayerState]:
         return {name: player.state for name, player in self.players.items()}
 
-    def run(self, hooks: Iterable[HookFunction], stop: object = False) -> None:
-        """Train to config.train.steps. After each step every hook is called as hook(training, statistics,
+    def run(self, hooks: Iterable[HookFunction], stop: Flag = False) -> None:
+        """Train up to step config.train.steps. After each step, call each hook as hook(training, statistics,
         last).
 
-        When `stop` turns true on any rank, all ranks stop after the same step. Collective over `mesh.world`.
-        Raises RunError when a loss is no longer finite, and when the ranks stop, after the hooks have seen
-        that step as the last.
+        If `stop` becomes true on any rank, all ranks stop after the same step. Collective over `mesh.world`.
+        Raises RunError if a loss is not finite. Also raises RunError after an early stop: the hooks have then
+        been called with last = True.
         """
         hooks, steps = list(hooks), self.config.train.steps
-        # A number that overflows makes a loss that is not finite, and the run ends with more than a warning.
+        # Overflow warnings are not needed: a loss that is not finite ends the run with an error.
         with one_blas_thread(), np.errstate(over="ignore", invalid="ignore"):
             while self.step < steps:
                 statistics, stopping = self.schedule.step(self.step, bool(stop))
@@ -195,11 +201,11 @@ class Training:
                 if stopping and self.step < steps:
                     raise RunError(
                         f"stopped by a signal after step {self.step}, saved in {self.saved}; run again "
-                        "to go on"
+                        "to resume"
                     )
 
     def _batch(self, step: int, draw: int, lane: int) -> Batch:
-        """Return the lane's Batch of number `draw`, counted over the run."""
+        """Return the lane's Batch number `draw`, counted over the whole run."""
         rows, seed = self.shards.batch(draw, lane), self.config.seed
         return self.model.batch(
             len(rows),

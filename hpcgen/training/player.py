@@ -1,4 +1,4 @@
-"""A player of a run on one rank: its exchange, its optimizer's step, and the numbers that these keep."""
+"""A player of a run on one rank: its exchange, its optimizer and its state."""
 
 import numpy as np
 
@@ -36,9 +36,9 @@ class Player:
         slots = {slot: np.zeros_like(mine) for slot in optimizer.slots}
         average = mine.copy() if optimizer.average else None
         self.state = PlayerState(theta, slots, ownership, exchange.written.within(section), average)
-        # Where the parameters' derivatives lie among the sums that this rank gets.
+        # The slices of this rank's sums that hold the derivatives of the parameters.
         self._derivatives = exchange.ownership.runs(section)
-        # Of each range of the buffers with one rule, if this rank owns a part: where that part lies among the
+        # For each range of the buffers with one rule that this rank owns in part: its slices of this rank's
         # sums, its ownership, and the rule.
         self._buffers = [
             (exchange.ownership.runs(where), exchange.ownership.within(where), rule)
@@ -47,7 +47,7 @@ class Player:
         ]
 
     def update(self, step: int, watch: Stopwatch) -> dict[str, float]:
-        """Sum the lanes of this turn over all ranks and take the optimizer's step.
+        """Sum the lane gradients of this turn over all ranks, and take the optimizer's step.
 
         Return the means of the statistics over the samples. Collective over the exchange.
         """
@@ -77,7 +77,7 @@ class Player:
             state.ownership.put(theta.data, mine)
 
     def _follow(self, sums: np.ndarray, count: float) -> None:
-        """Let the buffers that this rank owns follow the means of the step, each by its rule."""
+        """Update the buffers that this rank owns with the means of the step, each by its rule."""
         theta = self.state.theta.data
         for runs, owned, rule in self._buffers:
             running = owned.take(theta)
@@ -86,7 +86,7 @@ class Player:
                 owned.put(theta, running)
 
     def sampled(self) -> Vector:
-        """Return the Vector that samples are made from: theta, or the average of past ones.
+        """Return the Vector to draw samples with: theta, or the mean of past parameters.
 
         Collective over the exchange.
         """

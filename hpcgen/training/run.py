@@ -1,4 +1,4 @@
-"""`hpcgen train`: a run from its run file to its last checkpoint."""
+"""Run a training from the run file to the last checkpoint, for `hpcgen train`."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -6,6 +6,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpcgen.arrays import shown
 from hpcgen.config.reading import load_config
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
@@ -36,10 +37,10 @@ def train(
     fresh: bool = False,
     progress: str = "auto",
 ) -> Training:
-    """Train a run file in a run folder, from the folder's newest whole checkpoint unless `fresh`.
+    """Train as a run file describes. Resume from the newest whole checkpoint in `folder`, unless `fresh`.
 
-    `settings` ("KEY=VALUE") are laid over the run file. Return the Training, closed. Collective over `comm`.
-    Raises InputError and RunError.
+    `settings` ("KEY=VALUE") override keys of the run file. Return the Training, closed. Collective over
+    `comm`. Raises InputError and RunError.
     """
     config = from_root(comm, load_config, run_file, settings)
     home = RunFolder(Path(folder))
@@ -61,7 +62,7 @@ def train(
             if comm.rank == 0:
                 table = MetricsTable(home.path / "metrics.csv", columns, training.step)
                 stack.callback(table.close)
-        # A signal leaves little time: the checkpoint comes before everything but its row of metrics.
+        # A signal leaves little time. Therefore only the row of metrics is written before the checkpoint.
         hooks: list[Hook] = [Metrics(home, table), Checkpoints(home)]
         if evaluation:
             hooks.append(Evaluations(home, table, evaluation))
@@ -71,9 +72,9 @@ def train(
             stack.callback(hook.close)
             hook.begin(training)
         if training.step < config.train.steps:
-            shown = progress_hook(progress, training)
-            stack.callback(shown.close)
-            training.run([shown, *hooks], stop)
+            bar = progress_hook(progress, training)
+            stack.callback(bar.close)
+            training.run([bar, *hooks], stop)
         else:
             logger.info(
                 "nothing left to do: %s of train.steps = %s steps are done", training.step, config.train.steps
@@ -88,12 +89,16 @@ def train(
 def _introduction(training: Training) -> Iterator[str]:
     config, size, lanes = training.config, training.mesh.world.size, training.deal.lanes.counts
     numbers = sum(player.state.theta.layout.parameters.stop for player in training.players.values())
-    deal = f"{min(lanes)}" if min(lanes) == max(lanes) else f"{min(lanes)} to {max(lanes)}"
-    ranks = "1 rank" if size == 1 else f"{size} ranks, {deal} a rank"
+    team = "rank" if training.deal.space == 1 else "team"
+    ranks = "1 rank" if size == 1 else f"{size} ranks, {_span(lanes)} a {team}"
     yield (
         f"{config.model.kind} {config.model.network}: {numbers:,} parameters; {config.train.lanes} lanes of "
         f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"
     )
+    if config.train.grid:
+        cells, space = training.deal.cells_in(0).counts, training.deal.space
+        shares = f"{space} ranks, {_span(cells)} cells a rank" if space > 1 else "1 rank"
+        yield f"each sample in {shown(config.train.grid)} cells; a lane on {shares}"
     environment = training.environment
     yield "numpy {numpy}, {blas}; kernels {kernels}; lanes at a time: {threads}; malloc {malloc}".format(
         **environment
@@ -101,10 +106,16 @@ def _introduction(training: Training) -> Iterator[str]:
     yield "h5py {h5py}; {mpi}".format(**environment)
     if environment["kernels"] == "numpy":
         yield (
-            "the kernels are not compiled, or declined: the same bits, slower (python -m "
+            "the kernels are not compiled, or HPCGEN_KERNELS=numpy: the same bits, slower (python -m "
             "hpcgen.nn.kernels.build)"
         )
     if not writing.parallel():
-        yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"
+        yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds h5py with MPI)"
     if training.saved:
         yield f"resuming from {training.saved}"
+
+
+def _span(counts: Sequence[int]) -> str:
+    """Return the smallest and the largest of some counts, as text."""
+    least, most = min(counts), max(counts)
+    return f"{least}" if least == most else f"{least} to {most}"

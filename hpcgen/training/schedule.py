@@ -1,4 +1,4 @@
-"""The turns of a step: who computes on which batch, what is kept for whom, and when all ranks stop."""
+"""The turns of a step: players, batches, results that are kept for later turns, and the request to stop."""
 
 from collections.abc import Callable, Mapping
 
@@ -11,7 +11,7 @@ from hpcgen.parallel.threads import Workers
 from hpcgen.training.player import Player
 from hpcgen.training.stopwatch import Stopwatch
 
-# The statistic in which a rank's wish to stop rides.
+# The statistic that carries a rank's request to stop.
 STOP = "stop"
 
 Statistics = dict[str, dict[str, float]]
@@ -20,13 +20,13 @@ Statistics = dict[str, dict[str, float]]
 class Schedule:
     """The turns that the players take in each step, on the lanes that this rank has a part of (`deal`).
 
-    A player's turn computes the gradient of each lane, several at a time in the threads of `workers`, and
-    ends with the player's update. What one turn leaves in a lane's Batch, the next turn on the same batch may
-    take; with `recompute` it is dropped and computed again. `batch(draw, lane)` makes the Batch of that
-    number, which counts over the run.
+    A player's turn computes the gradient of each lane, several at a time in the threads of `workers`. It ends
+    with the player's update. A turn can leave results in a lane's Batch for the next turn on the same batch.
+    With `recompute` they are deleted and computed again. `batch(step, draw, lane)` returns the Batch number
+    `draw` of a lane, counted over the whole run.
 
-    A rank that was asked to stop says so in a statistic of every gradient. The sum over all ranks tells all
-    of them: they stop after the same step, and no further collective is needed.
+    A rank that was asked to stop sets a statistic of every gradient. All ranks receive the sum of the
+    statistic. They stop after the same step, without another collective call.
     """
 
     def __init__(
@@ -49,11 +49,11 @@ class Schedule:
 
     @staticmethod
     def layout(layout: Layout) -> Layout:
-        """Return the layout of a player's gradients: the model's, with the statistic that asks to stop."""
+        """Return the layout of a player's gradients: the layout of the model, with the statistic STOP."""
         return layout.with_statistics(**{STOP: ()})
 
     def step(self, step: int, stop: bool) -> tuple[Statistics, bool]:
-        """Let the players take their turns in the step that follows `step` steps.
+        """Run the turns of all players in the step after `step` steps.
 
         `stop` says whether this rank was asked to stop. Return {player: {statistic: mean over the samples}}
         of each player's last turn, and whether any rank was asked to stop. Collective over the players'

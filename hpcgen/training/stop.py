@@ -1,14 +1,14 @@
-"""The request to stop: the signals by which a batch system or a user ends a run early."""
+"""The request to stop: a batch system or a user sends a signal to end a run early."""
 
 import signal
 from types import FrameType, TracebackType
 
 
 class StopRequest:
-    """True once this process got SIGUSR1, SIGTERM or SIGINT (Ctrl-C). The run looks at it between steps.
+    """True after this process received SIGUSR1, SIGTERM or SIGINT (Ctrl-C). The run checks it in each step.
 
     Batch systems send SIGUSR1 or SIGTERM some time before they end a job. A second Ctrl-C ends the process at
-    once. The object is a context: it handles the signals inside it.
+    once. The object is a context manager, which handles these signals.
     """
 
     SIGNALS = (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT)
@@ -24,7 +24,7 @@ class StopRequest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._previous.items():
-            # Launchers send a signal twice. The second must not kill the process while it finalizes MPI.
+            # Launchers send a signal twice. The second one must not kill the process while it finalizes MPI.
             ignored = self and number != signal.SIGINT
             signal.signal(number, signal.SIG_IGN if ignored else handler)
 

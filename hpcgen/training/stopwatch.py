@@ -1,11 +1,11 @@
-"""Where the time of a run goes."""
+"""Time spent in each part of a run."""
 
 from time import perf_counter
 from types import TracebackType
 
 
 class Stopwatch:
-    """Seconds spent in each named part of a run on this rank: `with watch("exchange"): ...`. Parts do not
+    """Seconds spent in each named part of a run on this rank: `with watch("exchange"): ...`. Parts must not
     nest."""
 
     def __init__(self) -> None:

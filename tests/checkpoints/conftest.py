@@ -3,12 +3,19 @@ import os
 import shutil
 
 import h5py
+import numpy as np
 import pytest
 from stored import reseal
 
+from hpcgen.checkpoints.saving import RunState, save
+from hpcgen.checkpoints.state import PlayerState
+from hpcgen.config.reading import parse_config
 from hpcgen.data.prepare import prepare
+from hpcgen.data.schema import Schema
 from hpcgen.data.sources.digits import Digits
 from hpcgen.files import reading
+from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.ownership import Ownership
 from hpcgen.training.run import train
 
 
@@ -97,3 +104,20 @@ def refused(comm, monkeypatch):
         monkeypatch.setattr(h5py, "File", opening)
 
     return refuse
+
+
+@pytest.fixture
+def saved(comm, folder):
+    """saved(name, weights, step, part, **slots): the path of a checkpoint of one player and these numbers."""
+
+    def write(name, weights, step=1, part="w", **slots):
+        layout = Layout({part: weights.shape})
+        own = Ownership.even(layout.size, comm.size, comm.rank)
+        mine = {slot: own.take(values.reshape(-1)) for slot, values in slots.items()}
+        theta = Vector(layout, weights.reshape(-1).astype(np.float32))
+        players = {"player": PlayerState(theta, mine, own, own)}
+        schema = Schema((2,), "float32", "array", 0.0, 1.0)
+        save(folder / name, comm, RunState(step, parse_config('data.path = "x"'), schema, "", {}, players))
+        return folder / name
+
+    return write

@@ -1,4 +1,5 @@
 import h5py
+import numpy as np
 import pytest
 
 import hpcgen
@@ -6,6 +7,7 @@ from hpcgen.checkpoints import loading
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.loading import load_together
 from hpcgen.errors import DamagedError, InputError, UnreadableError
+from hpcgen.files import reading
 
 
 @pytest.fixture
@@ -79,3 +81,42 @@ def test_the_optimizer_may_stay_unread(comm, run_folder):
     assert state.optimizer == {"discriminator": {}, "generator": {}}
     with h5py.File(state.path) as file:
         assert state.players["generator"].data.shape == file["players/generator/parameters"].shape
+
+
+def test_a_checkpoint_reads_back(comm, folder, resume):
+    training = resume()
+    state = hpcgen.load(training.saved)
+    assert (state.step, state.seed, state.schema) == (4, 0, training.shards.schema)
+    assert state.config == training.config
+    for player, vector in state.players.items():
+        assert vector.data.tobytes() == training.theta[player].data.tobytes()
+        assert list(vector) == list(training.theta[player])
+        assert set(state.optimizer[player]) == {"first_moment", "second_moment"}
+    weight = state.players["generator"]["dense1/weight"]
+    assert weight.shape == (100, 128)
+    assert np.array_equal(weight, training.theta["generator"]["dense1/weight"])
+    assert state.sampled == state.players and state.averages == {}
+    with pytest.raises(InputError, match="holds no whole checkpoint"):
+        hpcgen.load(folder)
+
+
+def test_any_flipped_byte_of_a_checkpoint_is_found(comm, folder, run_folder, monkeypatch):
+    """HDF5 itself crashes on some: it must not get to see them."""
+    monkeypatch.setattr(reading, "RETRY_PAUSES", (0.0,))
+    if comm.rank == 0:
+        content, flipped = candidates(run_folder)[0].read_bytes(), folder / "flipped.h5"
+        random = np.random.default_rng(3)
+        positions = [
+            *random.integers(0, 600, 100),
+            *random.integers(4096, 12_000, 300),
+            *random.integers(0, len(content), 300),
+        ]
+        for position in positions:
+            changed = bytearray(content)
+            changed[position] ^= 1 << random.integers(8)
+            flipped.write_bytes(changed)
+            try:
+                state = hpcgen.load(flipped)
+            except InputError:
+                continue
+            raise AssertionError(f"byte {position} changed, and {state.path} was read")

@@ -89,7 +89,7 @@ def test_a_run_knows_its_own(comm, run_folder, run_file):
     require_same_run(path, attributes, config, attributes["data"])
     with pytest.raises(ForeignError, match=r"not the data that .* was trained on"):
         require_same_run(path, attributes, config, "other data")
-    with pytest.raises(ForeignError, match=r"of another configuration .seed: 8, not 0"):
+    with pytest.raises(ForeignError, match=r"has another configuration .seed: 8, not 0"):
         require_same_run(path, attributes, parse_config(config.toml(), ["seed=8"]), attributes["data"])
-    with pytest.raises(ForeignError, match="written by an hpcgen with other keys"):
+    with pytest.raises(ForeignError, match="written by a version of hpcgen with other keys"):
         config_of(path, {"config": "[future]\nx = 1\n"})

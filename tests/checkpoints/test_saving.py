@@ -1,4 +1,4 @@
-"""What a run resumes from, and what it must not rename."""
+"""Checkpoints that a run writes, resumes from, and must not rename."""
 
 import errno
 import os
@@ -88,7 +88,7 @@ def test_a_checkpoint_of_another_configuration_ends_the_run(comm, run_folder, re
         content[position : position + 13] = b"lane_size = 5"
 
     harm(candidates(run_folder)[0], other)
-    with pytest.raises(InputError, match=r"of another configuration .train.lane_size: 4, not 5.; start over"):
+    with pytest.raises(InputError, match=r"another configuration .train.lane_size: 4, not 5.; start over"):
         resume()
     assert names(run_folder) == ALL
 
@@ -122,3 +122,17 @@ def test_restored_numbers_are_those_that_were_saved(comm, run_folder, resume):
     with h5py.File(training.saved) as file:
         after = file["players/generator/parameters"][...]
     assert before.shape == after.shape and 0 < np.abs(after - before).max() < 0.1
+
+
+def test_a_checkpoint_has_the_published_layout(comm, run_folder):
+    with h5py.File(candidates(run_folder)[0]) as file:
+        assert file.attrs["format"] == "hpcgen-checkpoint" and file.attrs["step"] == 3
+        assert {"version", "seed", "lanes", "lane_size", "config", "environment"} <= set(file.attrs)
+        for player in ("discriminator", "generator"):
+            group = file["players"][player]
+            (n,) = group["parameters"].shape
+            assert group["optimizer/first_moment"].shape == (n,)
+            layout = group["layout"][...]
+            sizes = [int(np.prod(row["shape"][row["shape"] > 0])) for row in layout]
+            assert layout["name"][0] == b"dense1/weight" and sum(sizes) == n
+            assert layout["offset"].tolist() == np.cumsum([0, *sizes[:-1]]).tolist()

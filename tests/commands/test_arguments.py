@@ -1,4 +1,4 @@
-"""Numbers on the command line lie within their bounds."""
+"""Numbers on the command line must be within their bounds."""
 
 from argparse import ArgumentTypeError
 

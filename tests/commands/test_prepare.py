@@ -1,4 +1,4 @@
-"""Each source of `hpcgen prepare` is made from the command line's options."""
+"""`hpcgen prepare` makes each source from the options of the command line."""
 
 import struct
 import wave
@@ -62,6 +62,11 @@ CASES = {
         lambda folder: ["--rows", "7", "--inputs", "3", "--outputs", "2"],
         (2,),
         ("inputs", "samples"),
+    ),
+    "fields": (
+        lambda folder: ["--size", "6", "--rows", "7", "--slope", "-1.7", "--axes", "2"],
+        (6, 6, 1),
+        ("samples",),
     ),
 }
 

@@ -1,6 +1,5 @@
 import pytest
 
-from hpcgen.config.differences import differences
 from hpcgen.config.reading import load_config, parse_config
 from hpcgen.errors import InputError
 from hpcgen.nn.optimizers import SGD, Adam, Momentum
@@ -16,16 +15,6 @@ def test_everything_but_the_data_has_a_default():
     )
     assert config.optimizer == {"discriminator": Adam(), "generator": Adam()}
     assert config.parallel.exchange == "exact" and config.seed == 0
-
-
-def test_the_resolved_file_reads_back_as_itself():
-    config = parse_config(
-        MINIMAL + '[model]\nnetwork = "seedgan"\nlatent = 7\n'
-        '[optimizer.generator]\nname = "momentum"\nmomentum = 0.8\n'
-        "[parallel]\nweights = [1, 2.5]\n"
-    )
-    assert parse_config(config.toml()) == config
-    assert differences(config, parse_config(config.toml())) == []
 
 
 def test_a_preset_stands_under_the_users_own():
@@ -53,13 +42,6 @@ def test_a_player_without_another_optimizer_inherits():
         "discriminator": Adam(learning_rate=0.01),
         "generator": Adam(learning_rate=0.01),
     }
-
-
-def test_the_exchanges_are_those_that_there_are():
-    from hpcgen.config.sections import EXCHANGES
-    from hpcgen.parallel import exchange
-
-    assert tuple(exchange.EXCHANGES) == EXCHANGES
 
 
 def test_settings_are_laid_over_the_file():
@@ -144,16 +126,3 @@ def test_missing_files(tmp_path):
     (tmp_path / "run.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="not a text file"):
         load_config(tmp_path / "run.toml")
-
-
-def test_only_what_changes_the_mathematics_differs():
-    config = parse_config(MINIMAL)
-    free = parse_config(
-        MINIMAL, ["train.steps=9", "checkpoint.keep=9", "parallel.exchange=allreduce", "data.path=y.h5"]
-    )
-    assert differences(config, free) == []
-    other = parse_config(MINIMAL, ["model.latent=9", "optimizer.generator.learning_rate=0.1"])
-    assert differences(other, config) == [
-        "model.latent: 9, not 100",
-        "optimizer.generator.learning_rate: 0.1, not 0.0002",
-    ]

@@ -1,4 +1,4 @@
-"""README and docs/ say what the code does: tables, run files, links, commands and paths."""
+"""README and docs/ agree with the code: tables, run files, links, commands and paths."""
 
 import importlib.util
 import re

@@ -1,4 +1,4 @@
-"""The trained runs that these tests need, and the subjects of their measures."""
+"""Trained runs for these tests, and the subjects to measure."""
 
 from contextlib import ExitStack, closing
 

@@ -1,4 +1,4 @@
-"""Bounds of the likelihood of samples."""
+"""Lower bounds of the likelihood of samples."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The labels that a classifier guesses, beside guesses by frequency."""
+"""Measures of the labels that a classifier predicts."""
 
 import h5py
 import numpy as np

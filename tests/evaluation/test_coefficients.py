@@ -1,4 +1,4 @@
-"""The parameters of a linear generator beside the closed form."""
+"""Errors of the parameters of a linear generator, compared with the closed form."""
 
 import h5py
 import numpy as np

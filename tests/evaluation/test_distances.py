@@ -1,5 +1,7 @@
 """Distances between generated samples and real data."""
 
+import h5py
+import numpy as np
 import pytest
 
 from hpcgen.checkpoints.loading import load_together
@@ -8,6 +10,10 @@ from hpcgen.evaluation import distances
 from hpcgen.evaluation.distances import Distances, _field
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Subject
+from hpcgen.metrics import spectrum
+from hpcgen.metrics.power_law import expected_power
+
+THEORY = "log_spectral_distance_to_theory"
 
 
 class Perfect(Subject):
@@ -24,6 +30,13 @@ class Other(Subject):
         return self.reference.odd(start, stop)
 
 
+class Louder(Subject):
+    """A model whose samples are the reference with ten times its waves."""
+
+    def generated(self, theta, start, stop):
+        return 10 * self.reference.even(start, stop)
+
+
 @pytest.mark.parametrize("kind", ["gan", "sound"])
 def test_the_reference_is_at_no_distance_from_itself(subject, kind):
     given, theta = subject(kind, make=Perfect)
@@ -38,6 +51,43 @@ def test_the_reference_is_at_no_distance_from_itself(subject, kind):
 def test_other_real_data_are_what_stands_beside(subject):
     given, theta = subject("gan", 200, make=Other)
     assert all(mine == other for mine, other in Distances(given).measure(theta).values())
+
+
+def test_fields_beside_the_closed_form_of_their_spectrum(subject):
+    given, theta = subject("fields", make=Perfect)
+    rows, theory = given.reference, expected_power((12, 12), -1.7)
+
+    def distance(samples):
+        return spectrum.distance(spectrum.radial_power(samples) / rows.count, theory)
+
+    expected = distance(rows.even(0, rows.count)), distance(rows.odd(0, rows.count))
+    assert Distances(given).measure(theta)[THEORY] == pytest.approx(expected, rel=1e-9)
+    assert max(expected) < 0.5
+    given, theta = subject("fields", make=Louder)
+    assert Distances(given).measure(theta)[THEORY][0] == pytest.approx(20, abs=expected[0])
+
+
+@pytest.mark.parametrize("true, found", [(np.ones(8), False), (np.ones((7, 1)), False), (np.ones(7), True)])
+def test_a_true_spectrum_has_the_bins_of_the_samples(comm, folder, trained, subject, true, found):
+    given, _ = subject("fields", 10, path=_with_spectrum(comm, folder, trained, true))
+    assert (THEORY in Distances(given).names) is found
+
+
+def test_a_true_spectrum_has_finite_numbers(comm, folder, trained, subject):
+    given, _ = subject("fields", 10, path=_with_spectrum(comm, folder, trained, np.full(7, np.inf)))
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        Distances(given)
+
+
+def _with_spectrum(comm, folder, trained, true):
+    """Return the path of the fields' samples in a file of another program, with this spectrum."""
+    _, data = trained("fields")
+    if comm.rank == 0:
+        with h5py.File(data) as file, h5py.File(folder / "other.h5", "w") as other:
+            other["samples"], other["spectrum"] = file["samples"][...], true
+            other.attrs.update({name: file.attrs[name] for name in ("kind", "low", "high")})
+    comm.Barrier()
+    return folder / "other.h5"
 
 
 @pytest.mark.parametrize("direct", [True, False])

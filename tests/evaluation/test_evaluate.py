@@ -33,6 +33,7 @@ MEASURES = {
     "regressor": ("rmse", "r2"),
     "classifier": ("accuracy", "cross_entropy"),
 }
+MEASURES["fields"] = (*MEASURES["gan"], "log_spectral_distance_to_theory")
 MEASURES["vae"] = MEASURES["sound"] = (*MEASURES["gan"], *MEASURES["rvae"][:2])
 
 
@@ -66,7 +67,7 @@ def test_what_an_evaluation_says(comm, trained, data):
     assert learned["frechet_distance"] != measures["frechet_distance"]
     with pytest.raises(InputError, match='--features needs a checkpoint of model.kind = "classifier"'):
         measure(path, data, comm, features=path)
-    with pytest.raises(InputError, match="a count of 899: half of the 1797 rows can be compared, 4 to 898"):
+    with pytest.raises(InputError, match="a count of 899: with 1797 rows, 4 to 898 samples can be compared"):
         measure(path, data, comm, 899)
     with pytest.raises(InputError, match="kind of samples|shape of samples"):
         measure(path, text, comm)
@@ -75,13 +76,13 @@ def test_what_an_evaluation_says(comm, trained, data):
 @pytest.mark.parametrize(
     "kind, columns, message",
     [
-        ("linear", {"samples": (20, 2)}, "the data to evaluate on have no /inputs"),
-        ("regressor", {"samples": (20, 2)}, "the data to evaluate on have no /inputs"),
-        ("classifier", {"samples": (20, 8, 8, 1)}, "the data to evaluate on have no /labels"),
+        ("linear", {"samples": (20, 2)}, "the evaluation data have no /inputs"),
+        ("regressor", {"samples": (20, 2)}, "the evaluation data have no /inputs"),
+        ("classifier", {"samples": (20, 8, 8, 1)}, "the evaluation data have no /labels"),
         (
             "classifier",
             {"samples": (20, 8, 8, 1), "labels": (20,)},
-            "label 10 is not among the 10 that the model has learnt",
+            "label 10 is not among the 10 labels of the training data",
         ),
         (
             "gan",
@@ -106,7 +107,7 @@ def test_data_that_cannot_be_evaluated_on(comm, folder, trained, kind, columns, 
 def test_features_that_serve_nothing(comm, trained):
     path, data = trained("linear")
     classifier, _ = trained("classifier")
-    with pytest.raises(InputError, match="serve to compare"):
+    with pytest.raises(InputError, match="features apply to drawn samples"):
         measure(path, data, comm, features=classifier)
 
 
@@ -141,7 +142,7 @@ def test_several_files_are_evaluated_as_one(comm, trained):
     path, data = trained("vae")
     assert measure(path, [data, data], comm, 100) == measure(path, data, comm, 100)
     path, data = trained("linear")
-    with pytest.raises(InputError, match="a count serves to compare drawn samples"):
+    with pytest.raises(InputError, match="a count applies to drawn samples"):
         measure(path, data, comm, 100)
 
 
@@ -174,5 +175,5 @@ def test_columns_that_do_not_vary_and_rows_that_are_not_there(comm, folder, trai
     comm.Barrier()
     measures = measure(path, folder / "flat.h5", comm, out=folder / "flat.json")
     assert np.isfinite(measures["r2"]).all() and "NaN" not in (folder / "flat.json").read_text()
-    with pytest.raises(InputError, match="the data to evaluate on have no rows"):
+    with pytest.raises(InputError, match="the evaluation data have no rows"):
         measure(path, folder / "none.h5", comm)

@@ -1,4 +1,4 @@
-"""Which measures serve a model, and the data and requests that they refuse."""
+"""The measures that apply to a model, and the data and options that they refuse."""
 
 import threading
 from contextlib import closing
@@ -59,9 +59,9 @@ def test_an_evaluation_names_what_it_measures(made):
 @pytest.mark.parametrize(
     "kind, asked, message",
     [
-        ("gan", {"count": 3}, "a count of 3: half of the 1797 rows can be compared, 4 to 898"),
-        ("gan", {"count": 899}, "a count of 899: half of the 1797 rows can be compared, 4 to 898"),
-        ("linear", {"count": 5}, "a count serves to compare drawn samples"),
+        ("gan", {"count": 3}, "a count of 3: with 1797 rows, 4 to 898 samples can be compared"),
+        ("gan", {"count": 899}, "a count of 899: with 1797 rows, 4 to 898 samples can be compared"),
+        ("linear", {"count": 5}, "a count applies to drawn samples"),
     ],
 )
 def test_counts_that_cannot_be_had(made, kind, asked, message):
@@ -76,18 +76,18 @@ def test_too_few_rows(comm, folder, made):
                 file["samples"] = np.random.default_rng(1).integers(0, 255, (rows, 8, 8, 1), np.uint8)
                 file.attrs.update(kind="image", low=0.0, high=255.0)
     comm.Barrier()
-    with pytest.raises(InputError, match="the data to evaluate on have no rows"):
+    with pytest.raises(InputError, match="the evaluation data have no rows"):
         made("gan", folder / "none.h5")
-    with pytest.raises(InputError, match="7 rows of data are too few to evaluate on: 8 are needed"):
+    with pytest.raises(InputError, match="7 rows are too few for an evaluation: 8 are needed"):
         made("gan", folder / "few.h5")
     assert made("gan", folder / "enough.h5")[0].about.startswith("4 samples")
 
 
 def test_features_must_have_a_use(comm, trained, made):
     features = Features(load_together(trained("classifier")[0], comm))
-    with pytest.raises(InputError, match="serve to compare drawn samples"):
+    with pytest.raises(InputError, match="features apply to drawn samples"):
         made("linear", features=features)
-    with pytest.raises(InputError, match="classifies samples of another shape or type than these"):
+    with pytest.raises(InputError, match="was trained on samples of another shape or type"):
         made("sound", features=features)
 
 
@@ -105,7 +105,7 @@ def test_labels_that_the_model_does_not_know(comm, folder, made):
             file.attrs.update(kind="image", low=0.0, high=255.0)
     comm.Barrier()
     for kind in ("classifier", "conditional"):
-        with pytest.raises(InputError, match="label 10 is not among the 10 that the model has learnt"):
+        with pytest.raises(InputError, match="label 10 is not among the 10 labels of the training data"):
             made(kind, folder / "ten.h5")
 
 

@@ -1,4 +1,4 @@
-"""Features of samples, from a trained classifier."""
+"""Features of samples, computed by a trained classifier."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def test_features_are_the_classifiers_last_hidden_layer(comm, trained):
     assert np.allclose(features.of(samples[2:3])[0], found[2], atol=1e-5)
     features.require(state.schema)
     for other in ({"shape": (8, 8, 3)}, {"dtype": "float32"}):
-        with pytest.raises(InputError, match="classifies samples of another shape or type than these"):
+        with pytest.raises(InputError, match="was trained on samples of another shape or type"):
             features.require(replace(state.schema, **other))
 
 

@@ -28,5 +28,5 @@ def test_data_without_inputs(comm, folder, subject):
             file["samples"] = np.zeros((20, 2), np.float32)
     comm.Barrier()
     given, _ = subject("linear", path=folder / "bare.h5")
-    with pytest.raises(InputError, match="the data to evaluate on have no /inputs"):
+    with pytest.raises(InputError, match="the evaluation data have no /inputs"):
         least_squares(given, intercept=True)

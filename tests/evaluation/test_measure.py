@@ -1,4 +1,4 @@
-"""What a measure is given, and that a new one needs no other change than its registration."""
+"""The subject of a measure. A new measure needs no change except its registration."""
 
 import numpy as np
 from mpi4py import MPI

@@ -1,4 +1,4 @@
-"""The rows of real data that models are compared with."""
+"""The rows of real data with which models are compared."""
 
 from dataclasses import replace
 
@@ -62,7 +62,7 @@ def test_units(reference):
 def test_what_the_data_do_not_have(comm, folder, reference):
     reference(inputs=1).require("inputs")
     reference().require("labels")
-    with pytest.raises(InputError, match="the data to evaluate on have 1 inputs, the model 3"):
+    with pytest.raises(InputError, match="the evaluation data have 1 inputs, the model has 3"):
         reference(inputs=3).require("inputs")
     if comm.rank == 0:
         with h5py.File(folder / "bare.h5", "w") as file:
@@ -71,6 +71,6 @@ def test_what_the_data_do_not_have(comm, folder, reference):
     with DataFiles([folder / "bare.h5"]) as files:
         bare = Reference(files, files.schema, 5)
         assert not bare.labelled and bare.constant("theta") is None
-        with pytest.raises(InputError, match="the data to evaluate on have no /labels"):
+        with pytest.raises(InputError, match="the evaluation data have no /labels"):
             bare.require("labels")
     assert np.array_equal(reference().constant("theta"), np.ones((1, 2)))

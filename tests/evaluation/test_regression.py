@@ -1,4 +1,4 @@
-"""The predictions of a regressor beside those of least squares."""
+"""Errors of a regressor's predictions, compared with least squares."""
 
 import h5py
 import numpy as np

@@ -1,4 +1,4 @@
-"""Work that ranks and threads divide, in the order of its items."""
+"""Work that ranks and threads divide. Results are in the order of the items."""
 
 from operator import mul
 
@@ -7,7 +7,7 @@ import pytest
 
 from hpcgen.errors import InputError
 from hpcgen.evaluation.work import measurable
-from hpcgen.metrics.blocks import BLOCK, blocks
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 50])
@@ -18,7 +18,7 @@ def test_every_item_is_worked_on_once_and_in_order(comm, work, n):
 
 
 def test_blocks_are_joined_in_their_order(work):
-    n = 5 * BLOCK + 3
+    n = 5 * ROWS_A_BLOCK + 3
     assert work.each(n, lambda block: block) == blocks(n)
     for run in (1, 2, 64):
         joined = work.total(n, lambda block: [block], lambda a, b: [*a, *b], run)
@@ -26,7 +26,7 @@ def test_blocks_are_joined_in_their_order(work):
 
 
 def test_a_total_has_the_same_bits_at_any_number_of_ranks(work, random):
-    values = random.standard_normal(7 * BLOCK)
+    values = random.standard_normal(7 * ROWS_A_BLOCK)
     parts = [values[block].sum() for block in blocks(len(values))]
     expected = parts[0]
     for part in parts[1:]:

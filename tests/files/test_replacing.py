@@ -87,7 +87,7 @@ def test_refusals_of_the_disk_are_named(folder):
         OSError(28, "No space left on device"),
         RuntimeError("failed, error message = 'No space left on device'"),
     ):
-        message = "the disk refused x: No space left on device; what was there"
+        message = "the disk refused x: No space left on device; existing files are unchanged"
         with pytest.raises(WriteError, match=message), refusals(folder / "x"):
             raise error
     for error in (RunError("said"), InputError("said"), ValueError("a fault of the code")):

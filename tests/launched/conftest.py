@@ -1,5 +1,5 @@
-"""Jobs of their own: each test starts commands under mpirun, with a time limit, and looks at what a user
-would see."""
+"""Tests that start jobs: each test starts commands under mpirun, with a time limit, and checks the output
+that a user would see."""
 
 import contextlib
 import os

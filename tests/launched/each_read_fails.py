@@ -1,6 +1,7 @@
-"""each_read_fails.py CHECKPOINT DATA: fail each read of these files, once and for good; count how that ends.
+"""each_read_fails.py CHECKPOINT DATA: let each read of these files fail, once or always, and count the
+outcomes.
 
-The process must have failing_reads.c preloaded. It prints {what: {how: {outcome: how often}}} as JSON.
+failing_reads.c must be preloaded into the process. It prints {what: {how: {outcome: count}}} as JSON.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""hpcgen with something going wrong on the last rank: python faults.py FAULT ARGUMENT..."""
+"""Run hpcgen with a fault on the last rank: python faults.py FAULT ARGUMENT..."""
 
 import os
 import resource

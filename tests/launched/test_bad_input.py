@@ -1,4 +1,4 @@
-"""Bad input: exit status 2, one line on stderr, printed once, at one rank and at several."""
+"""Bad input causes exit status 2 and one line on stderr, printed once, at one rank and at several ranks."""
 
 import gzip
 import os
@@ -82,7 +82,7 @@ SETTINGS = {
     "optimizer.beta1=2": "optimizer.beta1 = 2: must be a number >= 0 and < 1",
     "model.network=dcgan3d": "samples of 8 x 8 x 1 cannot be divided by 2 on each axis into 4 or more",
     "model.network=layers": "model.generator.layers is missing",
-    "model.kind=linear": 'the data have no /inputs, from which model.kind = "linear" makes samples',
+    "model.kind=linear": 'the data have no /inputs, which model.kind = "linear" needs',
     "model.kind=rvae": 'model.network = "text" needs text',
     "model.loss=wasserstein": "needs a bound on the discriminator",
     "train.lanes=1798": "1797 rows are fewer than train.lanes = 1798",
@@ -118,7 +118,11 @@ def test_idx(hpcgen, tmp_path, ranks):
         "magic": b"PK" + header[2:] + bytes(80),
         "cut": gzip.compress(header + bytes(80))[:-9],
     }
-    messages = {"short": "fewer bytes than its header says", "magic": "magic 504b0803", "cut": "truncated"}
+    messages = {
+        "short": "fewer bytes than its header says",
+        "magic": "magic number is 504b0803",
+        "cut": "truncated",
+    }
     for name, content in cases.items():
         (tmp_path / name).write_bytes(content)
         ended = hpcgen(ranks, "prepare", "idx", tmp_path / name, tmp_path / "out.h5")
@@ -145,7 +149,7 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
         ),
         (
             ["audio", "a.wav", "b.wav", "out.h5", "--length", "4"],
-            "b.wav: 44100 samples a second, where a.wav has 8000; give --rate R",
+            "b.wav: 44100 samples per second, but a.wav has 8000; give --rate R",
         ),
         (
             ["audio", "a.wav", "float.wav", "out.h5", "--length", "4"],
@@ -153,6 +157,14 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
         ),
         (["text", "bad.txt", "bad.txt", "--length", "4"], "bad.txt: the command uses this file already"),
         (["images", "pictures", "out.h5", "--size", "4"], "bad.png: not a readable picture"),
+        (
+            ["fields", "out.h5", "--size", "3", "--rows", "4", "--slope", "-1.7"],
+            "argument --size: '3' is not an integer from 4 to",
+        ),
+        (
+            ["fields", "out.h5", "--size", "64", "--rows", "4", "--slope", "-9"],
+            "fields: with slope -9, rounding to float32 hides the faintest waves",
+        ),
     ]
     for arguments, message in cases:
         ended = hpcgen(ranks, "prepare", *arguments)

@@ -1,4 +1,4 @@
-"""The same bits at any number of ranks and threads, whole or resumed."""
+"""Runs have the same bits at any number of ranks and threads, with or without a resumption."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""The commands as people type them."""
+"""The commands as users type them."""
 
 import json
 import struct
@@ -47,7 +47,11 @@ def test_prepare_makes_the_same_file_at_any_number_of_ranks(hpcgen, originals, t
             assert one["samples"][...].tobytes() == three["samples"][...].tobytes()
             assert np.array_equal(one["checksums/samples"], three["checksums/samples"])
         ended = hpcgen(2, "inspect", tmp_path / f"{name}-3.h5")
-        assert ended.status == 0 and "every checksum holds" in ended.out and ended.out.count("data file") == 1
+        assert (
+            ended.status == 0
+            and "every checksum is correct" in ended.out
+            and ended.out.count("data file") == 1
+        )
 
 
 @pytest.mark.parametrize("data", ["array", "cifar"])

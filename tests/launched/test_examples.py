@@ -1,4 +1,4 @@
-"""The examples of the documentation run, alone and with two ranks."""
+"""The examples of the documentation run, with one rank and with two ranks."""
 
 import sys
 from pathlib import Path

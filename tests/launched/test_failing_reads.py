@@ -1,4 +1,4 @@
-"""A disk that fails to read: whole files are never taken for damaged ones."""
+"""If a disk fails to read, a whole file never counts as damaged."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What ends a job: failing and killed ranks, full disks, signals, diverging losses."""
+"""Events that end a job: failing and killed ranks, full disks, signals, diverging losses."""
 
 import os
 import random
@@ -179,7 +179,7 @@ def test_a_signal_saves_and_stops(launch, hpcgen, run_file, tmp_path, ranks):
     assert ended.status == 1
     (saved,) = (run / "checkpoints").iterdir()
     assert re.search(
-        r"stopped by a signal after step (\d+), saved in .*; run again to go on", ended.one_line()
+        r"stopped by a signal after step (\d+), saved in .*; run again to resume", ended.one_line()
     )
     step = int(saved.stem.removeprefix("step-"))
     ended = hpcgen(max(1, ranks), "train", run_file, "--run", run, "--set", f"train.steps={step + 1}")

@@ -1,4 +1,4 @@
-"""What the models learn, on real data, in minutes (benchmarks/learning.py): `pytest -m slow
+"""The quality of models trained on real data for minutes (benchmarks/learning.py): `pytest -m slow
 tests/launched`."""
 
 import json

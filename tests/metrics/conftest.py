@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcgen.metrics.blocks import BLOCK, blocks
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks
 from hpcgen.parallel.partition import Partition
 
 
@@ -12,7 +12,7 @@ def divided():
 
     def over(ranks):
         def each(function, *sets):
-            results, shares = [], Partition.even(len(sets[0]), ranks, BLOCK)
+            results, shares = [], Partition.even(len(sets[0]), ranks, ROWS_A_BLOCK)
             for rows in map(shares.slice, range(ranks)):
                 mine = [_elsewhere(x[rows]) for x in sets]
                 results += [

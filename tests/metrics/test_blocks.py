@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hpcgen.metrics import frechet, kernel, neighbours, pca, sliced, spectrum
-from hpcgen.metrics.blocks import BLOCK, blocks, finite
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks, finite
 from hpcgen.metrics.moments import Moments, merge
 
 
@@ -51,7 +51,7 @@ def power_spectrum(each, x, y):
 METRICS = [frechet_distance, projected, kernel_distance, precision, sliced_distance, power_spectrum]
 
 
-@pytest.mark.parametrize("n", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
+@pytest.mark.parametrize("n", [0, 1, ROWS_A_BLOCK - 1, ROWS_A_BLOCK, ROWS_A_BLOCK + 1, 3 * ROWS_A_BLOCK])
 def test_blocks_are_all_rows_once(n):
     rows = [row for block in blocks(n) for row in range(n)[block]]
     assert rows == list(range(n))
@@ -59,7 +59,8 @@ def test_blocks_are_all_rows_once(n):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_bits_do_not_depend_on_who_computes_a_block(metric, divided, random):
-    x, y = random.standard_normal((5 * BLOCK + 77, 12)), random.standard_normal((3 * BLOCK + 5, 12)) + 0.1
+    x = random.standard_normal((5 * ROWS_A_BLOCK + 77, 12))
+    y = random.standard_normal((3 * ROWS_A_BLOCK + 5, 12)) + 0.1
     expected = metric(in_turn, x, y)
     for ranks in (1, 2, 3, 4, 9):
         assert np.array_equal(metric(divided(ranks), x, y), expected)
@@ -67,7 +68,7 @@ def test_bits_do_not_depend_on_who_computes_a_block(metric, divided, random):
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_bits_do_not_depend_on_type_and_layout(metric, random):
-    x, y = random.standard_normal((2, 2 * BLOCK + 9, 12), np.float32)
+    x, y = random.standard_normal((2, 2 * ROWS_A_BLOCK + 9, 12), np.float32)
     expected = metric(in_turn, x.astype(np.float64), y.astype(np.float64))
     for form in (np.asarray, np.asfortranarray, lambda z: np.repeat(z, 2, axis=1)[:, ::2]):
         assert np.array_equal(metric(in_turn, form(x), form(y)), expected)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpcgen.metrics import kernel
-from hpcgen.metrics.blocks import BLOCK
+from hpcgen.metrics.blocks import ROWS_A_BLOCK
 
 
 def distance(x, y):
@@ -28,7 +28,7 @@ def test_against_the_sums_as_written(random):
 def test_it_has_no_bias(random):
     """(xy + 1)^3 has the features x^3, sqrt(3) x^2, sqrt(3) x: MMD^2 is the squared difference of their
     means."""
-    x, y = random.standard_normal((2, 64 * BLOCK, 1))
+    x, y = random.standard_normal((2, 64 * ROWS_A_BLOCK, 1))
     mean, error = distance(x, y)
     assert abs(mean) < 3 * error < 0.2
     shift = 0.5
@@ -49,8 +49,8 @@ def test_pairs_are_whole_blocks_or_the_first():
     def sizes(n, m):
         return [(len(range(n)[a]), len(range(m)[b])) for a, b in kernel.pairs(n, m)]
 
-    assert sizes(3 * BLOCK - 1, 5 * BLOCK) == [(BLOCK, BLOCK)] * 2
-    assert sizes(7, 5 * BLOCK) == [(7, BLOCK)]
+    assert sizes(3 * ROWS_A_BLOCK - 1, 5 * ROWS_A_BLOCK) == [(ROWS_A_BLOCK, ROWS_A_BLOCK)] * 2
+    assert sizes(7, 5 * ROWS_A_BLOCK) == [(7, ROWS_A_BLOCK)]
     assert sizes(7, 9) == [(7, 9)]
 
 

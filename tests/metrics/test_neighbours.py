@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcgen.metrics.blocks import BLOCK, blocks
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks
 from hpcgen.metrics.neighbours import covered, share, squared_radii
 
 
@@ -17,7 +17,7 @@ def covered_share(x, whole, k=3):
 
 @pytest.mark.parametrize("k", [1, 3])
 def test_against_loops(k, random):
-    x, y = random.standard_normal((BLOCK + 20, 3)), random.standard_normal((50, 3)) + 0.7
+    x, y = random.standard_normal((ROWS_A_BLOCK + 20, 3)), random.standard_normal((50, 3)) + 0.7
     radii = [sorted(np.linalg.norm(a - b) for j, b in enumerate(x) if j != i)[k - 1] for i, a in enumerate(x)]
     assert np.sqrt(radii_of(x, k)) == pytest.approx(radii, rel=1e-12)
     inside = [any(np.linalg.norm(a - b) <= radius for b, radius in zip(x, radii)) for a in y]

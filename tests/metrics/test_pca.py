@@ -9,7 +9,7 @@ from hpcgen.metrics.moments import Moments, merge
 @pytest.fixture(params=[20, 60], ids=["covariance", "Gram"])
 def d(request, monkeypatch):
     """Numbers of features that go either way."""
-    monkeypatch.setattr(pca, "LARGEST", 40)
+    monkeypatch.setattr(pca, "LARGEST_MATRIX", 40)
     return request.param
 
 
@@ -53,6 +53,6 @@ def test_few_features_are_fitted_to_all_samples(random):
 
 
 def test_many_features_are_fitted_to_the_first_samples(monkeypatch, random):
-    monkeypatch.setattr(pca, "LARGEST", 16)
+    monkeypatch.setattr(pca, "LARGEST_MATRIX", 16)
     x = random.standard_normal((40, 17))
     assert np.array_equal(pca.principal_components(x, 2).axes, pca.principal_components(x[:16], 2).axes)

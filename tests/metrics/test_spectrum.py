@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hpcgen.metrics import spectrum
-from hpcgen.metrics.blocks import BLOCK, blocks
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks
 
 SIZES = [(2,), (9,), (16,), (8, 8), (9, 7), (6, 9), (6, 16), (5, 8), (4, 6, 6)]
 
@@ -58,7 +58,7 @@ def test_parseval(size, random):
 
 
 def test_the_mean_is_over_samples_and_channels(random):
-    x = random.standard_normal((2 * BLOCK + 3, 4, 4, 2)).astype(np.float32)
+    x = random.standard_normal((2 * ROWS_A_BLOCK + 3, 4, 4, 2)).astype(np.float32)
     found = spectrum.mean([spectrum.radial_power(x[block]) for block in blocks(len(x))], len(x))
     single = [spectrum.radial_power(sample[None, ..., c : c + 1]) for sample in x for c in range(2)]
     assert found == pytest.approx(np.mean(single, axis=0), rel=1e-12)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from gradients import write_gradient
+from gradients import initialized, write_gradient
 
 from hpcgen.config.reading import parse_config
 from hpcgen.data.schema import Schema
@@ -28,19 +28,12 @@ def small_gan(loss="non-saturating", output="tanh"):
     return GAN(options, floats(2, 3, 1))
 
 
-def initialized(model, dtype, random):
-    theta = {player: Vector(model.layouts[player].state(), dtype=dtype) for player in model.players}
-    for player in model.players:
-        model.initialize(player, theta[player], random)
-    return theta
-
-
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("player", GAN.players)
 @pytest.mark.parametrize("output", ["tanh", "sigmoid", "linear"])
 def test_gradients(loss, player, output, random):
     model = small_gan(loss, output)
-    theta = initialized(model, np.float64, random)
+    theta = initialized(model, random)
     batch, noise = random.standard_normal((4, 2, 3, 1)), random.standard_normal((4, 3))
     layout = model.layouts[player]
 
@@ -57,7 +50,7 @@ def test_gradients(loss, player, output, random):
 
 def test_kept_samples_change_no_bit(random):
     model = small_gan()
-    theta = initialized(model, np.float32, random)
+    theta = initialized(model, random, np.float32)
     batch, noise = (
         random.standard_normal((4, 2, 3, 1)).astype("f4"),
         random.standard_normal((4, 3)).astype("f4"),
@@ -81,7 +74,7 @@ def test_each_pass_has_its_own_dropout():
         f"model.generator.layers = [{dense.format(6)}]\nmodel.discriminator.layers = [{dense.format(1)}]\n"
     ).model
     model, streams = GAN(options, floats(6)), []
-    theta = initialized(model, np.float32, np.random.default_rng(0))
+    theta = initialized(model, np.random.default_rng(0), np.float32)
 
     def random(index):
         streams.append(index)
@@ -95,7 +88,7 @@ def test_each_pass_has_its_own_dropout():
 
 def test_a_lanes_gradient_is_a_sum_over_samples(random):
     model = small_gan()
-    theta = initialized(model, np.float64, random)
+    theta = initialized(model, random)
     batch, noise = random.standard_normal((6, 2, 3, 1)), random.standard_normal((6, 3))
     for player in model.players:
         whole, total = Vector(model.layouts[player], dtype=np.float64), np.zeros(model.layouts[player].size)
@@ -110,7 +103,7 @@ def test_a_lanes_gradient_is_a_sum_over_samples(random):
 def test_samples_lie_in_the_range(random):
     for output, low in (("tanh", -1), ("sigmoid", 0)):
         model = small_gan(output=output)
-        theta = initialized(model, np.float32, random)
+        theta = initialized(model, random, np.float32)
         samples = model.sample(theta, Batch(10, noise=model.noise(random, 10)))
         assert samples.shape == (10, 2, 3, 1) and samples.dtype == np.float32
         assert model.units.range == (low, 1) and samples.min() >= low and samples.max() <= 1
@@ -133,7 +126,7 @@ def test_gradients_of_convolutional_networks(network, player, random):
         f'data.path = "x"\n[model]\nnetwork = "{network}"\nlatent = 5\ngenerator.{keys}\ndiscriminator.{keys}'
     )
     model = GAN(parse_config(text).model, floats(*shape))
-    theta = initialized(model, np.float64, random)
+    theta = initialized(model, random)
     batch, noise = random.standard_normal((4, *shape)), random.standard_normal((4, 5))
     layout = model.layouts[player]
 
@@ -153,3 +146,31 @@ def test_gradients_of_convolutional_networks(network, player, random):
             losses.append(float(gradient()["loss"]))
         parameters[...] = start
         assert (losses[0] - losses[1]) / 2 == pytest.approx(grad @ direction, rel=1e-4, abs=1e-9)
+
+
+def test_turns():
+    """The discriminator's, each with a batch of its own, and the generator's on the last of them."""
+    options = parse_config('data.path = "x"\nmodel.discriminator_steps = 3').model
+    assert GAN(options, floats(8, 8, 1)).turns == (
+        ("discriminator", 0),
+        ("discriminator", 1),
+        ("discriminator", 2),
+        ("generator", 2),
+    )
+
+
+@pytest.mark.parametrize(
+    "last, low", [("sigmoid", 0), ("tanh", -1), ("sigmoid' }, { kind = 'upsample", 0), ("linear", -1)]
+)
+def test_the_interval_of_samples(last, low):
+    """It is that of the last layer of the generator that does not keep the interval of its input."""
+    layers = f"""
+        generator.layers = [
+            {{ kind = 'dense', outputs = 16 }}, {{ kind = 'reshape', shape = [4, 4, 1] }},
+            {{ kind = '{last}' }}
+        ]
+        discriminator.layers = [{{ kind = 'flatten' }}, {{ kind = 'dense', outputs = 1 }}]
+        """
+    options = parse_config(f'data.path = "x"\n[model]\nnetwork = "layers"\n{layers}').model
+    shape = (8, 8, 1) if "upsample" in last else (4, 4, 1)
+    assert GAN(options, floats(*shape)).units.range == (low, 1)

@@ -1,4 +1,4 @@
-"""Objectives and their gradients against PyTorch's autograd, in float32."""
+"""Compare objectives and their gradients with PyTorch's autograd, in float32."""
 
 import numpy as np
 import pytest

@@ -7,7 +7,7 @@ from hpcgen.nn.chain import Chain
 from hpcgen.nn.check import check_layer, check_tangent
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.layer import Train
-from hpcgen.nn.layers.activations import LeakyReLU, Sigmoid, Tanh
+from hpcgen.nn.layers.activations import Identity, LeakyReLU, Sigmoid, Tanh
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.dropout import Dropout
@@ -111,3 +111,37 @@ def test_each_layer_initializes_its_own(random, filled):
     assert theta["b/gamma"].tolist() == theta["b/variance"].tolist() == [1] * 4
     assert theta["b/beta"].tolist() == theta["b/mean"].tolist() == [0] * 4
     assert np.abs(theta["a/weight"]).max() <= 3**-0.5
+
+
+def test_zero_stays_none_where_all_is_linear_in_pieces(random, filled):
+    pieces = [
+        Dense("a", 6, 6, slope=0.2),
+        Dropout(0.0),
+        Reshape((3, 2)),
+        Upsample((2,)),
+        LeakyReLU(0.0),
+        Identity(),
+    ]
+    for last, stays in ((Conv("b", Geometry((3,), (1,), (1,)), 2, 2), True), (Tanh(), False)):
+        chain = Chain([*pieces, last])
+        theta, (x, t) = filled(chain, random), random.standard_normal((2, 4, 6))
+        _, ty, backward = chain.tangent(theta, x, t)
+        dx, dt = backward(None, ty.copy(), filled(chain, random))
+        assert (dx is None) == stays and dt.shape == x.shape
+
+
+def test_a_tangent_skips_what_is_not_needed(random, filled):
+    chain = Chain([Tanh(), Dense("a", 3, 5), Tanh(), Dense("b", 5, 2)])
+    theta, (x, t) = filled(chain, random), random.standard_normal((2, 4, 3))
+    dy, dty = random.standard_normal((2, 4, 2))
+    grad, other = filled(chain, random), filled(chain, random)
+    assert len(chain.tangent(theta, x, t)[2](dy.copy(), dty.copy(), grad)) == 2
+    assert chain.tangent(theta, x, t)[2](dy.copy(), dty.copy(), other, need_dx=False) == (None, None)
+    assert np.array_equal(grad.data, other.data)
+
+
+def test_a_chain_tells_the_kinds_without_a_tangent(random):
+    recurrent = [GRU("a", 3, 3), Chain([LSTM("b", 3, 3), GRU("c", 3, 3)])]
+    assert Chain([BatchNorm("d", 3), *recurrent, Tanh()]).without_tangent == ["BatchNorm", "GRU", "LSTM"]
+    with pytest.raises(AssertionError, match="BatchNorm has no tangent"):
+        Chain([BatchNorm("d", 3)]).tangent(None, *random.standard_normal((2, 4, 3)))

@@ -1,4 +1,4 @@
-"""Layers against PyTorch's, with the weights laid out as the layers' documentation says."""
+"""Compare layers with PyTorch's layers. The weights are converted as the layers' documentation says."""
 
 import numpy as np
 import pytest

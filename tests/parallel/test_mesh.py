@@ -1,4 +1,4 @@
-"""A mesh names communicators, and nothing else."""
+"""A mesh holds named communicators, and nothing else."""
 
 from dataclasses import fields
 

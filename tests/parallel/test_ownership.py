@@ -1,11 +1,9 @@
-"""Who owns what, in any order and any number of ranges."""
+"""Ownership of ranges by ranks, in any order and with any number of ranges."""
 
 import numpy as np
 import pytest
 
-from hpcgen.nn.vector import Layout
 from hpcgen.parallel.ownership import Ownership, packed
-from hpcgen.parallel.parts import Parts
 
 N = 100
 RANGES = {
@@ -31,6 +29,16 @@ def test_each_number_has_one_owner(owners):
     assert np.array_equal(made, whole)
 
 
+@pytest.mark.parametrize(
+    "ranges",
+    [[[slice(0, 5)], [slice(4, 9)]], [[slice(0, 4)], [slice(5, 9)]], [[slice(0, 9)], [], [slice(0, 9)]]],
+    ids=["overlap", "gap", "twice"],
+)
+def test_ranges_cover_each_number_once(ranges):
+    with pytest.raises(ValueError, match="do not follow each other"):
+        Ownership(ranges, 0)
+
+
 def test_one_range_is_a_view(owners):
     whole = np.zeros(N, np.float32)
     for own in owners:
@@ -48,26 +56,15 @@ def test_sections(owners, section):
         mine = own.take(whole)
         part = own.within(section)
         assert np.array_equal(packed(mine, own.runs(section)), part.take(whole))
-        for inside, where in own.locate(section.start, section.stop):
-            assert np.array_equal(whole[section][inside], mine[where])
+        for piece in own.mine_within(section):
+            assert section.start <= piece.start < piece.stop <= section.stop
+            assert np.array_equal(whole[piece.where], mine[piece.inside])
+        pieces = own.pieces_within(section)
+        assert [i for piece in pieces for i in range(piece.start, piece.stop)] == list(range(N))[section]
+        assert [piece for piece in pieces if piece.owner == own.rank] == sorted(
+            own.mine_within(section), key=lambda piece: piece.start
+        )
     assert sum(own.within(section).size for own in owners) == section.stop - section.start
-
-
-def test_norms_have_the_same_bits_whoever_owns_what(owners, random):
-    layout = Layout({"a": (5, 7), "bias": (9,), "b": (7, 8)})
-    values = random.standard_normal(N).astype(np.float32)
-    alone = Parts(layout, Ownership([[slice(0, N)]], 0), block=16).norms(values)
-    squares = []
-    for own in owners:
-        Parts(layout, own, lambda mine: squares.append(mine) or np.zeros(len(RANGES) * N), block=16).norms(
-            own.take(values)
-        )
-    gathered = np.concatenate(squares)
-    for own in owners:
-        assert (
-            Parts(layout, own, lambda mine: gathered, block=16).norms(own.take(values)).tobytes()
-            == alone.tobytes()
-        )
 
 
 @pytest.mark.parametrize("size, ranks", [(10, 3), (4096, 2), (20_007, 4), (0, 2)])

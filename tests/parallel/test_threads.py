@@ -1,4 +1,4 @@
-"""Lanes in threads: in order, a few at a time, and failing as one would alone."""
+"""Threads compute lanes in order, a few at a time. An error in a thread is raised as without threads."""
 
 import threading
 import time

@@ -1,4 +1,4 @@
-"""The trained runs that these tests need, loaded."""
+"""Checkpoints of trained runs for these tests, loaded."""
 
 import pytest
 from trained_runs import data, trained  # noqa: F401

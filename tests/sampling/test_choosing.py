@@ -1,4 +1,4 @@
-"""The origin that options ask for. What does not fit is in test_sample.py, as the command says it."""
+"""The origin that the options select. test_sample.py has the errors, as the command prints them."""
 
 from contextlib import ExitStack
 
@@ -42,7 +42,7 @@ def test_the_files_of_an_origin_are_closed(loaded):
 
 def test_a_model_of_inputs_encodes_nothing(loaded):
     model, state, data = loaded("linear")
-    with ExitStack() as stack, pytest.raises(InputError, match="linear encodes nothing"):
+    with ExitStack() as stack, pytest.raises(InputError, match="linear has no encoder"):
         open_origin(model, state, SampleOptions(inputs=data, interpolate=3), stack)
 
 

@@ -1,4 +1,4 @@
-"""Samples that start from codes: reconstructions and interpolations."""
+"""Samples that are decoded from codes: reconstructions and interpolations."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Samples are made block by block, whatever part of them is asked for."""
+"""Samples are generated block by block. Any part of them has the same bits."""
 
 import numpy as np
 import pytest

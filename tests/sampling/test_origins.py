@@ -1,4 +1,4 @@
-"""What samples start from: codes between codes, labels in turn, inputs, and blocks that anybody may make."""
+"""Origins of samples: interpolated codes, labels in turn, inputs, and blocks that any rank may generate."""
 
 import numpy as np
 import pytest
@@ -14,6 +14,8 @@ from hpcgen.sampling.origins import SAMPLES_A_BLOCK, Conditioned, Matching, Prio
 
 class Model:
     """A model whose samples are its noise, and the label where it has classes."""
+
+    sample_shape, team = (3,), None
 
     def __init__(self, classes=0):
         self.classes = classes
@@ -57,6 +59,7 @@ def test_labels_come_in_turn_or_are_given():
 class Ends:
     """Codes on a circle."""
 
+    size = SAMPLES_A_BLOCK
     rows = None
 
     def codes(self, block):
@@ -150,6 +153,13 @@ def test_samples_without_originals_stay_as_they_are(loaded, random):
 @pytest.mark.parametrize("rows", [0, 1, 64])
 def test_blocks_are_filled_with_zeros(random, rows):
     given = random.random((rows, 2), dtype=np.float32)
-    found = padded(given)
+    found = padded(given, SAMPLES_A_BLOCK)
     assert found.shape == (64, 2) and found.dtype == np.float32
     assert np.array_equal(found[:rows], given) and not found[rows:].any()
+
+
+@pytest.mark.parametrize(
+    "shape, size", [((3,), 64), ((64, 64, 64), 64), ((128, 128, 128), 8), ((512,) * 3, 1)]
+)
+def test_a_block_of_large_samples_has_few(shape, size):
+    assert origins.samples_a_block(shape) == size

@@ -1,4 +1,4 @@
-"""`hpcgen sample` for each kind of model: what it draws, from what, and the same at any number of ranks."""
+"""`hpcgen sample` for each kind of model, with the same samples at any number of ranks."""
 
 import wave
 
@@ -96,20 +96,20 @@ def test_text_and_sound(comm, folder, trained):
 @pytest.mark.parametrize(
     "kind, keys, message",
     [
-        ("gan", {"inputs": "x.npy"}, "model.kind = gan takes no --inputs"),
+        ("gan", {"inputs": "x.npy"}, "model.kind = gan does not use --inputs"),
         (
             "gan",
             {"reconstruct": "digits.h5"},
-            "gan encodes nothing; --reconstruct and --interpolate need vae or rvae",
+            "gan has no encoder; --reconstruct and --interpolate need vae or rvae",
         ),
-        ("gan", {"interpolate": 3}, "gan encodes nothing"),
+        ("gan", {"interpolate": 3}, "gan has no encoder"),
         ("gan", {"label": 3}, "--label 3: the model is not conditional"),
         ("gan", {"out": None}, "nothing to write; give --out F.h5"),
-        ("gan", {"out": "x.txt"}, "samples of kind image cannot be shown so; take .png"),
-        ("gan", {"out": "x.wav"}, "samples of kind image cannot be shown so"),
+        ("gan", {"out": "x.txt"}, "cannot show samples of kind image; use .png"),
+        ("gan", {"out": "x.wav"}, "cannot show samples of kind image"),
         ("conditional", {"label": 10}, "--label 10: the model has labels 0 to 9"),
         ("linear", {}, "model.kind = linear needs --inputs FILE"),
-        ("linear", {"inputs": "digits.npy"}, r"rows of \(2,\) numbers, not 3 as the model takes"),
+        ("linear", {"inputs": "digits.npy"}, r"rows of \(2,\) numbers, but the model needs 3"),
         ("linear", {"inputs": "columns.h5", "count": 301}, "--count 301: the file gives 300 samples"),
         ("classifier", {}, "a classifier draws no samples"),
         ("linear", {"inputs": "nan.npy"}, "row 1 of the inputs holds NaN"),
@@ -117,8 +117,8 @@ def test_text_and_sound(comm, folder, trained):
         ("linear", {"inputs": "x.csv"}, ".npy, .npz and HDF5 files can be read"),
         ("vae", {"reconstruct": "one.h5", "interpolate": 3}, "one.h5: 1 rows; 2 or more are needed"),
         ("vae", {"reconstruct": "one.h5", "out": "one.h5"}, "one.h5: the command uses this file already"),
-        ("rvae", {"png": "x.png"}, "samples of kind text cannot be shown so; take .txt"),
-        ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), not \(8, 8, 1\)"),
+        ("rvae", {"png": "x.png"}, "cannot show samples of kind text; use .txt"),
+        ("vae", {"reconstruct": "text.h5"}, r"text.h5: shape of samples is \(12,\), but \(8, 8, 1\) in"),
     ],
 )
 def test_what_does_not_fit(comm, folder, trained, data, kind, keys, message):

@@ -1,4 +1,4 @@
-"""Samples as people look at them or listen to them."""
+"""Samples for people: plots, text and sound."""
 
 import wave
 
@@ -28,7 +28,7 @@ def test_every_kind_has_a_file_in_which_it_is_best_shown(tmp_path, schema, endin
     "schema, ending", [(IMAGE, ".txt"), (IMAGE, ".wav"), (TEXT, ".png"), (AUDIO, ".txt")]
 )
 def test_kinds_that_a_file_cannot_show(tmp_path, schema, ending):
-    with pytest.raises(InputError, match=f"of kind {schema.kind} cannot be shown so; take {natural(schema)}"):
+    with pytest.raises(InputError, match=f"samples of kind {schema.kind}; use {natural(schema)}"):
         check(tmp_path / "x", schema, ending)
 
 

@@ -1,4 +1,4 @@
-"""Files of samples: the same bytes at any number of ranks."""
+"""Files of samples have the same bytes at any number of ranks."""
 
 import h5py
 import numpy as np

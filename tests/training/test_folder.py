@@ -1,4 +1,4 @@
-"""The run folder: who may write there, and what a run makes of what it finds."""
+"""The run folder: its lock, and how a run treats the files in it."""
 
 import errno
 import os
@@ -141,7 +141,7 @@ def test_a_folder_that_cannot_be_reached_is_not_said_to_be_moved(comm, folder, m
     with home.locked(comm):
         refuse(monkeypatch, errno.EIO)
         if comm.rank == 0:
-            with pytest.raises(RunError, match="run: cannot be reached any more: Input/output error"):
+            with pytest.raises(RunError, match="run: is no longer accessible: Input/output error"):
                 home.require_there()
         monkeypatch.undo()
 

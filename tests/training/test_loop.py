@@ -1,129 +1,119 @@
-"""Whole runs in this process: what they leave, how they resume, what they refuse."""
+"""The loop: its steps and its hooks, what ends it, and what it goes on from."""
 
-import csv
+from contextlib import ExitStack, closing
 
 import h5py
 import numpy as np
 import pytest
-from mpi4py import MPI
+from networks import LANES, run_file
+from stored import flip
 
-import hpcgen
-from hpcgen.checkpoints.comparison import compare
-from hpcgen.checkpoints.folder import candidates
-from hpcgen.checkpoints.inspection import inspect
+from hpcgen.checkpoints.opening import ForeignError
 from hpcgen.config.reading import parse_config
-from hpcgen.data.prepare import PrepareOptions, prepare
-from hpcgen.data.sources.digits import Digits
-from hpcgen.errors import DamagedError, InputError, RunError
+from hpcgen.errors import InputError, RunError, UnreadableError
 from hpcgen.files import reading
-from hpcgen.sampling.generation import generate
-from hpcgen.sampling.options import SampleOptions
-from hpcgen.sampling.origins import Prior
-from hpcgen.sampling.sample import sample
-from hpcgen.training import run
-from hpcgen.training.folder import RunFolder
-from hpcgen.training.loop import deal_of
-
-LANES = 12
+from hpcgen.parallel.mesh import Mesh
+from hpcgen.runtime import environment
+from hpcgen.training import loop
+from hpcgen.training.loop import Training, deal_lanes
 
 
 @pytest.fixture
-def digits(comm, folder):
-    prepare(Digits, folder / "digits.h5", comm)
-    return folder / "digits.h5"
+def made(comm, written):
+    """made(*settings): the Training of a small regressor over six steps."""
+    text = run_file("regressor", written("columns"))
+    with ExitStack() as stack:
+
+        def make(*settings):
+            config = parse_config(text, ["train.steps=6", *settings])
+            return stack.enter_context(closing(Training(config, Mesh.of(comm))))
+
+        yield make
 
 
-@pytest.fixture
-def run_file(comm, folder, digits):
-    if comm.rank == 0:
-        (folder / "run.toml").write_text(
-            f"""
-            seed = 5
-            data.path = "{digits}"
-            train = {{ steps = 20, lanes = {LANES}, lane_size = 4 }}
-            checkpoint = {{ every = 8, keep = 2 }}
-            samples = {{ every = 10, count = 9 }}
-            metrics.every = 5
-            """
+def bits(training):
+    return training.theta["regressor"].data.tobytes()
+
+
+def test_hooks_are_called_after_each_step(comm, made):
+    training, calls = made(), []
+    training.run([lambda *call: calls.append(call), lambda *call: calls.append(call)])
+    assert [last for _, _, last in calls] == [False] * 10 + [True] * 2
+    assert training.step == 6 and all(given is training for given, _, _ in calls)
+    assert all(statistics["regressor"].keys() == {"loss", "squared_error"} for _, statistics, _ in calls)
+    losses = [statistics["regressor"]["loss"] for _, statistics, _ in calls]
+    assert losses[::2] == losses[1::2] and len(set(losses)) == 6
+    assert comm.allgather(losses) == [losses] * comm.size
+
+
+class Stop:
+    """True on one rank once a training has reached a step."""
+
+    def __init__(self, training, step, rank):
+        self._training, self._step, self._here = training, step, training.mesh.world.rank == rank
+
+    def __bool__(self):
+        return self._here and self._training.step >= self._step
+
+
+def test_a_rank_that_must_stop_stops_all_after_the_same_step(comm, made):
+    training, seen = made(), []
+    with pytest.raises(RunError, match="stopped by a signal after step 3, saved in None; run again to go on"):
+        training.run(
+            [lambda training, _, last: seen.append((training.step, last))],
+            Stop(training, 2, comm.size - 1),
         )
-    comm.Barrier()
-    return folder / "run.toml"
+    assert seen == [(1, False), (2, False), (3, True)] and training.step == 3
 
 
-def train(run_file, folder, comm, *settings, **options):
-    training = run.train(run_file, folder, comm, settings, progress="off", **options)
-    comm.Barrier()
-    return training
+def test_a_run_that_must_stop_after_its_last_step_has_ended_well(comm, made):
+    training = made()
+    training.run([], Stop(training, 5, 0))
+    assert training.step == 6
 
 
-def parameters(training):
-    return {player: theta.data.tobytes() for player, theta in training.theta.items()}
+def test_a_loss_that_is_not_finite_ends_the_run(comm, folder, made):
+    training = made()
+    training.theta["regressor"].data[0] = np.inf
+    with pytest.raises(RunError, match="step 1: the regressor's loss is nan; there is no checkpoint yet"):
+        training.run([])
+    training.saved = folder / "good.h5"
+    with pytest.raises(RunError, match="the last good checkpoint is .*good.h5; lower optimizer.learning"):
+        training.run([])
 
 
-def test_allreduce_agrees_to_rounding(comm, folder, run_file):
-    exact = train(run_file, folder / "a", comm)
-    close = train(run_file, folder / "b", comm, "parallel.exchange=allreduce")
-    for player in exact.theta:
-        assert np.allclose(exact.theta[player].data, close.theta[player].data, rtol=0, atol=2e-3)
+@pytest.mark.parametrize("where", ["theta", "slot"])
+def test_numbers_that_are_not_finite_are_not_saved(comm, folder, made, where):
+    """Whichever rank has them."""
+    training = made()
+    state = training.players["regressor"].state
+    numbers = state.theta.data if where == "theta" else state.parts["optimizer/first_moment"]
+    owners = [rank for rank, size in enumerate(comm.allgather(numbers.size)) if size]
+    if comm.rank == owners[-1]:
+        numbers[-1] = np.nan
+    with pytest.raises(RunError, match="step 0: the regressor's numbers are no longer finite; there is no"):
+        training.save(folder / "x.h5")
+    assert not (folder / "x.h5").exists() and training.saved is None
 
 
-@pytest.mark.parametrize("exchange", ["auto", "allreduce"])
-def test_a_resumed_run_equals_an_uninterrupted_one(comm, folder, run_file, exchange):
-    setting = f"parallel.exchange={exchange}"
-    whole = train(run_file, folder / "whole", comm, setting)
-    train(run_file, folder / "parts", comm, setting, "train.steps=8")
-    resumed = train(run_file, folder / "parts", comm, setting)
-    assert parameters(resumed) == parameters(whole)
-    assert (folder / "parts" / "metrics.csv").read_text() == (folder / "whole" / "metrics.csv").read_text()
-    last = "checkpoints/step-00000020.h5"
-    assert compare(folder / "whole" / last, folder / "parts" / last, comm) == 0
+@pytest.fixture
+def saved(comm, folder, made):
+    """The checkpoints of steps 6 and 3, newest first, and the bits of step 3."""
+    training, kept = made(), []
 
+    def save(training, statistics, last):
+        if training.step in (3, 6):
+            training.save(folder / f"step-{training.step:08d}.h5")
+            kept.append(bits(training))
 
-def test_another_rank_resumes_with_the_same_bits(comm, folder, run_file):
-    """Saved by all ranks, resumed by one; saved by one, resumed by all."""
-    whole = train(run_file, folder / "whole", comm)
-    train(run_file, folder / "many-one", comm, "train.steps=8")
-    if comm.rank == 0:
-        train(run_file, folder / "many-one", MPI.COMM_SELF)
-        train(run_file, folder / "one-many", MPI.COMM_SELF, "train.steps=8")
-    comm.Barrier()
-    resumed = train(run_file, folder / "one-many", comm)
-    assert parameters(resumed) == parameters(whole)
-    last = "checkpoints/step-00000020.h5"
-    assert compare(folder / "whole" / last, folder / "many-one" / last, comm) == 0
-
-
-def test_a_run_folder_holds_what_the_readme_says(comm, folder, run_file):
-    train(run_file, folder / "run", comm)
-    assert [path.name for path in candidates(folder / "run")] == [
-        "step-00000020.h5",
-        "step-00000016.h5",
-    ]
-    assert sorted(path.name for path in (folder / "run" / "samples").iterdir()) == [
-        "step-00000010.png",
-        "step-00000020.png",
-    ]
-    with open(folder / "run" / "metrics.csv") as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == [5, 10, 15, 20]
-    assert set(rows[0]) == {
-        "step", "discriminator/loss", "discriminator/real_logit", "discriminator/fake_logit", "generator/loss"
-    }  # fmt: skip
-    assert inspect(folder / "run", comm) == 0
-
-
-def test_a_finished_run_has_nothing_left_to_do(comm, folder, run_file, said):
-    train(run_file, folder / "run", comm)
-    said()
-    train(run_file, folder / "run", comm)
-    assert "nothing left to do: 20 of train.steps = 20 steps are done" in said()
-    longer = train(run_file, folder / "run", comm, "train.steps=24")
-    assert longer.step == 24
+    training.run([save])
+    assert training.saved == folder / "step-00000006.h5"
+    return [folder / "step-00000006.h5", folder / "step-00000003.h5"], kept[0]
 
 
 def change(path):
     with h5py.File(path, "r+") as file:
-        file["players/generator/optimizer/first_moment"][-1] += 1
+        file["players/regressor/optimizer/first_moment"][-1] += 1
 
 
 def empty(path):
@@ -131,7 +121,7 @@ def empty(path):
 
 
 def truncate(path):
-    path.write_bytes(path.read_bytes()[:100_000])
+    path.write_bytes(path.read_bytes()[:-100])
 
 
 def zero(path):
@@ -139,285 +129,116 @@ def zero(path):
 
 
 @pytest.mark.parametrize("harm", [change, empty, truncate, zero])
-def test_a_damaged_checkpoint_is_skipped_and_named(comm, folder, run_file, harm, said):
-    whole = train(run_file, folder / "run", comm)
-    newest, older = candidates(folder / "run")
+def test_a_damaged_checkpoint_is_renamed_and_the_next_one_taken(comm, made, saved, said, harm):
+    (newest, older), expected = saved
     if comm.rank == 0:
         harm(newest)
     comm.Barrier()
-    assert inspect(folder / "run", comm) == 1
+    training = made()
     said()
-    assert hpcgen.load(folder / "run").step == 16
+    training.resume([newest, older])
+    assert (training.step, training.saved) == (3, older) and bits(training) == expected
     (line,) = said()
-    assert line.startswith("skipped: ") and newest.name in line
-    again = train(run_file, folder / "run", comm, "checkpoint.keep=1")
-    warned = [line for line in said() if line.startswith("skipped: ")]
-    assert len(warned) == 1 and newest.name in warned[0]
-    assert parameters(again) == parameters(whole)
-    kept = sorted(path.name for path in (folder / "run" / "checkpoints").iterdir())
-    assert kept == ["step-00000020.damaged", "step-00000020.h5"]
+    assert line.startswith(f"skipped: {newest}: ") and line.endswith("it is now step-00000006.damaged")
+    assert newest.with_suffix(".damaged").exists() and not newest.exists()
 
 
-def test_a_run_without_a_whole_checkpoint_does_not_start_over_unasked(comm, folder, run_file):
-    train(run_file, folder / "run", comm)
+def test_no_whole_checkpoint_is_no_beginning(comm, made, saved):
+    paths, _ = saved
     if comm.rank == 0:
-        for path in candidates(folder / "run"):
-            truncate(path)
+        for path in paths:
+            flip(path, path.stat().st_size // 2)
     comm.Barrier()
-    with pytest.raises(InputError, match="none of the run's checkpoints is whole .* start over with --fresh"):
-        train(run_file, folder / "run", comm)
+    with pytest.raises(
+        InputError,
+        match=r"is whole \(step-00000006.damaged, step-00000003.damaged\); start over with",
+    ):
+        made().resume(paths)
+    training = made()
+    training.resume([])
+    assert training.step == 0 and training.saved is None
 
 
-def test_any_flipped_byte_of_a_checkpoint_is_found(comm, folder, run_file, monkeypatch):
-    """HDF5 itself crashes on some: it must not get to see them."""
+def test_a_checkpoint_of_another_version_or_run_stays_as_it_is(comm, made, saved, monkeypatch):
+    paths, _ = saved
+    with pytest.raises(ForeignError, match="of another configuration .train.lane_size: 2, not 3."):
+        made("train.lane_size=2").resume(paths)
+    monkeypatch.setattr("hpcgen.checkpoints.opening.VERSION", 3)
+    with pytest.raises(ForeignError, match="checkpoint version 2; this hpcgen reads version 3"):
+        made().resume(paths)
+    assert all(path.exists() for path in paths)
+
+
+def test_a_checkpoint_that_the_system_cannot_read_stays_as_it_is(comm, made, saved, monkeypatch):
+    paths, opened = saved[0], h5py.File
+
+    def refusing(path, *arguments, **options):
+        if comm.rank == comm.size - 1 and path == paths[0]:
+            raise OSError(5, "Input/output error")
+        return opened(path, *arguments, **options)
+
+    training = made()
     monkeypatch.setattr(reading, "RETRY_PAUSES", (0.0,))
-    training = train(run_file, folder / "run", comm, "model.network=seedgan")
-    if comm.rank == 0:
-        content, flipped = training.saved.read_bytes(), folder / "flipped.h5"
-        random = np.random.default_rng(3)
-        positions = [
-            *random.integers(0, 600, 100),
-            *random.integers(4096, 12_000, 300),
-            *random.integers(0, len(content), 300),
-        ]
-        for position in positions:
-            changed = bytearray(content)
-            changed[position] ^= 1 << random.integers(8)
-            flipped.write_bytes(changed)
-            try:
-                state = hpcgen.load(flipped)
-            except InputError:
-                continue
-            raise AssertionError(f"byte {position} changed, and {state.path} was read")
+    monkeypatch.setattr(h5py, "File", refusing)
+    with pytest.raises(UnreadableError, match="step-00000006.h5: the system cannot read it"):
+        training.resume(paths)
+    assert all(path.exists() for path in paths)
 
 
-def test_two_runs_do_not_share_a_folder(comm, folder, run_file, monkeypatch):
-    monkeypatch.setattr("hpcgen.training.folder.LOCK_SECONDS", 0.2)
-    with (
-        RunFolder(folder / "run").locked(comm),
-        pytest.raises(InputError, match="another run is writing there"),
-    ):
-        train(run_file, folder / "run", comm)
-    train(run_file, folder / "run", comm)
-
-
-def test_a_checkpoint_of_another_run_is_refused(comm, folder, run_file):
-    train(run_file, folder / "run", comm)
-    if comm.rank == 0:
-        (folder / "run" / "config.toml").unlink()
-    comm.Barrier()
-    with pytest.raises(InputError, match="another configuration .model.generator.hidden"):
-        train(run_file, folder / "run", comm, "model.generator.hidden=[64]")
-    assert train(run_file, folder / "run", comm).step == 20
-
-
-def test_another_configuration_or_other_data_is_refused(comm, folder, run_file, digits):
-    train(run_file, folder / "run", comm, "train.steps=2")
-    with pytest.raises(InputError, match="model.latent: 7, not 100; .*--fresh"):
-        train(run_file, folder / "run", comm, "model.latent=7", "model.loss=minimax")
-    prepare(Digits, folder / "other.h5", comm, PrepareOptions(seed=1))
-    before = (folder / "run" / "config.toml").read_text()
-    with pytest.raises(InputError, match="not the data that .* was trained on"):
-        train(run_file, folder / "run", comm, f"data.path={folder / 'other.h5'}")
-    assert (folder / "run" / "config.toml").read_text() == before
-    fresh = train(run_file, folder / "run", comm, "model.latent=7", fresh=True)
-    assert fresh.step == 20
-    assert (folder / "run" / "old-1" / "checkpoints" / "step-00000002.h5").exists()
-
-
-def test_a_loss_that_is_not_finite_stops_the_run(comm, folder, run_file):
-    train(
-        run_file,
-        folder / "run",
-        comm,
-        "optimizer.generator.learning_rate=1e30",
-        "train.steps=1",
-        "checkpoint.every=1",
-    )
-    with pytest.raises(
-        RunError, match=r"step \d+: the (discriminator|generator)'s (loss is|numbers are)"
-    ) as error:
-        train(run_file, folder / "run", comm, "optimizer.generator.learning_rate=1e30", "checkpoint.every=1")
-    saved = candidates(folder / "run")
-    assert f"the last good checkpoint is {saved[0]}" in str(error.value)
-    for player in hpcgen.load(saved[0]).players.values():
-        assert np.isfinite(player.data).all()
-
-
-def test_ranks_and_lanes_must_fit(comm):
-    config = parse_config('data.path = "x"', [f"train.lanes={max(1, comm.size - 1)}"])
-    if comm.size > 1:
-        with pytest.raises(
-            InputError, match=f"{comm.size} ranks are more than train.lanes = {comm.size - 1}"
-        ):
-            deal_of(config, comm.size)
-    config = parse_config('data.path = "x"', [f"parallel.weights={[1] * (comm.size + 1)}"])
-    with pytest.raises(
-        InputError, match=f"parallel.weights has {comm.size + 1} numbers for {comm.size} ranks"
-    ):
-        deal_of(config, comm.size)
-
-
-def test_a_checkpoint_reads_back(comm, folder, run_file):
-    training = train(run_file, folder / "run", comm)
-    state = hpcgen.load(folder / "run" / "checkpoints" / "step-00000020.h5")
-    assert (state.step, state.seed, state.schema) == (20, 5, training.shards.schema)
-    assert state.config == training.config
-    for player, vector in state.players.items():
-        assert vector.data.tobytes() == training.theta[player].data.tobytes()
-        assert list(vector) == list(training.theta[player])
-        assert set(state.optimizer[player]) == {"first_moment", "second_moment"}
-    weight = state.players["generator"]["dense1/weight"]
-    assert weight.shape == (100, 256) and np.array_equal(weight, training.theta["generator"]["dense1/weight"])
-    assert hpcgen.load(folder / "run").step == 20
-    with pytest.raises(InputError, match="holds no whole checkpoint"):
-        hpcgen.load(folder)
-
-
-def test_a_checkpoint_has_the_published_layout(comm, folder, run_file):
-    train(run_file, folder / "run", comm)
-    with h5py.File(folder / "run" / "checkpoints" / "step-00000020.h5") as file:
-        assert file.attrs["format"] == "hpcgen-checkpoint" and file.attrs["step"] == 20
-        assert {"version", "seed", "lanes", "lane_size", "config", "environment"} <= set(file.attrs)
-        for player in ("discriminator", "generator"):
-            group = file["players"][player]
-            (n,) = group["parameters"].shape
-            assert group["optimizer/first_moment"].shape == (n,)
-            layout = group["layout"][...]
-            sizes = [int(np.prod(row["shape"][row["shape"] > 0])) for row in layout]
-            assert layout["name"][0] == b"dense1/weight" and sum(sizes) == n
-            assert layout["offset"].tolist() == np.cumsum([0, *sizes[:-1]]).tolist()
-
-
-def test_compare_tells_the_largest_difference(comm, folder, run_file, said):
-    train(run_file, folder / "a", comm)
-    train(run_file, folder / "b", comm, "optimizer.generator.learning_rate=0.0003")
-    a, b = (folder / name / "checkpoints" / "step-00000020.h5" for name in "ab")
+def test_other_software_is_named(comm, made, saved, said, monkeypatch):
+    """Where the bits depend on it."""
+    (newest, _), _ = saved
+    now = environment()
+    monkeypatch.setattr(loop, "environment", lambda: {**now, "blas": "another", "python": "4"})
+    training = made()
     said()
-    assert compare(a, b, comm) == 1
-    expected = np.abs(
-        hpcgen.load(a).players["generator"].data - hpcgen.load(b).players["generator"].data.astype(float)
-    ).max()
-    if comm.rank == 0:
-        assert f"players/generator/parameters: differs by up to {expected:.9g}" in said()
-    assert compare(a, a, comm) == 0
+    training.resume([newest])
+    (line,) = said()
+    assert line.startswith(f"{newest} was written with other software (blas another, not {now['blas']}): ")
 
 
-def test_samples_are_the_same_at_any_number_of_ranks(comm, folder, run_file):
-    training = train(run_file, folder / "run", comm)
-    path = folder / "run"
-    for out in ("many.h5", "many.npy"):
-        sample(path, comm, SampleOptions(150, 3, folder / out, folder / "many.png"))
-    comm.Barrier()
-    samples = np.load(folder / "many.npy")
-    assert samples.shape == (150, 8, 8, 1) and samples.dtype == np.uint8
-    with h5py.File(folder / "many.h5") as file:
-        assert np.array_equal(file["samples"], samples)
-    if comm.rank == 0:
-        sample(path, MPI.COMM_SELF, SampleOptions(70, 3, folder / "one.npy"))
-        assert np.array_equal(np.load(folder / "one.npy"), samples[:70])
-    other = generate(training.model, training.theta, training.shards.schema, Prior(training.model, 4), 0, 150)
-    assert not np.array_equal(other, samples)
+def test_ranks_that_compute_differently_are_named(comm, made, said, monkeypatch):
+    training, now = made(), environment()
+    monkeypatch.setattr(loop, "environment", lambda: {**now, "simd": f"of rank {comm.rank}"})
+    said()
+    training.warn_of_mixed_nodes()
+    lines = said()
+    assert len(lines) == (comm.size > 1)
+    assert all(f"of rank {rank}" in lines[0] for rank in range(comm.size) if lines)
+    monkeypatch.setattr(loop, "environment", lambda: {**now, "python": f"of rank {comm.rank}"})
+    training.warn_of_mixed_nodes()
+    assert said() == []
 
 
-def test_inspect_tells_damage(comm, folder, run_file, digits, said):
-    training = train(run_file, folder / "run", comm)
-    assert inspect(digits, comm) == 0
-    assert inspect(training.saved, comm) == 0
-    if comm.rank == 0:
-        for path, name in ((digits, "samples"), (training.saved, "players/generator/parameters")):
-            with h5py.File(path, "r+") as file:
-                file[name][3] += 1
-    comm.Barrier()
-    for path in (digits, training.saved, folder / "run"):
-        said()
-        assert inspect(path, comm) == 1
-        assert any("DAMAGED" in line for line in said())
-    with pytest.raises(DamagedError):
-        hpcgen.load(training.saved)
-    with pytest.raises(InputError, match="no such file"):
-        inspect(folder / "nothing", comm)
+def test_allreduce_agrees_to_rounding(made):
+    exact, close = made(), made("parallel.exchange=allreduce")
+    for training in (exact, close):
+        training.run([])
+    assert close.theta["regressor"].data == pytest.approx(exact.theta["regressor"].data, abs=1e-6)
 
 
-def test_a_checkpoint_of_another_version_stays_as_it_is(comm, folder, run_file, monkeypatch):
-    monkeypatch.setattr("hpcgen.checkpoints.saving.VERSION", 1)
-    train(run_file, folder / "run", comm)
-    monkeypatch.undo()
-    with pytest.raises(InputError, match="checkpoint version 1; this hpcgen reads version 2"):
-        train(run_file, folder / "run", comm, "train.steps=30")
-    assert {path.suffix for path in (folder / "run" / "checkpoints").iterdir()} == {".h5"}
+def test_a_model_has_no_more_numbers_than_mpi_counts(made, monkeypatch):
+    size = made().players["regressor"].exchange.layout.size
+    monkeypatch.setattr(loop, "LARGEST_COUNT", size)
+    made()
+    monkeypatch.setattr(loop, "LARGEST_COUNT", size - 1)
+    with pytest.raises(InputError, match=f"the regressor has {size:,} numbers; {size - 1:,} are the most"):
+        made()
 
 
-def test_figures_of_the_past_stay_in_metrics_csv(comm, folder, run_file):
-    train(run_file, folder / "run", comm, "train.steps=10", "evaluate.every=5", "evaluate.count=50")
-    before = list(csv.DictReader((folder / "run" / "metrics.csv").read_text().splitlines()))
-    train(run_file, folder / "run", comm, "train.steps=20")
-    after = list(csv.DictReader((folder / "run" / "metrics.csv").read_text().splitlines()))
-    assert after[:2] == before
-    assert (
-        float(before[0]["evaluate/precision/real_data"]) > 0.5
-        and after[3]["evaluate/precision/real_data"] == ""
-    )
+@pytest.mark.parametrize(
+    "size, weights, counts", [(3, [], [2, 2, 3]), (3, [1, 1, 5], [1, 1, 5]), (1, [2], [7])]
+)
+def test_lanes_are_dealt_out_evenly_or_by_weights(size, weights, counts):
+    config = parse_config('data.path = "x"', [f"train.lanes={LANES}", f"parallel.weights={weights}"])
+    assert deal_lanes(config, size).counts == counts
 
 
-def test_a_checkpoint_is_there_before_figures_are_taken(comm, folder, run_file, monkeypatch):
-    def fails(self, theta):
-        raise RunError("no figure")
-
-    monkeypatch.setattr("hpcgen.evaluation.evaluation.Evaluation.measures", fails)
-    with pytest.raises(RunError, match="no figure"):
-        train(run_file, folder / "run", comm, "evaluate.every=8", "evaluate.count=50")
-    comm.Barrier()
-    assert [path.name for path in candidates(folder / "run")] == ["step-00000008.h5"]
-
-
-def test_what_cannot_be_evaluated_leaves_the_run_folder_alone(comm, folder, run_file):
-    train(run_file, folder / "run", comm)
-    with pytest.raises(InputError, match="no such file"):
-        train(run_file, folder / "run", comm, "evaluate.every=5", "evaluate.data=missing.h5", fresh=True)
-    assert (folder / "run" / "checkpoints" / "step-00000020.h5").exists() and not (
-        folder / "run" / "old-1"
-    ).exists()
-
-
-RICH = """
-    data = {{ path = "{data}", block = 1 }}
-    train = {{ steps = 6, lanes = 4, lane_size = 4 }}
-    checkpoint.every = 3
-    [model]
-    network = "dcgan28"
-    loss = "wasserstein"
-    gradient_penalty = 10.0
-    discriminator_steps = 2
-    spectral_norm = true
-    conditional = true
-    generator.width = 16
-    discriminator.width = 16
-    [optimizer]
-    schedule = "cosine"
-    decay_steps = 6
-    average = 0.9
-    """
-
-
-def test_all_that_a_run_carries_on_is_in_its_checkpoint(comm, folder, random):
-    """Turns, spectral norms' vectors, averages, schedules, and the place in data that are read in blocks."""
-    if comm.rank == 0:
-        with h5py.File(folder / "data.h5", "w") as file:
-            file["samples"] = random.integers(0, 255, (5000, 32, 32, 1), np.uint8)
-            file["labels"] = random.integers(0, 3, 5000)
-        (folder / "rich.toml").write_text(RICH.format(data=folder / "data.h5"))
-    comm.Barrier()
-    whole = train(folder / "rich.toml", folder / "whole", comm)
-    if comm.rank == 0:
-        run.train(
-            folder / "rich.toml",
-            folder / "parts",
-            MPI.COMM_SELF,
-            ["train.steps=3"],
-            progress="off",
-        )
-    comm.Barrier()
-    parts = train(folder / "rich.toml", folder / "parts", comm)
-    assert parameters(parts) == parameters(whole)
-    assert compare(folder / "whole", folder / "parts", comm) == 0
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_ranks_and_lanes_must_fit(size):
+    config = parse_config('data.path = "x"', [f"train.lanes={size}"])
+    with pytest.raises(InputError, match=f"{size + 1} ranks are more than train.lanes = {size}"):
+        deal_lanes(config, size + 1)
+    config = parse_config('data.path = "x"', [f"parallel.weights={[1] * (size + 1)}"])
+    with pytest.raises(InputError, match=f"parallel.weights has {size + 1} numbers for {size} ranks"):
+        deal_lanes(config, size)

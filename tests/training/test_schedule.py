@@ -1,4 +1,4 @@
-"""The turns of a step: their order, their batches, what is kept, and when all ranks stop."""
+"""The turns of a step: their order, their batches, the results that are kept, and the request to stop."""
 
 import numpy as np
 import pytest

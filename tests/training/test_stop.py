@@ -1,4 +1,4 @@
-"""How a run hears that it must stop."""
+"""The signals that ask a run to stop."""
 
 import os
 import signal

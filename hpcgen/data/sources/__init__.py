@@ -14,38 +14,38 @@ if TYPE_CHECKING:
 
 
 class Source(ABC):
-    """Rows of a format, which the ranks divide among them. Raises InputError if its files cannot be used."""
+    """Rows in one format, which the ranks divide. Raises InputError if the files cannot be used."""
 
-    # What the samples are: see `Schema`.
+    # The kind of the samples: see `Schema`.
     kind: str
-    # Where the rows come from, for messages and the attribute `source`.
+    # The origin of the rows, for messages and the attribute `source`.
     name: str
     rows: int
     # The shape of a sample.
     shape: tuple[int, ...]
-    # uint8 or float32; uint16 for large vocabularies.
+    # uint8 or float32, or uint16 for large vocabularies.
     dtype: np.typing.DTypeLike = np.uint8
     columns: Sequence[str] = ("samples",)
-    # The interval in which samples lie; None: their extremes.
+    # The interval of the samples. None: from their minimum to their maximum.
     range: tuple[float, float] | None = None
-    # Further attributes and arrays of the file, by name.
+    # Additional attributes and arrays of the file, by name.
     attributes: Mapping[str, str | int | float] = {}
     constants: Mapping[str, np.ndarray] = {}
-    # A line for each thing that the user allowed to leave out, on the rank that met it.
+    # A line for each bad row that was left out with the user's permission, on the rank that read it.
     left_out: Sequence[str] = ()
 
     def survey(self, comm: "MPI.Comm") -> None:
-        """Find what only reading all files tells, such as `rows` and a vocabulary. Each rank reads a part.
+        """Find the values that depend on all files, such as `rows` and a vocabulary. Each rank reads a part.
 
         Collective over `comm`.
         """
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Rows:
-        """Return the Rows [start, stop). They are fewer if the user allowed to leave out bad ones."""
+        """Return the Rows [start, stop). Bad rows are missing if the user allowed to leave them out."""
 
 
 def names_of(paths: Sequence[Path | str]) -> str:
-    """Return the names of files in one string. Of many, name the first three and count the others."""
+    """Return the names of files in one string. Of five or more, name the first three and count the others."""
     names = [Path(path).name for path in paths]
     return ", ".join(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])

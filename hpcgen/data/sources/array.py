@@ -13,11 +13,11 @@ from hpcgen.files.reading import attempt, content, open_file, reread
 
 
 class Array(Source):
-    """An array of samples. uint8 stays as it is. Every other real type becomes float32. An array (n, height,
+    """An array of samples. uint8 stays uint8. Every other real type becomes float32. An array (n, height,
     width, 1 or 3) of uint8 holds images.
 
-    `inputs` and `labels` name arrays of the same file. They become /inputs, which are numbers, and /labels,
-    which are integers from 0.
+    `inputs` and `labels` name arrays in the same file. They become /inputs (numbers) and /labels (integers
+    from 0).
     """
 
     def __init__(
@@ -53,13 +53,13 @@ class Array(Source):
         shape, dtype = rows(None)
         if dtype.kind not in kinds or len(shape) not in axes or shape[0] != self.rows:
             raise InputError(
-                f"{path}: {name} is {dtype} of shape {shape}, which does not go beside {self.rows} samples"
+                f"{path}: {name} is {dtype} of shape {shape}, which does not suit {self.rows} samples"
             )
         return rows
 
     def read(self, start: int, stop: int) -> Rows:
         some = slice(start, stop)
-        with np.errstate(over="ignore"):  # beyond float32 lies infinity, which is refused with its row
+        with np.errstate(over="ignore"):  # a number beyond float32 becomes infinity, which is refused later
             rows = self._rows(some).reshape(stop - start, *self.shape).astype(self.dtype)
             found = {column: beside(some) for column, beside in self._beside.items()}
             if "inputs" in found:
@@ -70,7 +70,7 @@ class Array(Source):
         return Rows(rows, **found)
 
 
-# Each reader returns rows(selection): the rows selected, or for None the array's (shape, dtype).
+# Each reader returns a function rows(selection). It returns the selected rows, or (shape, dtype) for None.
 Selected = Callable[[slice | None], Any]
 Reader = Callable[[Path | str, str | None], Selected]
 
@@ -81,7 +81,7 @@ def _numpy(path: Path | str, name: str | None) -> Selected:
         with array as arrays:
             array = _member(path, arrays, _chosen(path, name, arrays.files))
     elif name is not None:
-        raise InputError(f"{path}: holds one array, without a name: none can be chosen")
+        raise InputError(f"{path}: holds one array, which has no name; leave the name out")
     return lambda selection: (array.shape, array.dtype) if selection is None else array[selection]
 
 
@@ -90,7 +90,7 @@ def _loaded(path: Path | str) -> np.ndarray | np.lib.npyio.NpzFile:
         return np.load(path, mmap_mode="r")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except Exception as error:  # NumPy parses the header as Python, so that a bad one may raise anything
+    except Exception as error:  # NumPy parses the header as Python: a bad header may raise any error
         raise InputError(f"{path}: not a readable NumPy file, or truncated: {error}") from None
 
 

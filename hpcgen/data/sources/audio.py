@@ -19,18 +19,18 @@ from hpcgen.parallel.partition import Partition
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# Samples that are read at once, about.
+# Approximate number of samples that are read at a time.
 SAMPLES_A_BLOCK = 1 << 20
-# SciPy's filter reaches 10 max(up, down) / up samples to each side: at most 10 periods of `down`.
+# SciPy's filter extends 10 max(up, down) / up samples to each side: at most 10 periods of `down`.
 FILTER_PERIODS = 10
 
 
 class Audio(Source):
-    """Frames of `length` numbers. One begins every `hop` numbers of each file (default: `length`). The end of
-    a file that does not fill a frame is dropped.
+    """Frames of `length` numbers. In each file a frame begins every `hop` numbers (default: `length`). The
+    end of a file that does not fill a frame is dropped.
 
-    All files have the rate of the first, or are resampled to `rate`, in numbers a second. A rank reads the
-    headers of its share of the files, and then what its rows need.
+    All files must have the same rate, unless they are resampled to `rate` (numbers per second). A rank reads
+    the headers of its share of the files, and later the parts of the files that hold its rows.
     """
 
     kind, dtype, range = "audio", np.float32, (-1.0, 1.0)
@@ -72,21 +72,21 @@ def _common_rate(recordings: "Sequence[Recording]") -> int:
     for recording in recordings:
         if recording.rate != first.rate:
             raise InputError(
-                f"{recording.path}: {recording.rate} samples a second, where {first.path} has {first.rate}; "
+                f"{recording.path}: {recording.rate} samples per second, but {first.path} has {first.rate}; "
                 "give --rate R to resample all files to R"
             )
     return first.rate
 
 
 class Recording:
-    """A WAV file of `count` numbers, `rate` a second, of 8, 16, 24 or 32 bits. Ranks send it to others."""
+    """A WAV file of `count` numbers, `rate` per second, of 8, 16, 24 or 32 bits. Ranks exchange objects."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
         with self._open() as file:
             self.rate, self.count = file.getframerate(), file.getnframes()
             if file.getsampwidth() > 4 or self.rate == 0:
-                raise wave.Error(f"{8 * file.getsampwidth()} bits, {self.rate} samples a second")
+                raise wave.Error(f"{8 * file.getsampwidth()} bits, {self.rate} samples per second")
             file.setpos(max(0, self.count - 1))
             if self.count and len(file.readframes(1)) < file.getsampwidth() * file.getnchannels():
                 raise InputError(
@@ -94,15 +94,15 @@ class Recording:
                 )
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Return the numbers [start, stop), in -1 to 1, as the mean of the channels: (n,) float64."""
+        """Return the numbers [start, stop), the mean of the channels, in -1 to 1: (n,) float64."""
         with self._open() as file:
             file.setpos(start)
             width, channels = file.getsampwidth(), file.getnchannels()
             data = np.frombuffer(file.readframes(stop - start), np.uint8).reshape(-1, channels, width)
-        # Any width is the upper bytes of 32 bits.
+        # Numbers of any width become the upper bytes of 32-bit integers.
         words = np.zeros((*data.shape[:2], 4), np.uint8)
         words[..., 4 - width :] = data
-        if width == 1:  # of all widths alone without a sign
+        if width == 1:  # only 8-bit numbers are unsigned
             words[..., 3] ^= 0x80
         return words.view("<i4")[..., 0].mean(axis=1) / 2**31
 
@@ -121,10 +121,9 @@ class Recording:
 
 
 class Resampled:
-    """A recording at `rate`, which may be its own rate: `count` numbers.
+    """A recording of `count` numbers, resampled to `rate`, which may be its own rate.
 
-    It is computed in blocks whose places do not depend on the ranks. Its bits are therefore the same whoever
-    asks for which part.
+    It is computed in fixed blocks. Its bits therefore do not depend on which rank reads which part.
     """
 
     def __init__(self, recording: Recording, rate: int) -> None:

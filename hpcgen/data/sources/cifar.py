@@ -30,8 +30,8 @@ class CIFAR(Source):
                 raise InputError(f"{path}: {error.strerror}") from None
             if size == 0 or size % RECORD_BYTES:
                 raise InputError(
-                    f"{path}: {size} bytes are not whole records of {RECORD_BYTES}: truncated, or not a "
-                    "CIFAR-10 binary batch"
+                    f"{path}: {size} bytes are not whole records of {RECORD_BYTES} bytes: truncated, or not "
+                    "a CIFAR-10 binary batch"
                 )
             self._batches.append((self.rows, path, np.memmap(path, np.uint8, "r").reshape(-1, RECORD_BYTES)))
             self.rows += size // RECORD_BYTES

@@ -1,5 +1,7 @@
-"""The IDX format of MNIST (LeCun & Cortes), gzip or not: two zero bytes, the type code, the number of axes,
-their lengths, the data."""
+"""The IDX format of MNIST (LeCun & Cortes), compressed with gzip or not.
+
+A file holds two zero bytes, the type code, the number of axes, their lengths, and the data.
+"""
 
 import gzip
 from collections.abc import Callable
@@ -38,7 +40,7 @@ class IDX(Source):
 
 
 class IDXFile:
-    """One array of unsigned bytes with a given number of axes. Its length must agree with its header."""
+    """One array of unsigned bytes with a given number of axes. Its size must match its header."""
 
     def __init__(self, path: Path | str, axes: int) -> None:
         self.path, self._open = path, _opener(path)
@@ -48,8 +50,8 @@ class IDXFile:
                 head = file.read(header)
                 if head[:4] != bytes([0, 0, UBYTE, axes]):
                     raise InputError(
-                        f"{path}: magic {head[:4].hex() or 'missing'} is not that of an IDX file of "
-                        f"{'images' if axes == 3 else 'labels'}, 000008{axes:02d}"
+                        f"{path}: its magic number is {head[:4].hex() or 'missing'}; an IDX file of "
+                        f"{'images' if axes == 3 else 'labels'} has 000008{axes:02d}"
                     )
                 if len(head) < header:
                     raise InputError(f"{path}: truncated in its header")
@@ -84,7 +86,7 @@ def _opener(path: Path | str) -> Callable[[], BufferedIOBase]:
 
 
 def _remaining(file: BufferedIOBase) -> int:
-    """Return the number of bytes from here to the end, also in a compressed file."""
+    """Return the number of bytes from the current position to the end; decompressed bytes of a gzip file."""
     total = 0
     while chunk := len(file.read(1 << 22)):
         total += chunk

@@ -16,7 +16,7 @@ MODES = {1: "L", 3: "RGB"}
 class Images(Source):
     """The pictures below `folder` in the order of their paths, (size, size, channels) each.
 
-    A picture that cannot be read is refused. With `skip_bad` it is left out, and `left_out` says why.
+    A picture that cannot be read is an error. With `skip_bad` it is left out, and `left_out` says why.
     """
 
     kind = "image"
@@ -30,7 +30,7 @@ class Images(Source):
             path for path in folder.rglob("*") if path.suffix.lower() in endings and path.is_file()
         )
         if not self._paths:
-            raise InputError(f"{folder}: holds no picture (file names end in .png, .jpg, ...)")
+            raise InputError(f"{folder}: holds no pictures (file names must end in .png, .jpg, ...)")
         self.rows, self.shape, self.name = len(self._paths), (size, size, channels), str(folder)
         self._skip_bad = skip_bad
         self.left_out: list[str] = []
@@ -53,7 +53,7 @@ class Images(Source):
                 pixels = np.asarray(
                     _opaque(_eight_bits(ImageOps.exif_transpose(image))).convert(MODES[self.shape[2]])
                 )
-        except Exception as error:  # Pillow's many readers raise anything on a damaged file
+        except Exception as error:  # Pillow's readers may raise any error on a damaged file
             raise InputError(f"{path}: not a readable picture ({error})") from None
         side = min(pixels.shape[:2])
         top, left = (pixels.shape[0] - side) // 2, (pixels.shape[1] - side) // 2
@@ -68,17 +68,17 @@ def _endings() -> set[str]:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Return a picture of 16 bits a pixel with 8 bits. Pillow's own conversion would cut off all values above
-    255."""
+    """Return a picture with 16 bits per pixel as one with 8 bits. Pillow's own conversion would clip all
+    values above 255."""
     if image.mode == "F":
-        raise InputError("floating-point numbers, which are for 'hpcgen prepare array'")
+        raise InputError("it holds floating-point numbers; save them as .npy for 'hpcgen prepare array'")
     if image.mode.startswith("I"):
         return Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
     return image
 
 
 def _opaque(image: Image.Image) -> Image.Image:
-    """Return an RGB picture, on white where `image` is transparent."""
+    """Return an RGB picture. Transparent pixels of `image` become white."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
@@ -86,7 +86,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 
 def resized(pixels: np.ndarray, size: int) -> np.ndarray:
-    """Return the square uint8 picture `pixels` (h, h) or (h, h, 3) as (size, size, ...), by bicubic
+    """Resize the square uint8 picture `pixels` (h, h) or (h, h, 3) to (size, size, ...), by bicubic
     interpolation."""
     if len(pixels) == size:
         return pixels

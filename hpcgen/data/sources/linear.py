@@ -1,4 +1,4 @@
-"""Rows drawn from a linear model whose theta is known. They serve to check a fit."""
+"""Rows drawn from a linear model with known theta, to check a fit."""
 
 import numpy as np
 
@@ -8,15 +8,15 @@ from hpcgen.parallel.partition import Partition
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
-# Numbers of x and y in a block.
+# How many numbers of x and y a block holds.
 NUMBERS_A_BLOCK = 1 << 18
 
 
 class LinearModel(Source):
     """y = x theta + noise epsilon: /inputs x (n, inputs), /samples y (n, outputs), /theta (inputs, outputs).
 
-    x, theta and epsilon are standard normal. Rows are made in whole blocks of one shape, with the product in
-    float64. Their bits are therefore the same whoever asks for which rows.
+    x, theta and epsilon are standard normal. Rows are computed in whole blocks of one shape, with the product
+    in float64. Their bits therefore do not depend on which rank reads which rows.
     """
 
     kind, dtype, columns, name = "array", np.float32, ("inputs", "samples"), "linear"
@@ -37,7 +37,7 @@ class LinearModel(Source):
         return Rows(samples, inputs=inputs)
 
     def _block(self, block: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return x (rows, inputs) and y (rows, outputs) of a block. y follows from x and theta rounded to
+        """Return x (rows, inputs) and y (rows, outputs) of a block. y is computed from x and theta rounded to
         float32, as the file holds them."""
         random, rows = stream(self._seed, Purpose.LINEAR, block), self._blocks.counts[block]
         x, epsilon = (random.standard_normal((rows, width)) for width in self._theta.shape)

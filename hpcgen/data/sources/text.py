@@ -1,4 +1,4 @@
-"""Text as tokens. The files follow each other, and are cut into windows of characters or bytes."""
+"""Text as tokens. The files are joined and cut into windows of characters or bytes."""
 
 import os
 from collections.abc import Sequence
@@ -14,18 +14,18 @@ from hpcgen.errors import InputError
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
-# Bytes of a file that are read at a time.
+# Number of bytes of a file that are read at a time.
 CHUNK_BYTES = 1 << 20
-# Unicode's code points.
+# The number of code points in Unicode.
 CODE_POINTS = 0x110000
-# The tokens that 16 bits tell apart.
+# The largest number of different tokens that 16 bits can hold.
 MOST_TOKENS = 1 << 16
 
 
 class Unit(NamedTuple):
-    """What a token stands for: a code point of `encoding`. No code point begins with a byte of `inner`.
+    """A token stands for a code point of `encoding`. No code point begins with a byte in `inner`.
 
-    The codes below `certain` are always in the vocabulary.
+    The vocabulary always holds the codes below `certain`.
     """
 
     encoding: str
@@ -40,9 +40,9 @@ UNITS = {
 
 
 class Text(Source):
-    """Windows of `length` tokens, without overlap. What remains at the end is dropped.
+    """Windows of `length` tokens, without overlap. The remaining tokens at the end are dropped.
 
-    A rank reads the files in chunks of `chunk` bytes. It holds its own rows, and one chunk.
+    A rank reads the files in chunks of `chunk` bytes. It holds its own rows and one chunk.
     """
 
     kind = "text"
@@ -94,8 +94,10 @@ class Text(Source):
         return Rows(tokens.reshape(-1, self._length))
 
     def _codes(self, path: Path | str, start: int) -> np.ndarray:
-        """Return the codes (n,) uint32 that begin in the chunk of the file from byte `start` on. Raises
-        InputError."""
+        """Return the codes (n,) uint32 that begin in the chunk of the file that starts at byte `start`.
+
+        Raises InputError.
+        """
         with open(path, "rb") as file:
             first, last = (
                 _beginning(file, position, self._unit.inner) for position in (start, start + self._chunk)
@@ -107,14 +109,14 @@ class Text(Source):
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{path}: byte {first + error.start} is not UTF-8; convert the file, or give --units "
-                "bytes to take it as it is"
+                "bytes to use its bytes as tokens"
             ) from None
         return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
 
 def _beginning(file: BinaryIO, position: int, inner: bytes) -> int:
-    """Return where the first character at or after `position` begins. In UTF-8 it is at most three bytes
-    further."""
+    """Return the position of the first character that begins at or after `position`. In UTF-8 it is at most
+    three bytes further."""
     file.seek(position)
     ahead = file.read(3) if position else b""
     return position + len(ahead) - len(ahead.lstrip(inner))

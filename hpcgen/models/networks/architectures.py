@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from hpcgen.arrays import shown
 from hpcgen.errors import InputError
 from hpcgen.models.networks import specs as layers
-from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, Shape, Spec
+from hpcgen.models.networks.specs import ACTIVATIONS, LAYERS, OUTPUTS, Shape, Spec
 from hpcgen.settings import setting
-
-# Last activations of a network that ends in samples.
-OUTPUTS = ("tanh", "sigmoid", "linear")
 
 
 @dataclass(frozen=True)
@@ -19,7 +17,7 @@ class Perceptron:
     """Fully connected layers."""
 
     hidden: list[int] = setting(list, ge=1, le=layers.LARGEST_WIDTH, help="sizes of the hidden layers")
-    activation: str = setting("relu", choices=ACTIVATIONS, help="what follows each hidden layer")
+    activation: str = setting("relu", choices=ACTIVATIONS, help="activation after each hidden layer")
 
     def _dense(self, outputs: int) -> Iterator[Spec]:
         for size in self.hidden:
@@ -38,7 +36,7 @@ class Perceptron:
 
 @dataclass(frozen=True)
 class PerceptronGenerator(Perceptron):
-    """A perceptron that ends in samples. Its last activation fixes the interval of the samples."""
+    """A perceptron that generates samples. Its last activation determines the interval of the samples."""
 
     output: str = setting("tanh", choices=OUTPUTS, help="the last activation")
 
@@ -49,46 +47,44 @@ class PerceptronGenerator(Perceptron):
 
 @dataclass(frozen=True)
 class Pyramid:
-    """Stages of convolutions. Each divides every axis of places by `stride`.
+    """A stack of convolutions. Each divides the size of every spatial axis by `stride`.
 
-    Samples have `axes` axes of places (1 for waveforms, 2 for images, 3 for volumes), and an axis of channels
+    Samples have `axes` spatial axes (1 for waveforms, 2 for images, 3 for volumes), and an axis of channels
     if there are several channels. With `normalization`, batch norm follows every convolution except the one
-    at the samples, and no layer has a bias.
+    next to the samples, and no layer has a bias.
     """
 
-    axes: int = setting(2, ge=1, le=3, help="axes of places")
+    axes: int = setting(2, ge=1, le=3, help="number of spatial axes")
     width: int = setting(64, ge=1, le=4096, help="channels of the first stage; the next has twice as many")
-    kernel: int = setting(4, ge=1, help="places that a window covers")
-    stride: int = setting(2, ge=2, help="what each stage divides the places by")
-    smallest: int = setting(4, ge=1, help="stages are added while this many places or more are left")
-    activation: str = setting("leaky-relu", choices=ACTIVATIONS, help="what follows each convolution")
+    kernel: int = setting(4, ge=1, help="size of the kernel on each spatial axis")
+    stride: int = setting(2, ge=2, help="each stage divides the size of each spatial axis by this number")
+    smallest: int = setting(4, ge=1, help="smallest size of a spatial axis; no stage goes below it")
+    activation: str = setting("leaky-relu", choices=ACTIVATIONS, help="activation after each convolution")
     normalization: bool = setting(True, help="use batch norm")
     deviation: float = setting(
-        0.02, ge=0, help="standard deviation of the starting weights; 0: uniform, as in PyTorch"
+        0.02, ge=0, help="standard deviation of the initial weights; 0: uniform, as in PyTorch"
     )
 
     def _stages(self, shape: Shape) -> list[tuple[Shape, int]]:
-        """Return (sizes, channels) of the samples and of what each stage makes of them."""
+        """Return (sizes, channels) of the samples and of the outputs of each stage."""
         if len(shape) not in (self.axes, self.axes + 1):
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, shape))} do not suit one of {self.axes} "
-                "axes and channels"
+                f"model.network: samples of {shown(shape)} do not have {self.axes} spatial axes and channels"
             )
-        sizes, channels = shape[: self.axes], (*shape[self.axes :], 1)[0]
-        stages = [(tuple(sizes), channels)]
+        channels = shape[self.axes] if len(shape) > self.axes else 1
+        stages = [(shape[: self.axes], channels)]
         while all(size % self.stride == 0 and size // self.stride >= self.smallest for size in stages[-1][0]):
             sizes = tuple(size // self.stride for size in stages[-1][0])
             stages.append((sizes, self.width << len(stages) - 1))
         if len(stages) == 1:
             raise InputError(
-                f"model.network: samples of {' x '.join(map(str, shape))} cannot be divided by "
-                f"{self.stride} on each axis "
+                f"model.network: samples of {shown(shape)} cannot be divided by {self.stride} on each axis "
                 f"into {self.smallest} or more"
             )
         return stages
 
     def _geometry(self) -> tuple[dict[str, Any], int]:
-        """Return the keys of a convolution that divides each size by the stride."""
+        """Return the keys of a convolution that divides each size by the stride, and its output padding."""
         if self.kernel < self.stride:
             raise InputError(f"model: a kernel of {self.kernel} is smaller than the stride {self.stride}")
         extra = (self.kernel - self.stride) % 2
@@ -115,15 +111,17 @@ class Pyramid:
 
 @dataclass(frozen=True)
 class PyramidGenerator(Pyramid):
-    """The way back: fully connected layers, then transposed convolutions up to a sample.
+    """The reverse of a pyramid: fully connected layers, then transposed convolutions up to a sample.
 
-    `hidden_activation` is not a ReLU by default. If all hidden numbers are positive, they move all samples
-    together, and the generator soon makes only one sample.
+    The default of `hidden_activation` is not a ReLU. If all hidden numbers are positive, they move all
+    samples together, and the generator soon makes only one sample.
     """
 
-    activation: str = setting("relu", choices=ACTIVATIONS, help="what follows each transposed convolution")
-    hidden: list[int] = setting(list, ge=1, le=layers.LARGEST_WIDTH, help="sizes of hidden layers")
-    hidden_activation: str = setting("elu", choices=ACTIVATIONS, help="what follows each hidden layer")
+    activation: str = setting(
+        "relu", choices=ACTIVATIONS, help="activation after each transposed convolution"
+    )
+    hidden: list[int] = setting(list, ge=1, le=layers.LARGEST_WIDTH, help="sizes of the hidden layers")
+    hidden_activation: str = setting("elu", choices=ACTIVATIONS, help="activation after each hidden layer")
     output: str = setting("tanh", choices=OUTPUTS, help="the last activation")
 
     def back(self, shape: Shape) -> list[Spec]:
@@ -147,14 +145,14 @@ class PyramidGenerator(Pyramid):
 
 @dataclass(frozen=True)
 class Layers:
-    """A network written out: a list of tables, each with its `kind` and that kind's keys."""
+    """A network that the run file lists layer by layer. Each table has a `kind` and the keys of that kind."""
 
     layers: list[Spec] = setting(kinds=LAYERS, help="the layers, one table each")
 
     def specs(self, shape: Shape, outputs: int = 1) -> list[Spec]:
-        """Return the layers as they are."""
+        """Return the layers of the run file."""
         return self.layers
 
     def back(self, shape: Shape) -> list[Spec]:
-        """Return the layers as they are."""
+        """Return the layers of the run file."""
         return self.layers

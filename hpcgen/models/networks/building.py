@@ -1,4 +1,4 @@
-"""The chain of layers that a list of specifications stands for."""
+"""Build a chain of layers from a list of specifications."""
 
 from collections.abc import Iterable
 
@@ -20,11 +20,11 @@ def build(
     prefix: str = "",
     spectral: bool = False,
 ) -> Chain:
-    """Return the Chain of `specs` that leads from samples of shape `start` to samples of shape `end`.
+    """Return the Chain of `specs`, which maps samples of shape `start` to samples of shape `end`.
 
-    The parameters of a layer are named `prefix`, its kind, and its number among its kind, from 1. With
-    `spectral` the weights of dense and convolutional layers are normalised. Raises InputError, which names
-    the layer under the key `where`, if shapes do not fit.
+    The name of a layer's parameters is `prefix`, the kind of the layer, and its number among the layers of
+    its kind, from 1. With `spectral` the weights of dense and convolutional layers are normalised. Raises
+    InputError if the shapes do not match. The error names the layer under the key `where`.
     """
     layers: list[Layer] = []
     counts: dict[str, int] = {}
@@ -50,5 +50,5 @@ def build(
         shape = tuple(made)
         shapes.append(shape)
     if shape != tuple(end):
-        raise InputError(f"{where}: lead to samples of {shown(shape)}, but must lead to {shown(end)}")
+        raise InputError(f"{where}: the output has shape {shown(shape)}, but must have {shown(end)}")
     return Chain(layers, shapes)

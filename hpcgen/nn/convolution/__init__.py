@@ -1,1 +1,1 @@
-"""The forms in which convolutions are computed."""
+"""Methods of computing convolutions."""

@@ -1,4 +1,4 @@
-"""Where a window lies: kernel, stride and padding on each axis. Arithmetic."""
+"""Positions of the windows of a convolution: kernel, stride and padding on each axis. Arithmetic only."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Geometry:
-    """`kernel`, `stride` and `padding`, one integer an axis; as many zeros are added at either end as
-    `padding` says.
+    """`kernel`, `stride` and `padding`: one integer for each axis. `padding` zeros are added at both ends.
 
-    The names and the arithmetic are PyTorch's; ONNX's `pads` are (*padding, *padding).
+    The names and the arithmetic are those of PyTorch. ONNX's `pads` are (*padding, *padding).
     """
 
     kernel: tuple[int, ...]
@@ -23,8 +22,10 @@ class Geometry:
             )
 
     def positions(self, sizes: Sequence[int]) -> tuple[int, ...]:
-        """Return how many windows fit on each axis: floor((size + 2 p - k) / s) + 1. Raises ValueError if
-        none does."""
+        """Return how many windows fit on each axis: floor((size + 2 p - k) / s) + 1.
+
+        Raises ValueError if none fits.
+        """
         counts = tuple((size + 2 * p - k) // s + 1 for size, k, s, p in self._axes(sizes))
         if min(counts) < 1:
             padded = " x ".join(str(size + 2 * p) for size, _, _, p in self._axes(sizes))
@@ -32,10 +33,10 @@ class Geometry:
         return counts
 
     def sizes(self, positions: Sequence[int], output_padding: Sequence[int]) -> tuple[int, ...]:
-        """Return the sizes that a transposed convolution makes of `positions`: (i - 1) s - 2 p + k +
+        """Return the output sizes of a transposed convolution for `positions`: (i - 1) s - 2 p + k +
         output_padding.
 
-        Of the s sizes that have so many positions, `output_padding` (0 to s - 1) names one. Raises
+        s sizes have the same number of positions. `output_padding` (0 to s - 1) chooses one of them. Raises
         ValueError.
         """
         sizes = tuple(
@@ -43,7 +44,7 @@ class Geometry:
             for (i, k, s, p), e in zip(self._axes(positions), output_padding, strict=True)
         )
         if min(sizes) < 1:
-            raise ValueError(f"padding {' x '.join(map(str, self.padding))} leaves nothing")
+            raise ValueError(f"padding {' x '.join(map(str, self.padding))} leaves no output")
         if any(not 0 <= e < s for e, s in zip(output_padding, self.stride, strict=True)):
             raise ValueError("output_padding must be less than the stride")
         return sizes

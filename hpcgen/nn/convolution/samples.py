@@ -1,6 +1,6 @@
 """Where a convolution reads the samples of a chunk, and where it writes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 
 from hpcgen.arrays import Array
 
@@ -12,6 +12,10 @@ class Samples:
     def read(self, chunk: slice) -> Array:
         """Return the samples of a chunk. They are valid until the next call."""
         raise AssertionError(f"{type(self).__name__} is only written")
+
+    def factors(self, function: Callable[[Array], Array], kind: Hashable, chunk: slice) -> Array:
+        """Return function(samples of a chunk): factors of products, in a form of convolution of this kind."""
+        return function(self.read(chunk))
 
     def open(self, chunk: slice) -> Array:
         """Return an array that takes the samples of a chunk."""
@@ -39,3 +43,17 @@ class Whole(Samples):
 
     def close(self, chunk: slice) -> None:
         self._done(chunk)
+
+
+class Kept(Whole):
+    """The samples of one array, whose factors are kept for other forms of the same kind."""
+
+    def __init__(self, array: Array) -> None:
+        super().__init__(array)
+        self._factors: dict[tuple[Hashable, int], Array] = {}
+
+    def factors(self, function: Callable[[Array], Array], kind: Hashable, chunk: slice) -> Array:
+        key = kind, chunk.start
+        if key not in self._factors:
+            self._factors[key] = function(self.read(chunk))
+        return self._factors[key]

@@ -1,19 +1,4 @@
-"""Convolutions of any kernel, stride and padding, as one product of matrices (im2col).
-
-Each form of convolution (this one, `hpcgen.nn.convolution.winograd`) consists of three linear maps and their
-adjoints,
-
-    data    P: x  (n, *sizes, c)      -> (products, rows, k)      what the weights are multiplied with
-    output  Q: dy (n, *positions, o)  -> (products, rows, o)
-    weight  R: w  (*kernel, c, o)     -> (products, k, o)
-
-and stands for y = Q*(P x . R w), where the dot is one product of matrices for each of `products`. What a
-layer needs follows:
-
-    y = Q*(P x . R w)        dx = P*(Q dy . (R w)^T)        dw = R*((P x)^T . Q dy)
-
-The transposed convolution is the adjoint: its forward is that dx, its derivative in x that y.
-"""
+"""Convolutions of any kernel, stride and padding, as one product of matrices (im2col)."""
 
 from collections.abc import Sequence
 from math import prod
@@ -21,20 +6,21 @@ from math import prod
 import numpy as np
 
 from hpcgen.arrays import Array
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
 
-class Windows:
-    """P copies each window of x into a row; Q and R are views."""
+class Windows(Form):
+    """The maps of im2col: P copies each window of x into a row, Q and R are views."""
 
     def __init__(self, geometry: Geometry, channels: int, outputs: int) -> None:
         self.geometry, self.channels, self.outputs = geometry, channels, outputs
         self._kernel = (*geometry.kernel, channels)
         self.products, self.inner = 1, prod(self._kernel)
+        self.kind = 0
 
     def rows(self, positions: Sequence[int]) -> int:
-        """Return the rows of a product that a sample of so many positions takes."""
         return prod(positions)
 
     def data(self, x: Array) -> Array:
@@ -54,7 +40,7 @@ class Windows:
         kernels(v).fold(patches, out, self.geometry.stride, self.geometry.padding)
 
     def _whole(self, sizes: Sequence[int]) -> bool:
-        """Tell whether the windows are x itself: a kernel of one place and stride 1, or one that covers all
+        """Return whether the rows are x itself: a kernel of size 1 with stride 1, or a kernel that covers all
         of x."""
         g = self.geometry
         return not any(g.padding) and (set(g.kernel + g.stride) == {1} or tuple(sizes) == g.kernel)

@@ -1,14 +1,15 @@
 """Convolutions with kernel 4, stride 2 and padding 0 or 1, by Winograd's minimal filtering.
 
-Such a convolution is one of stride 1 with two taps an axis over cells of 2 x 2 ... pixels (space to depth):
-the cell i holds the places 2 i - p and 2 i - p + 1. On each axis F(t, 2) makes t outputs with t + 1 products
-where 2 t would be due (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4); with t = 2
+Such a convolution equals a convolution with stride 1 and two taps per axis over cells of 2 x 2 ... pixels
+(space to depth). Cell i holds the places 2 i - p and 2 i - p + 1. On each axis F(t, 2) computes t outputs
+with t + 1 products instead of 2 t (Winograd 1980; Lavin & Gray 2015, arXiv:1509.09308, section 4). With t = 2
 
-    y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1,
+    y0 = (x0 - x1) w0 + x1 (w0 + w1)        y1 = x1 (w0 + w1) - (x1 - x2) w1.
 
-so that two axes take 9 products instead of 16, or with t = 4 25 instead of 64. The maps are in
-`hpcgen.nn.kernels.plain`. In float32 the error is twice the direct form's with t = 2, and three times with t
-= 4, where the points at which polynomials are evaluated matter (Barabasz et al. 2018, arXiv:1803.10986).
+Two axes then take 9 products instead of 16; with t = 4 they take 25 instead of 64. The maps are in
+`hpcgen.nn.kernels.plain`. In float32 the error is twice the error of the direct form with t = 2, and three
+times with t = 4. It depends on the points at which polynomials are evaluated (Barabasz et al. 2018,
+arXiv:1803.10986).
 """
 
 from collections.abc import Sequence
@@ -17,33 +18,34 @@ from math import prod
 import numpy as np
 
 from hpcgen.arrays import Array
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.kernels import kernels
 
-# What the weights of F(4, 2) may take.
+# The most memory that the transformed weights of F(4, 2) may take.
 WEIGHT_BYTES = 16 << 20
 
 
-class Winograd:
-    """The three maps (see `hpcgen.nn.convolution.windows`) of F(tile, 2) on every axis, for kernel 4, stride
-    2, padding 0 or 1."""
+class Winograd(Form):
+    """The three maps of F(tile, 2) on every axis, for kernel 4, stride 2, padding 0 or 1."""
 
     def __init__(self, geometry: Geometry, channels: int, outputs: int, tile: int) -> None:
         self.geometry, self.channels, self.outputs, self.tile = geometry, channels, outputs, tile
         spatial = len(geometry.kernel)
         self._grid, self._twos = (tile + 1,) * spatial, (2,) * spatial
         self.products, self.inner = prod(self._grid), prod(self._twos) * channels
+        self.kind = tile
 
     @classmethod
     def forms(cls, geometry: Geometry, channels: int, outputs: int) -> list["Winograd"]:
-        """Return the forms that may be the fastest for these channels; measured in benchmarks/layers.py."""
+        """Return the forms that may be fastest for these channels, as measured by benchmarks/layers.py."""
         spatial = len(geometry.kernel)
         fits = geometry == Geometry((4,) * spatial, (2,) * spatial, geometry.padding)
         if not fits or max(geometry.padding) > 1 or spatial == 1 or channels << spatial < 64 or outputs < 32:
             return []
         two, four = (cls(geometry, channels, outputs, tile) for tile in (2, 4))
-        # In three dimensions its error grows to 2e-5; weights that do not fit into the cache cost more than
-        # products.
+        # F(4, 2) is not used in three dimensions, where its error grows to 2e-5, nor for weights that do not
+        # fit into the cache, which cost more time than the products.
         small = spatial == 2 and 4 * four.products * four.inner * outputs <= WEIGHT_BYTES
         return [two, four] if small else [two]
 
@@ -51,7 +53,6 @@ class Winograd:
         return tuple(-(-count // self.tile) for count in positions)
 
     def rows(self, positions: Sequence[int]) -> int:
-        """Return the rows of a product that a sample of so many positions takes."""
         return prod(self._tiles(positions))
 
     def _data_shape(self, sizes: Sequence[int]) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""Loops that pass over memory once, where NumPy's API would pass several times.
+"""Kernels: loops that pass over memory once. The same operations in NumPy's API pass several times.
 
-Each kernel exists twice, with the same bits. `plain` uses NumPy's API: it defines the kernel and serves every
-kind of array. `compiled` calls loops in C (loops.h), if build.py has compiled them. `kernels(x)` returns the
-module that serves arrays of x's kind.
+Each kernel exists twice, with the same bits. `plain` uses NumPy's API. It defines the kernel and works for
+every array type. `compiled` calls loops in C (loops.h), if build.py has compiled them. `kernels(x)` returns
+the module for arrays of x's type.
 """
 
 import os
@@ -29,14 +29,15 @@ def contiguous(x: Array) -> Array:
 
 
 def name() -> str:
-    """Return what computes the kernels for NumPy's arrays: "C (COMPILER)" or "numpy"."""
+    """Return the implementation of the kernels for NumPy's arrays: "C (COMPILER)" or "numpy"."""
     return kernels(np.empty(0)).NAME
 
 
 def _compiled() -> ModuleType | None:
-    """Return the compiled kernels, or None if they cannot or must not be used.
+    """Return the compiled kernels, or None if they are not available or not wanted.
 
-    They cannot if they were not built, or built from other sources. They must not if HPCGEN_KERNELS=numpy.
+    They are not available if they were not built, or were built from other sources. They are not wanted if
+    HPCGEN_KERNELS=numpy.
     """
     if os.environ.get("HPCGEN_KERNELS") == "numpy":
         return None

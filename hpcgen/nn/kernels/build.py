@@ -1,7 +1,7 @@
 """Compile the loops of the kernels: python -m hpcgen.nn.kernels.build. jobs/setup.sh runs it.
 
-It needs a C compiler (CC, else cc) and Python's headers. Without the module `_loops`, or with one that was
-made from other sources, hpcgen computes the same bits with NumPy, more slowly.
+It needs a C compiler (CC, else cc) and Python's headers. If the module `_loops` does not exist, or was built
+from other sources, hpcgen computes the same bits with NumPy, more slowly.
 """
 
 import os
@@ -22,16 +22,16 @@ FLAGS = [
     "-fPIC",
     "-shared",
     "-fno-fast-math",
-    # A fused multiply-add rounds once where NumPy rounds twice.
+    # A fused multiply-add rounds once, but NumPy rounds twice.
     "-ffp-contract=off",
-    # Square roots are instructions only if they need not set errno.
+    # Without errno, a square root is a single instruction.
     "-fno-math-errno",
     "-fno-trapping-math",
 ]
 
 
 def build() -> Path:
-    """Compile `_loops` beside this file and return its path.
+    """Compile `_loops` into the folder of this file, and return its path.
 
     Raises RuntimeError with the compiler's message, or if the compiled loops round differently from NumPy.
     """
@@ -55,7 +55,7 @@ def build() -> Path:
     if checked.returncode:
         target.unlink()
         raise RuntimeError(
-            f"{shlex.join(command)}\nthe loops do not give NumPy's bits; set CC to another compiler\n"
+            f"{shlex.join(command)}\nthe bits of the loops differ from NumPy's; set CC to another compiler\n"
             f"{checked.stderr}"
         )
     return target

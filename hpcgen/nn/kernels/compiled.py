@@ -1,6 +1,7 @@
-"""The kernels as compiled loops (loops.h): the bits of `hpcgen.nn.kernels.plain`, in one pass each.
+"""The kernels as compiled loops (loops.h). They compute the bits of `hpcgen.nn.kernels.plain`, in one pass.
 
-`python -m hpcgen.nn.kernels.build` makes the module `_loops`. Shapes that it does not serve go to `plain`.
+`python -m hpcgen.nn.kernels.build` builds the module `_loops`. Shapes that it does not support are computed
+by `plain`.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from hpcgen.nn.kernels.sources import fingerprint
 if fingerprint() != _loops.SOURCE:
     raise ImportError("_loops was compiled from other sources: run python -m hpcgen.nn.kernels.build")
 
-# Weights that are transformed together. They stay in the first-level cache while the two axes pass over them.
+# Number of weights that are transformed together. They stay in the first-level cache for both axes.
 WEIGHTS_A_BLOCK = 512
 NAME = f"C ({_loops.COMPILER})"
 
@@ -26,7 +27,7 @@ def outer(left: Array, right: Array, out: Array) -> None:
 
 def rectify(y: Array, bias: Array | None, slope: float) -> None:
     if bias is None:
-        # To add -0 changes no number, not even the sign of a zero.
+        # Adding -0 changes no number, not even the sign of a zero.
         bias = np.full(y.shape[1], -0.0, y.dtype)
     _loops.rectify(y, bias, *y.shape, float(slope))
 
@@ -39,7 +40,7 @@ def scale_rectify(x: Array, scale: Array, shift: Array, slope: float, out: Array
     _loops.scale_rectify(x, scale, shift, out, *x.shape, float(slope))
 
 
-# With one channel NumPy adds the rows in pairs, not one after the other: `plain` serves it.
+# With one channel NumPy adds the rows in pairs, not one after the other. Therefore `plain` computes it.
 
 
 def column_sums(x: Array) -> Array:
@@ -107,10 +108,8 @@ def winograd_output(dy: Array, out: Array) -> None:
         return plain.winograd_output(dy, out)
     products, (down, across, outputs) = len(out), out.shape[3:]
     tile = products - 1
-    padded, work = (
-        np.empty((tile * down, tile * across, outputs), dy.dtype),
-        np.empty((products, tile, outputs), dy.dtype),
-    )
+    padded = np.empty((tile * down, tile * across, outputs), dy.dtype)
+    work = np.empty((products, tile, outputs), dy.dtype)
     _loops.winograd_output(dy, out, padded, work, tile, *dy.shape[:3], down, across, outputs)
 
 
@@ -118,7 +117,8 @@ def winograd_output_adjoint(m: Array, out: Array) -> None:
     if out.ndim != 4:
         return plain.winograd_output_adjoint(m, out)
     products, tile, outputs = len(m), len(m) - 1, m.shape[-1]
-    work, made = np.empty((tile, products, outputs), m.dtype), np.empty((tile, outputs), m.dtype)
+    work = np.empty((tile, products, outputs), m.dtype)
+    made = np.empty((tile, outputs), m.dtype)
     _loops.winograd_output_adjoint(m, out, work, made, tile, *out.shape[:3], *m.shape[3:])
 
 
@@ -159,7 +159,7 @@ def adam_direction(
 
 
 def _with_rests(scale: float, beta1: float, beta2: float, constants: tuple[float, ...]) -> map:
-    """Return Adam's constants with 1 - beta after each beta, taken before they are rounded."""
+    """Return Adam's constants with 1 - beta after each beta. 1 - beta is computed before rounding."""
     return map(float, (scale, beta1, 1 - beta1, beta2, 1 - beta2, *constants))
 
 

@@ -1,7 +1,7 @@
 """Compare the compiled kernels with NumPy's, bit for bit: python -m hpcgen.nn.kernels.verification.
 
-It exits with a line that names the kernels that differ. build.py runs it after each build, because a compiler
-may reorder or contract operations that round. tests/nn/kernels compares more shapes.
+If kernels differ, it exits with a line that names them. build.py runs it after each build, because a compiler
+may reorder or contract floating-point operations. tests/nn/kernels compares more shapes.
 """
 
 import sys
@@ -15,7 +15,7 @@ from hpcgen.nn.kernels import compiled, plain
 
 
 def cases(random: np.random.Generator, dtype: type) -> Iterator[tuple[str, tuple]]:
-    """Yield (kernel, arguments) with shapes that reach the ends of vectors and of blocks."""
+    """Yield (kernel, arguments). The shapes do not divide evenly into SIMD vectors and blocks."""
 
     def numbers(*shape: int) -> np.ndarray:
         return random.standard_normal(shape).astype(dtype)
@@ -56,7 +56,7 @@ def cases(random: np.random.Generator, dtype: type) -> Iterator[tuple[str, tuple
 
 
 def result(module: ModuleType, kernel: str, arguments: tuple[Any, ...]) -> list[bytes]:
-    """Return the bytes of the arrays that a kernel is given, after the call, and of those that it returns."""
+    """Call a kernel, and return the bytes of its array arguments after the call and of its results."""
     copies = [argument.copy() if isinstance(argument, np.ndarray) else argument for argument in arguments]
     returned = getattr(module, kernel)(*copies)
     arrays = [*copies, *(returned if isinstance(returned, tuple) else (returned,))]

@@ -1,1 +1,1 @@
-"""Layers: forward, backward and tangent by hand."""
+"""Layers. Forward, backward and tangent are written by hand."""

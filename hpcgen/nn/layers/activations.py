@@ -12,8 +12,10 @@ from hpcgen.nn.vector import Vector
 
 
 class Elementwise(Layer):
-    """A layer without parameters; a subclass gives `evaluate(x) -> (y, back)`, where back(dy) is f'(x) dy and
-    may overwrite dy, and `curvature(x, y)`, f''(x), unless that is zero almost everywhere."""
+    """A layer y = f(x) without parameters.
+
+    A subclass defines `evaluate`, and also `curvature` unless f'' is zero almost everywhere.
+    """
 
     def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:
         """Return y = f(x) and back(dy) = f'(x) dy, which may overwrite dy."""
@@ -52,9 +54,9 @@ class Elementwise(Layer):
 
 
 class LeakyReLU(Elementwise):
-    """x where x > 0, else slope x: DCGAN's with 0.2 (Radford et al. 2015, arXiv:1511.06434), ReLU with 0.
+    """x where x > 0, else slope x. DCGAN has slope 0.2 (Radford et al. 2015, arXiv:1511.06434), ReLU has 0.
 
-    Layers that take a `slope` of their own do this in the pass that they make over y anyway.
+    Layers with a `slope` apply this function themselves, in the same pass over y as the bias.
     """
 
     def __init__(self, slope: float = 0.2) -> None:
@@ -118,7 +120,7 @@ class Softplus(Elementwise):
         return s * (1 - s)
 
 
-class Linear(Elementwise):
+class Identity(Elementwise):
     """x itself."""
 
     def evaluate(self, x: Array) -> tuple[Array, Callable[[Array], Array]]:

@@ -1,4 +1,4 @@
-"""What layers of weights and a bias share: their tangent."""
+"""Base class of layers with weights and a bias, and their tangent."""
 
 from copy import copy
 
@@ -9,26 +9,26 @@ from hpcgen.nn.vector import Vector
 
 
 class Affine(Layer):
-    """y = f(W x + b), where f leaves numbers above 0 as they are and multiplies others by `slope`.
+    """y = f(W x + b), where f(a) = a if a > 0, else `slope` a.
 
-    A subclass sets `slope` and the names `weight` and `bias` (None without), and gives `forward`.
+    A subclass defines `forward`, `slope`, and the names `weight` and `bias` (None without a bias).
     """
 
     slope: float
     weight: str
     bias: str | None
-    # W's axis of y's channels.
+    # The axis of W that corresponds to the channels of y.
     axis = -1
 
     def rectify_gradient(self, d: Array, y: Array) -> None:
-        """Overwrite d with f' d: f' follows from y's sign, and f'' is 0 almost everywhere."""
+        """Overwrite d with f' d. The sign of y determines f', and f'' is 0 almost everywhere."""
         if self.slope != 1:
             kernels(d).rectify_gradient(d, y, self.slope)
 
     def tangent(
         self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
     ) -> tuple[Array, Array, TangentBackward]:
-        """ty = f' W t: the layer without bias and slope, and then the slope that y took."""
+        """Return y and ty = f' W t: apply the layer to t without bias and slope, then multiply by f'."""
         linear = copy(self)
         linear.bias, linear.slope = None, 1.0
         y, y_backward = self.forward(theta, x, train)
@@ -45,7 +45,7 @@ class Affine(Layer):
                 if grad is not None and self.bias:
                     grad[self.bias][...] = 0
                 return None, dt
-            # Both backwards write W's derivative: the sum is due.
+            # Both closures write the derivative of W. The result is their sum.
             of_t = grad[self.weight].copy() if grad is not None else None
             dx = y_backward(dy, grad, need_dx)
             if grad is not None:

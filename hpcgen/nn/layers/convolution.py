@@ -1,7 +1,7 @@
 """Convolution and transposed convolution on 1, 2 and 3 axes.
 
-x is (n, *sizes, channels). The weights of both layers are (*kernel, c, o), where the convolution leads from c
-to o channels and the transposed convolution, its adjoint, from o to c. Carried over by hand:
+x is (n, *sizes, channels). The weights of both layers are (*kernel, c, o). The convolution maps c channels to
+o channels. The transposed convolution, its adjoint, maps o channels to c channels. To convert weights:
 
     Conv weight          = PyTorch's Conv{1,2,3}d weight (o, c, *kernel), or ONNX Conv's W, with axes
                            (*kernel, c, o)
@@ -9,18 +9,19 @@ to o channels and the transposed convolution, its adjoint, from o to c. Carried 
                            ConvTranspose's W, with axes
                            (*kernel, out, in)
 
-both .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here and (n, channels, *sizes) there.
-`padding` and `output_padding` mean what they mean there; ONNX writes pads = (*padding, *padding).
+Both are .transpose(2, ..., 1, 0). Tensors are (n, *sizes, channels) here, and (n, channels, *sizes) in
+PyTorch and ONNX. `padding` and `output_padding` have the same meaning as in PyTorch. ONNX has pads =
+(*padding, *padding).
 """
 
 from collections.abc import Callable, Sequence
 from copy import copy
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from hpcgen.arrays import Array, Shape
+from hpcgen.nn.convolution.form import Form
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.convolution.samples import Samples, Whole
 from hpcgen.nn.convolution.windows import Windows
@@ -31,36 +32,42 @@ from hpcgen.nn.layer import TRAIN, Backward, Parameters, Train
 from hpcgen.nn.layers.affine import Affine
 from hpcgen.nn.vector import Vector
 
-# What a chunk of samples may take while it is multiplied: a share of the last cache.
+# Memory of a chunk of samples while it is multiplied: a part of the last-level cache.
 CHUNK_BYTES = 2 << 20
 
-# The forms in which a convolution is computed.
-Form = Windows | Winograd
 # The weights of a form, as they lead from data to output, and back.
 Weights = Callable[[Form], tuple[Array, Array]]
 
 
 class Convolution(Affine):
-    """What Conv and ConvTranspose share: weights, bias, and the samples taken in chunks that stay in the
-    cache.
+    """Base class of Conv and ConvTranspose. Samples are computed in chunks that stay in the cache.
 
-    A subclass gives `leads_to`, y's channels; `_extents(sizes of x)`, the positions of windows and the sizes
-    of y; and `_sides(data, output)`, which puts the side of x first (see `hpcgen.nn.convolution.windows`).
+    A subclass gives `leads_to` and `comes_from`, the channels of y and x; `_extents(sizes of x)`, the
+    positions of windows and the sizes of y; and `_sides(data, output)`, which puts the side of x first (see
+    `hpcgen.nn.convolution.form`).
     """
+
+    # The part of the weight that is multiplied.
+    part: tuple[Any, ...] = (...,)
 
     @property
     def leads_to(self) -> int:
-        """The channels of y."""
+        """The number of channels of y."""
         raise AssertionError("a subclass has it")
 
+    @property
+    def comes_from(self) -> int:
+        """The channels of x."""
+        raise AssertionError("a subclass defines it")
+
     def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
-        """Return the positions of windows, and the sizes of y, for x of these sizes."""
-        raise AssertionError("a subclass has it")
+        """Return the positions of the windows, and the sizes of y, for x of these sizes."""
+        raise AssertionError("a subclass defines it")
 
     @staticmethod
     def _sides(data: Any, output: Any) -> tuple[Any, Any]:
-        """Return the side of x, and the side of y."""
-        raise AssertionError("a subclass has it")
+        """Return the argument that belongs to x, then the argument that belongs to y."""
+        raise AssertionError("a subclass defines it")
 
     def __init__(
         self,
@@ -85,6 +92,16 @@ class Convolution(Affine):
         made.forms = _forms(made.geometry, self.channels, self.outputs)
         return made
 
+    def with_channels(self, part: slice, of_y: bool) -> "Convolution":
+        """Return the layer with a part of the channels of y, or of x. The parameters are the same."""
+        made, last = copy(self), of_y == (self.axis == -1)
+        if last:
+            made.outputs, made.part = part.stop - part.start, (..., part)
+        else:
+            made.channels, made.part = part.stop - part.start, (..., part, slice(None))
+        made.forms = _forms(self.geometry, made.channels, made.outputs)
+        return made
+
     def parameters(self) -> dict[str, Shape]:
         shapes: dict[str, Shape] = {self.weight: (*self.geometry.kernel, self.channels, self.outputs)}
         return {**shapes, self.bias: (self.leads_to,)} if self.bias else shapes
@@ -96,15 +113,15 @@ class Convolution(Affine):
             fill(theta[self.bias], random, weight[..., 0].size, 0.0 if self.deviation else None)
 
     def form(self, positions: Sequence[int]) -> Form:
-        """Return the form with the fewest multiplications: a function of shapes alone, as bits depend on
-        it."""
+        """Return the form with the fewest multiplications. The choice depends only on the shapes, because the
+        bits depend on the form."""
         return min(self.forms, key=lambda form: form.products * form.rows(positions) * form.inner)
 
     @staticmethod
     def _chunks(form: Form, n: int, positions: Sequence[int]) -> list[slice]:
-        """Return the slices of n samples that are multiplied at a time: of shapes alone, too."""
+        """Return the slices of n samples that are multiplied together. They depend only on shapes."""
         size = form.products * form.rows(positions) * (form.inner + form.outputs) * 4
-        # The weights pass through the cache once a chunk: at least as much data shall come with them.
+        # Each chunk loads the weights into the cache once. Therefore it should have more data than weights.
         weights = form.products * form.inner * form.outputs * 4
         many = max(1, max(CHUNK_BYTES, 2 * weights) // size)
         count = -(-n // many)
@@ -120,10 +137,12 @@ class Convolution(Affine):
         They are made once, and kept as long as the function.
         """
 
-        @cache
+        made: dict[int, Array] = {}
+
         def of(form: Form) -> tuple[Array, Array]:
-            weight = form.weight(theta[self.weight])
-            return weight, weight.swapaxes(1, 2)
+            if form.kind not in made:
+                made[form.kind] = form.weight(contiguous(theta[self.weight][self.part]))
+            return made[form.kind], made[form.kind].swapaxes(1, 2)
 
         return of
 
@@ -137,7 +156,7 @@ class Convolution(Affine):
         )
         weight, _ = self._sides(*weights(form))
         for chunk in self._chunks(form, n, positions):
-            there_adjoint(here(x.read(chunk)) @ weight, y.open(chunk))
+            there_adjoint(x.factors(here, form.kind, chunk) @ weight, y.open(chunk))
             y.close(chunk)
 
     def multiply_adjoint(
@@ -145,7 +164,7 @@ class Convolution(Affine):
         weights: Weights,
         n: int,
         sizes: Shape,
-        x: Samples,
+        x: Samples | None,
         dy: Samples,
         dx: Samples | None = None,
         dw: Array | None = None,
@@ -161,12 +180,12 @@ class Convolution(Affine):
         weight = self._sides(*weights(form))[1] if dx is not None else None
         total: Any = None
         for chunk in self._chunks(form, n, positions):
-            d = there(dy.read(chunk))
+            d = dy.factors(there, form.kind, chunk)
             if dx is not None:
                 here_adjoint(d @ weight, dx.open(chunk))
                 dx.close(chunk)
-            if dw is not None:
-                data, output = self._sides(here(x.read(chunk)), d)
+            if dw is not None and x is not None:
+                data, output = self._sides(x.factors(here, form.kind, chunk), d)
                 total = _add(total, data.swapaxes(1, 2) @ output)
         if dw is not None:
             form.weight_adjoint(total, dw)
@@ -178,7 +197,7 @@ class Convolution(Affine):
             kernels(y).rectify(y.reshape(-1, y.shape[-1]), bias, self.slope)
 
     def begin(self, dy: Array, y: Array, grad: Vector | None) -> None:
-        """Take dy back through the activation; write the bias' derivative."""
+        """Multiply dy by the derivative of the activation, and write the derivative of the bias."""
         self.rectify_gradient(dy, y)
         if self.bias and grad is not None:
             grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
@@ -213,12 +232,16 @@ class Convolution(Affine):
 class Conv(Convolution):
     """y[n, i] = b + sum over k, c of x[n, i s + k - p, c] w[k, c]: PyTorch's Conv{1,2,3}d.
 
-    `slope`: what follows in the same pass, y where y > 0 and else slope y (1 none, 0 ReLU, 0.2 LeakyReLU).
+    `slope` is an activation in the same pass: y where y > 0, else slope y (1: none, 0: ReLU, 0.2: LeakyReLU).
     """
 
     @property
     def leads_to(self) -> int:
         return self.outputs
+
+    @property
+    def comes_from(self) -> int:
+        return self.channels
 
     def _extents(self, sizes: Shape) -> tuple[Shape, Shape]:
         positions = self.geometry.positions(sizes)
@@ -230,10 +253,10 @@ class Conv(Convolution):
 
 
 class ConvTranspose(Convolution):
-    """The adjoint of `Conv` in x, with a bias after it: PyTorch's ConvTranspose{1,2,3}d.
+    """The adjoint of `Conv` with respect to x, with a bias: PyTorch's ConvTranspose{1,2,3}d.
 
-    `channels` are the outputs here, `outputs` the inputs: the names are those of the Conv that it is the
-    adjoint of.
+    The attributes have the names of the adjoint Conv: `channels` are the output channels of this layer, and
+    `outputs` its input channels.
     """
 
     axis = -2
@@ -262,6 +285,10 @@ class ConvTranspose(Convolution):
     @property
     def leads_to(self) -> int:
         return self.channels
+
+    @property
+    def comes_from(self) -> int:
+        return self.outputs
 
     def _extents(self, positions: Shape) -> tuple[Shape, Shape]:
         return positions, self.geometry.sizes(positions, self.output_padding)

@@ -13,7 +13,8 @@ from hpcgen.nn.vector import Vector
 class Dense(Affine):
     """y = x W + b, with x (n, inputs), W (inputs, outputs) and b (outputs,).
 
-    W is the transpose of PyTorch's `Linear.weight`, and ONNX's Gemm with transB = 0. `slope` as in `Conv`.
+    W is the transpose of PyTorch's `Linear.weight`, and B of ONNX's Gemm with transB = 0. `slope` has the
+    same meaning as in `Conv`.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Dense(Affine):
                 return None
             if self.outputs > 1:
                 return dy @ weight.T
-            # An outer product, at which BLAS is slow.
+            # This is an outer product, for which BLAS is slow.
             dx = np.empty_like(x, order="C")
             kernels(dy).outer(dy, weight, dx)
             return dx

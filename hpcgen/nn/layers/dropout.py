@@ -2,16 +2,17 @@
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, uniform
 from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
 from hpcgen.nn.vector import Vector
 
 
 class Dropout(Layer):
-    """In training each number is zero with probability `rate`, else divided by 1 - rate (Srivastava et al.
-    2014).
+    """In training, set each number to 0 with probability `rate`, else divide it by 1 - rate (Srivastava et
+    al. 2014).
 
-    The numbers come from the lane's stream, `train.random`: who computes a lane changes nothing.
+    The random numbers come from the lane's stream, `train.random`. They do not depend on which rank computes
+    the lane.
     """
 
     draws = True
@@ -37,13 +38,13 @@ class Dropout(Layer):
 
     def kept(self, random: np.random.Generator, shape: Shape) -> Array:
         """Draw which numbers stay."""
-        return random.random(shape, dtype=np.float32) >= np.float32(self.rate)
+        return uniform(random, shape) >= np.float32(self.rate)
 
     def tangent(
         self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
     ) -> tuple[Array, Array, TangentBackward]:
-        """t is dropped where x is: the derivative of the one pass, which is its own adjoint, serves t and
-        both of theirs."""
+        """Drop the same numbers of t as of x. The map is linear and equal to its adjoint. Therefore the same
+        function is applied to t and to both derivatives."""
         y, drop = self.forward(theta, x, train)
 
         def backward(

@@ -20,13 +20,14 @@ PartBackward = Callable[[Sequence[Array], bool], tuple[list[tuple[Array, Array]]
 
 
 class BatchNorm(Layer):
-    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each channel over samples and places (Ioffe &
-    Szegedy 2015, arXiv:1502.03167, algorithm 1). x is (n, ..., channels).
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta for each channel, over samples and positions (Ioffe
+    & Szegedy 2015, arXiv:1502.03167, algorithm 1). x is (n, ..., channels).
 
-    In training mean and variance are the lane's own (of each of its `parts`, see `Train`), so that they
-    depend on no rank. The running statistics, which inference uses, take in the mean over lanes, and parts,
-    of their means and unbiased variances. `slope` as in `hpcgen.nn.layers.convolution.Conv`. PyTorch's
-    BatchNorm{1,2,3}d, whose weight and bias gamma and beta are.
+    In training, mean and variance are computed from one lane (from each of its `parts`, see `Train`), so that
+    they do not depend on the ranks. Inference uses running statistics. They are updated with the mean, over
+    lanes and parts, of the means and of the unbiased variances. `slope` has the same meaning as in
+    `hpcgen.nn.layers.convolution.Conv`. This is PyTorch's BatchNorm{1,2,3}d; gamma and beta are its weight
+    and bias.
     """
 
     def __init__(self, name: str, channels: int, slope: float = 1.0) -> None:
@@ -110,7 +111,7 @@ class BatchNorm(Layer):
         loops.scale_rectify(rows, scale, theta[self.beta] - mean * scale, self.slope, y.reshape(rows.shape))
 
         def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> Array | None:
-            """Running statistics are constants here: they get no derivative, and are not handed on."""
+            """Treat running statistics as constants: they have no derivative and are not written to grad."""
             dy = contiguous(dy)
             if self.slope != 1:
                 loops.rectify_gradient(dy, y, self.slope)
@@ -148,14 +149,17 @@ class BatchNorm(Layer):
 
 
 def _split(x: Array, parts: int, channels: int) -> Array:
-    """Return views (rows, channels) of the equal parts of a batch x (n, ..., channels)."""
+    """Return the equal parts of a batch x (n, ..., channels) as views (rows, channels)."""
     return x.reshape(parts, -1, channels)
 
 
 class LayerNorm(Layer):
-    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, each sample over its last axes, which have
-    `shape`, or each place over its channels where shape is (channels,) (Ba et al. 2016, arXiv:1607.06450).
-    PyTorch's LayerNorm(shape)."""
+    """y = gamma (x - mean) / sqrt(variance + 1e-5) + beta, over the last axes of x, which have the shape
+    `shape` (Ba et al. 2016, arXiv:1607.06450).
+
+    With shape = (channels,), each position is normalised over its channels. This is PyTorch's
+    LayerNorm(shape).
+    """
 
     def __init__(self, name: str, shape: Sequence[int]) -> None:
         self.gamma, self.beta, self.shape = f"{name}/gamma", f"{name}/beta", tuple(shape)
@@ -178,13 +182,13 @@ class LayerNorm(Layer):
     def tangent(
         self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
     ) -> tuple[Array, Array, TangentBackward]:
-        """With n = (x - mean) / sigma, sigma^2 = variance + 1e-5, over the m numbers of a sample, dn/dx is
-        the symmetric J:
+        """Let n = (x - mean) / sigma and sigma^2 = variance + 1e-5, over the m numbers of a sample. Then
+        dn/dx is the symmetric J:
 
             J d = (d - mean(d) - n mean(n d)) / sigma,    tn = J t,    ty = gamma tn.
 
-        dx has the derivative of <a, J t> with a = gamma dty, through 1 / sigma, whose derivative is -n / (m
-        sigma^2), and through n, which stands there twice and has the derivative J:
+        dx includes the derivative of <a, J t> with a = gamma dty. It depends on x through 1 / sigma, with the
+        derivative -n / (m sigma^2), and through n, which occurs twice and has the derivative J:
 
             dt = J a,    dx = J (gamma dy) - (n mean(a tn) + tn mean(n a) + dt mean(n t)) / sigma.
         """
@@ -208,8 +212,7 @@ class LayerNorm(Layer):
         return self._scale(theta, normal), tn * self._own(theta[self.gamma]), backward
 
     def _normalize(self, x: Array) -> tuple[Array, Array, Callable[[Array], Array]]:
-        """Return n = (x - mean) / sigma, 1 / sigma, and a function that overwrites d with J d and returns
-        it."""
+        """Return n = (x - mean) / sigma, 1 / sigma, and the function d -> J d, which overwrites d."""
         normal = x - self._mean(x)
         inverse = 1 / np.sqrt(self._mean(normal * normal) + EPSILON)
         normal *= inverse

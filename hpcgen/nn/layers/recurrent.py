@@ -1,9 +1,9 @@
-"""Recurrent layers over sequences x (n, time, features): the hidden states (n, time, hidden).
+"""Recurrent layers: they map sequences x (n, time, features) to hidden states (n, time, hidden).
 
-With G gates, weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state, each
-with a bias: PyTorch's weight_ih_l0, weight_hh_l0, transposed, bias_ih_l0 and bias_hh_l0, with the gates in
-PyTorch's order. The products with W, and those that give the weights' derivatives, are one for all time
-steps.
+With G gates, the weights are W (features, G hidden) for the input and U (hidden, G hidden) for the state,
+each with a bias. They are PyTorch's weight_ih_l0 and weight_hh_l0, transposed, and bias_ih_l0 and bias_hh_l0,
+with the gates in PyTorch's order. The product with W, and the products for the derivatives of the weights,
+are computed once for all time steps.
 """
 
 from collections.abc import Callable
@@ -24,22 +24,22 @@ Back = Callable[[State], tuple[Array, Array, State]]
 
 
 class Recurrent(Layer):
-    """A layer whose subclass gives `gates` and `step(a, u, state)`.
+    """Base class of recurrent layers. A subclass defines `gates` and `step(a, u, state)`.
 
-    For a and u (n, gates hidden), the input's and the state's share of the gates, `step` returns the next
-    state, a tuple whose first array is the hidden state, and the closure back(dstate) -> (da, du, dstate
-    before); `start(hidden)` is the first one.
+    a and u (n, gates hidden) are the contributions of the input and of the state to the gates. `step` returns
+    the next state and the closure back(dstate) -> (da, du, dstate of the previous state). A state is a tuple
+    whose first array is the hidden state. `start(hidden)` returns the first state.
     """
 
     gates: int
 
     @staticmethod
     def start(hidden: Array) -> State:
-        """Return the first state, whose hidden state is `hidden` (n, hidden)."""
+        """Return the first state, with the hidden state `hidden` (n, hidden)."""
         return (hidden,)
 
     def step(self, a: Array, u: Array, state: State) -> tuple[State, Back]:
-        """Return the next state, and the closure back(dstate) -> (da, du, dstate before)."""
+        """Return the next state, and the closure back(dstate) -> (da, du, dstate of the previous state)."""
         raise AssertionError(f"{type(self).__name__} has no step")
 
     def __init__(self, name: str, features: int, hidden: int) -> None:
@@ -61,17 +61,17 @@ class Recurrent(Layer):
         return y, lambda dy, grad=None, need_dx=True: backward(dy, grad, need_dx)[0]
 
     def advance(self, theta: Parameters, x: Array, state: State) -> State:
-        """Return the state after one time step x (n, features), of which the first array is the hidden
-        state."""
+        """Return the state after one time step x (n, features). Its first array is the hidden state."""
         weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
         return self.step(x @ weight + bias, state[0] @ recurrent + recurrent_bias, state)[0]
 
     def run(
         self, theta: Parameters, x: Array, hidden_start: Array
     ) -> tuple[Array, Callable[[Array, Vector | None, bool], tuple[Any, Array]]]:
-        """As `forward`, from the hidden states (n, hidden); backward returns (dx, dhidden_start)."""
+        """Run like `forward`, from the hidden states `hidden_start` (n, hidden). The closure returns (dx,
+        dhidden_start)."""
         weight, recurrent, bias, recurrent_bias = (theta[name] for name in self.names)
-        # Time first, so that a time step lies in one piece.
+        # Put time first, so that each time step is contiguous.
         x = contiguous(x.swapaxes(0, 1))
         a = (x.reshape(-1, self.features) @ weight).reshape(*x.shape[:2], -1)
         a += bias
@@ -88,7 +88,7 @@ class Recurrent(Layer):
         def backward(dy: Array, grad: Vector | None = None, need_dx: bool = True) -> tuple[Any, Array]:
             da, du = np.empty_like(a), np.empty_like(a)
             dstate = tuple(np.zeros_like(part) for part in state)
-            # BLAS is a third slower with a transposed matrix beside so few rows.
+            # With few rows, BLAS is a third slower if the matrix is transposed.
             transposed = contiguous(recurrent.T)
             for t in reversed(range(len(x))):
                 dstate = (dstate[0] + dy[:, t], *dstate[1:])
@@ -106,8 +106,8 @@ class Recurrent(Layer):
 
 
 class GRU(Recurrent):
-    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), in the form of PyTorch and cuDNN; gates r, z,
-    n:
+    """Gated recurrent unit (Cho et al. 2014, arXiv:1406.1078), in the form of PyTorch and cuDNN, with gates
+    r, z, n:
 
     r, z = sigmoid(a + u),  n = tanh(a + r u),  h' = (1 - z) n + z h.
     """
@@ -131,8 +131,8 @@ class GRU(Recurrent):
 
 
 class LSTM(Recurrent):
-    """Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), gates i, f, g, o in PyTorch's
-    order:
+    """Long short-term memory (Hochreiter & Schmidhuber 1997; Gers et al. 2000), with gates i, f, g, o in
+    PyTorch's order:
 
     i, f, o = sigmoid(a + u),  g = tanh(a + u),  c' = f c + i g,  h' = o tanh(c').
     """
@@ -153,12 +153,10 @@ class LSTM(Recurrent):
         def back(dstate: State) -> tuple[Array, Array, State]:
             dh, dc = dstate
             dc = dc + dh * o * (1 - squashed * squashed)
-            di, df, dg, do = (
-                dc * g * i * (1 - i),
-                dc * c * f * (1 - f),
-                dc * i * (1 - g * g),
-                dh * squashed * o * (1 - o),
-            )
+            di = dc * g * i * (1 - i)
+            df = dc * c * f * (1 - f)
+            dg = dc * i * (1 - g * g)
+            do = dh * squashed * o * (1 - o)
             da = np.concatenate([di, df, dg, do], axis=1)
             return da, da, (np.zeros_like(dh), dc * f)
 

@@ -1,4 +1,4 @@
-"""Layers that only move numbers."""
+"""Layers that change only the shape of samples."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from hpcgen.nn.vector import Vector
 
 
 class Shaping(Layer):
-    """A linear map without parameters: the tangent passes like x."""
+    """A linear map without parameters. It maps the tangent in the same way as x."""
 
     def tangent(
         self, theta: Parameters, x: Array, t: Array, train: Train | None = TRAIN
@@ -26,10 +26,10 @@ class Shaping(Layer):
 
 
 class Reshape(Shaping):
-    """Each sample in another shape, in the same order; Reshape((size,)) flattens (n, height, width, channels)
-    in that order.
+    """Change the shape of each sample, and keep the order of its numbers.
 
-    PyTorch flattens (channels, height, width): a Dense layer's rows then stand in another order there.
+    Reshape((size,)) flattens (n, height, width, channels) in this order. PyTorch flattens (channels, height,
+    width): the rows of a Dense layer's W then have another order.
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -43,9 +43,9 @@ class Reshape(Shaping):
 
 
 class Upsample(Shaping):
-    """Nearest neighbour: each place of x (n, *sizes, channels) becomes `factor` places on each axis.
+    """Nearest-neighbour upsampling: repeat each point of x (n, *sizes, channels) `factor` times on each axis.
 
-    PyTorch's Upsample(scale_factor, mode="nearest").
+    This is PyTorch's Upsample(scale_factor, mode="nearest").
     """
 
     def __init__(self, factor: Sequence[int]) -> None:

@@ -4,28 +4,28 @@ from collections.abc import Callable
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, standard_normal
 from hpcgen.nn.buffers import REPLACE, Buffer
 from hpcgen.nn.divided import Gradient
 from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
 from hpcgen.nn.layers.affine import Affine
 from hpcgen.nn.vector import Vector
 
-# Power iterations before the first step, as many as PyTorch's.
-START = 15
+# Number of power iterations before the first step, as in PyTorch.
+POWER_ITERATIONS = 15
 
 
 class SpectralNorm(Layer):
-    """`layer`, an `Affine`, with W / sigma for W, where sigma is W's largest singular value and W the matrix
-    (outputs, rest) of PyTorch's parametrizations.spectral_norm (Miyato et al. 2018, arXiv:1802.05957).
+    """`layer`, an `Affine`, with W replaced by W / sigma (Miyato et al. 2018, arXiv:1802.05957).
 
-    A pass in training takes one power iteration from the running u (algorithm 1), one in inference only its
-    first half:
+    sigma is the largest singular value of W as a matrix (outputs, rest), as in PyTorch's
+    parametrizations.spectral_norm. In training, each pass makes one power iteration from the running u
+    (algorithm 1). In inference it makes only the first half of the iteration:
 
         v = W^T u / |W^T u|,    u = W v / |W v|,    sigma = u^T W v
 
-    The derivative holds u and v constant (eq. 12): with V = W / sigma, dL/dW = (dL/dV - <dL/dV, V> u v^T) /
-    sigma.
+    The derivative treats u and v as constants (eq. 12). With V = W / sigma, dL/dW = (dL/dV - <dL/dV, V> u
+    v^T) / sigma.
     """
 
     def __init__(self, layer: Affine) -> None:
@@ -41,8 +41,8 @@ class SpectralNorm(Layer):
     def initialize(self, theta: Vector, random: np.random.Generator) -> None:
         self.layer.initialize(theta, random)
         u, transposed = theta[self.vector], self._transposed(theta)
-        random.standard_normal(out=u, dtype=u.dtype.type)
-        for _ in range(START):
+        u[...] = standard_normal(random, u.shape, u.dtype)
+        for _ in range(POWER_ITERATIONS):
             u[...] = _unit(_unit(transposed @ u) @ transposed)
 
     def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
@@ -53,7 +53,7 @@ class SpectralNorm(Layer):
             dx = layer_backward(dy, grad, need_dx)
             through_sigma(grad)
             if grad is not None and grad.whole is not None and train is not None:
-                # All lanes have the same u: the mean over samples, which replaces the buffer, is u.
+                # All lanes have the same u. The mean over samples, which replaces the buffer, is therefore u.
                 np.multiply(u, len(x) / train.parts, out=grad.whole[self.vector])
             return dx
 
@@ -77,8 +77,8 @@ class SpectralNorm(Layer):
     def _normalize(
         self, theta: Parameters, train: Train | None
     ) -> tuple[dict[str, Array], Array, Callable[[Vector | None], None]]:
-        """Return the layer's parameters with V, u, and a function that makes dL/dW of the dL/dV in a Vector
-        `grad`."""
+        """Return the layer's parameters with V instead of W, u, and a function that overwrites dL/dV in a
+        Vector `grad` with dL/dW."""
         weight, transposed = theta[self.layer.weight], self._transposed(theta)
         u = _unit(theta[self.vector])
         v = _unit(transposed @ u)
@@ -103,7 +103,7 @@ class SpectralNorm(Layer):
         )
 
     def _transposed(self, theta: Parameters) -> Array:
-        """Return W^T (rest, outputs): for most layers a view of the weight as it lies."""
+        """Return W^T (rest, outputs). For most layers this is a view of the weight."""
         moved = np.moveaxis(theta[self.layer.weight], self.layer.axis, -1)
         return moved.reshape(-1, moved.shape[-1])
 

@@ -1,4 +1,4 @@
-"""Sums of lane gradients over all ranks: one exchange a file."""
+"""Sums of lane gradients over all ranks. Each exchange has a file of its own."""
 
 from hpcgen.parallel.exchange.allreduce import AllreduceExchange
 from hpcgen.parallel.exchange.exact import ExactExchange

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AllreduceExchange(Exchange):
-    """The sum by MPI_Allreduce in place, in an order that the MPI library chooses: exact up to rounding.
+    """The sum by MPI_Allreduce, in place. The MPI library chooses the order: it is exact up to rounding.
 
     Every rank updates the whole state.
     """
@@ -38,14 +38,16 @@ class AllreduceExchange(Exchange):
         from mpi4py import MPI
 
         total, self._sum = self._sum, None
-        assert total is not None, "a rank has a lane at least"
-        self.comm.Allreduce(MPI.IN_PLACE, total.data)
+        assert total is not None, "a rank has at least one lane"
+        host = to_host(total.data)
+        self.comm.Allreduce(MPI.IN_PLACE, host)
         self._free.append(total)
-        return self.ownership.take(total.data), self._statistics(total.data[self.layout.statistics])
+        sums = from_host(host)
+        return self.ownership.take(sums), self._statistics(sums[self.layout.statistics])
 
     def gather(self, state: Array) -> None:
         """Do nothing: every rank has updated the whole state."""
 
     def collect(self, values: np.ndarray) -> np.ndarray:
-        """Return `values`: every rank owns the whole."""
+        """Return `values`: every rank owns all of them."""
         return values

@@ -1,4 +1,4 @@
-"""The exact sum: no bit depends on the ranks."""
+"""The exact sum: its bits do not depend on the number of ranks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,23 +6,23 @@ from typing import Any
 import numpy as np
 from mpi4py import MPI
 
-from hpcgen.arrays import Array, empty
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange.exchange import Exchange, complete
-from hpcgen.parallel.ownership import Ownership
+from hpcgen.parallel.ownership import Ownership, counts_and_starts
 from hpcgen.parallel.tree import TreeSum
 
 
 class ExactExchange(Exchange):
     """The sum in the fixed tree of `hpcgen.parallel.tree`.
 
-    Each rank adds what it can of the tree from its own leaves. Then it receives from every other rank the
-    numbers that it owns, together with the statistics, and completes the tree on them. Only the owner updates
-    a number: optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al.
-    2020, arXiv:1910.02054).
+    Each rank adds the subtrees that consist of its own leaves. Then it receives the numbers that it owns, and
+    the statistics, from all other ranks, and completes the tree for them. Only the owner updates a number:
+    optimizer state and time are divided by the number of ranks (ZeRO stage 1, Rajbhandari et al. 2020,
+    arXiv:1910.02054).
 
-    `ownership` may be any that covers the state. Without it each rank owns one range.
+    `ownership` may be any Ownership that covers the state. By default each rank owns one range.
     """
 
     def __init__(
@@ -34,14 +34,20 @@ class ExactExchange(Exchange):
         ownership: Ownership | None = None,
     ) -> None:
         super().__init__(comm, layout, deal, make)
-        self.ownership = self.written = ownership or Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        if ownership is None:
+            ownership = Ownership.even(layout.buffers.stop, comm.size, comm.rank)
+        self.ownership = self.written = ownership
+        if self.ownership.covered != slice(0, layout.buffers.stop):
+            raise ValueError(
+                f"ranks own {self.ownership.covered} of a state of {layout.buffers.stop} numbers"
+            )
         self._tree: TreeSum[Vector] = self._sum(_add_vectors, self._free.append)
-        # A rank is sent two things of a vector at once: the numbers that it owns, and the statistics.
+        # A message to a rank holds two parts of a vector: the numbers that the rank owns, and the statistics.
         statistics = slice(layout.buffers.stop, layout.size)
         self._to = [_datatype([*mine, statistics]) for mine in self.ownership.ranges]
         self._length = self.ownership.size
         self._foreign = [
-            (rank, tag, lo, hi, empty(self._length + statistics.stop - statistics.start))
+            (rank, tag, lo, hi, np.empty(self._length + statistics.stop - statistics.start, np.float32))
             for rank in range(comm.size)
             if rank != comm.rank
             for tag, (lo, hi) in enumerate(deal.nodes(rank))
@@ -63,16 +69,16 @@ class ExactExchange(Exchange):
         comm = self.comm
         others = [rank for rank in range(comm.size) if rank != comm.rank]
         own = self._tree.take()
+        sent = [to_host(vector.data) for _, _, vector in own] if others else []
         requests = [comm.Irecv(array, rank, tag) for rank, tag, _, _, array in self._foreign]
         requests += [
-            comm.Isend([vector.data, 1, self._to[rank]], rank, tag)
+            comm.Isend([array, 1, self._to[rank]], rank, tag)
             for rank in others
-            for tag, (_, _, vector) in enumerate(own)
+            for tag, array in enumerate(sent)
         ]
         MPI.Request.Waitall(requests)
-        pieces = [
-            (lo, hi, (array[: self._length], array[self._length :])) for _, _, lo, hi, array in self._foreign
-        ]
+        arrived = [(lo, hi, from_host(array)) for _, _, lo, hi, array in self._foreign]
+        pieces = [(lo, hi, (array[: self._length], array[self._length :])) for lo, hi, array in arrived]
         pieces += [
             (lo, hi, (self.ownership.take(v.data), v.data[self.layout.statistics])) for lo, hi, v in own
         ]
@@ -91,9 +97,8 @@ class ExactExchange(Exchange):
 
 
 def _datatype(ranges: list[slice]) -> MPI.Datatype:
-    """Return the MPI type of these ranges of a vector of float32."""
-    lengths, starts = [r.stop - r.start for r in ranges], [r.start for r in ranges]
-    return MPI.FLOAT.Create_indexed(lengths, starts).Commit()
+    """Return the MPI datatype of these ranges of a float32 vector."""
+    return MPI.FLOAT.Create_indexed(*counts_and_starts(ranges)).Commit()
 
 
 def _add_vectors(left: Vector, right: Vector) -> None:

@@ -1,4 +1,4 @@
-"""What every exchange is."""
+"""The base class of exchanges."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.ownership import Ownership
@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
 
 class Exchange(ABC):
-    """The sum of one player's lane gradients over all ranks, and who owns which part of it.
+    """The sum of one player's lane gradients over all ranks, and the ownership of its parts.
 
     `vector()` lends a Vector of the player's layout. `add(leaf, vector)` takes it back with the sums of a
-    leaf in it: a lane, or a cell of a lane, leaves in ascending order. `reduce()` returns the sums over all
-    leaves. After the optimizer's
-    step `gather(state)` completes a state vector, of which each rank has updated what it owns.
+    leaf in it: of a lane, or of a cell of a lane. Leaves are added in ascending order. `reduce()` returns the
+    sums over all leaves. After the optimizer's step, each rank has updated its own part of the state vector,
+    and `gather(state)` completes the vector.
 
-    `ownership` says which ranges of the state (parameters and buffers) this rank updates. `written` says
-    which ranges it writes to a checkpoint: there each number has one writer, even if several ranks update it.
+    `ownership` gives the ranges of the state (parameters and buffers) that this rank updates. `written` gives
+    the ranges that it writes to a checkpoint. Exactly one rank writes each number, even if several ranks
+    update it.
     """
 
     ownership: Ownership
@@ -37,7 +38,7 @@ class Exchange(ABC):
         self._names = layout.names(layout.statistics)
 
     def vector(self) -> Vector:
-        """Lend a Vector, whose numbers are not set."""
+        """Lend an uninitialised Vector."""
         return self._free.pop() if self._free else self._make()
 
     @abstractmethod
@@ -53,23 +54,26 @@ class Exchange(ABC):
 
     @abstractmethod
     def gather(self, state: Array) -> None:
-        """Complete `state` on every rank from the numbers that the ranks own. Collective over `comm`."""
+        """Complete `state` on every rank with the numbers of their owners. Collective over `comm`."""
 
     @abstractmethod
     def collect(self, values: np.ndarray) -> np.ndarray:
-        """Return the `values` of all owners, rank after rank. Collective over `comm`."""
+        """Return the `values` of all owners, in rank order. Collective over `comm`."""
 
     def close(self) -> None:
-        """Release what the exchange holds."""
+        """Release the resources of the exchange."""
 
     def _statistics(self, sums: Array) -> dict[str, float]:
         """Return the statistics by name."""
-        return dict(zip(self._names, sums.tolist(), strict=True))
+        return dict(zip(self._names, to_host(sums).tolist(), strict=True))
 
 
 def complete(comm: "MPI.Comm", vector: Array, ownership: Ownership) -> None:
-    """Complete `vector` on every rank from the numbers that the ranks own. Collective over `comm`."""
+    """Complete `vector` on every rank with the numbers of their owners. Collective over `comm`."""
     from mpi4py import MPI
 
+    host = to_host(vector)
     for counts, starts in ownership.rounds:
-        comm.Allgatherv(MPI.IN_PLACE, [vector, counts, starts, MPI.FLOAT])
+        comm.Allgatherv(MPI.IN_PLACE, [host, counts, starts, MPI.FLOAT])
+    # Where both are one array, NumPy copies nothing.
+    vector[...] = from_host(host)

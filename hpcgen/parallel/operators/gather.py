@@ -1,12 +1,13 @@
-"""Gather: the cells of a lane's samples in one array on every rank of the team, and the adjoint."""
+"""Gather: what the cells of a lane have, in one array on every rank of the team, and the adjoint."""
 
 from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.divided import Divided
+from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.team import Team
 
 
@@ -29,29 +30,56 @@ class Gather:
         team, n, rest = self.team, len(x), x.cells[0].shape[1 + len(self.sizes) :]
         shapes = [(n, *shape, *rest) for shape in self._shapes]
         out = np.empty((n, *self.sizes, *rest), x.dtype)
-        cells = x.cells if team.comm.size == 1 else self._all(x, shapes)
+        cells = all_of(team, x.cells, shapes)
         for region, cell in zip(self._regions, cells, strict=True):
             out[(slice(None), *region)] = cell
         return out
 
-    def _all(self, x: Divided, shapes: list[tuple[int, ...]]) -> list[Array]:
-        from mpi4py import MPI
-
-        team, lengths = self.team, [prod(shape) for shape in shapes]
-        room = np.empty(sum(lengths), x.dtype)
-        bounds = np.concatenate([[0], np.cumsum(lengths)])
-        starts = [bounds[start] * room.itemsize for start in team.deal.starts]
-        stops = [
-            bounds[start + count] * room.itemsize
-            for start, count in zip(team.deal.starts, team.deal.counts, strict=True)
-        ]
-        counts = [stop - start for start, stop in zip(starts, stops, strict=True)]
-        packed = np.concatenate([cell.reshape(-1) for cell in x.cells])
-        team.comm.Allgatherv([packed, MPI.BYTE], [room, counts, starts, MPI.BYTE])
-        return [part.reshape(shape) for part, shape in zip(np.split(room, bounds[1:-1]), shapes, strict=True)]
-
     def parts(self, whole: Array) -> Divided:
         """Return the cells here of a whole array. whole: the same on all ranks; the cells: distributed."""
-        return self.team.divided(
-            [np.ascontiguousarray(whole[(slice(None), *self._regions[cell])]) for cell in self.team.mine]
-        )
+        return self.team.cut(whole)
+
+
+class GatherChannels:
+    """Between arrays (n, ..., channels) of which each cell has some channels, and whole ones."""
+
+    def __init__(self, team: Team, channels: int) -> None:
+        self.team, self._deal = team, Partition.even(channels, len(team.grid))
+        # The channels of the cells that are here.
+        self.mine = [self._deal.slice(cell) for cell in team.mine]
+
+    def whole(self, parts: Sequence[Array]) -> Array:
+        """Return all channels. parts: distributed, one a cell that is here; the array: the same on all ranks.
+
+        Collective over the team.
+        """
+        shapes = [(*parts[0].shape[:-1], count) for count in self._deal.counts]
+        return np.concatenate(all_of(self.team, parts, shapes), axis=-1)
+
+    def parts(self, whole: Array) -> list[Array]:
+        """Return the channels of the cells here. whole: the same on all ranks; the parts: distributed."""
+        return [np.ascontiguousarray(whole[..., part]) for part in self.mine]
+
+
+def all_of(team: Team, parts: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
+    """Return the arrays of all cells, which have these shapes, from those of the cells that are here.
+
+    Collective over the team.
+    """
+    if team.comm.size == 1:
+        return list(parts)
+    from mpi4py import MPI
+
+    bounds = np.cumsum([0, *(prod(shape) for shape in shapes)])
+    room = np.empty(bounds[-1], parts[0].dtype)
+    starts = [bounds[start] * room.itemsize for start in team.deal.starts]
+    stops = [
+        bounds[start + count] * room.itemsize
+        for start, count in zip(team.deal.starts, team.deal.counts, strict=True)
+    ]
+    counts = [stop - start for start, stop in zip(starts, stops, strict=True)]
+    packed = np.concatenate([part.reshape(-1) for part in parts])
+    others = team.comm.size - 1
+    with team.traffic(others, others * packed.nbytes):
+        team.comm.Allgatherv([packed, MPI.BYTE], [room, counts, starts, MPI.BYTE])
+    return [part.reshape(shape) for part, shape in zip(np.split(room, bounds[1:-1]), shapes, strict=True)]

@@ -15,6 +15,7 @@ import numpy as np
 from hpcgen.arrays import Array, Shape
 from hpcgen.nn.convolution.samples import Samples
 from hpcgen.nn.divided import Divided
+from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.team import Team
 
 Slices = tuple[slice, ...]
@@ -52,7 +53,9 @@ class Halo:
     def __init__(self, team: Team, sizes: Sequence[int], regions: Sequence[Region]) -> None:
         self.team, self.sizes = team, tuple(sizes)
         mine = set(team.mine)
-        pieces = [piece for to in range(len(regions)) for piece in _pieces(team, sizes, regions[to], to)]
+        pieces = [
+            piece for to in range(len(regions)) for piece in pieces_of(team.grid, sizes, regions[to], to)
+        ]
         # Of each region here, the pieces by ascending source; of each cell here, by ascending target.
         self.taken = [[piece for piece in pieces if piece.to == cell] for cell in team.mine]
         self.given = [[piece for piece in pieces if piece.source == cell] for cell in team.mine]
@@ -168,10 +171,10 @@ class Spread(Samples):
             array[chunk] = room[(slice(None), *piece.here)]
 
 
-def _pieces(team: Team, sizes: Sequence[int], region: Region, to: int) -> list[Piece]:
-    """Return the pieces of a region, in the order of the cells that they come from."""
+def pieces_of(grid: Grid, sizes: Sequence[int], region: Region, to: int) -> list[Piece]:
+    """Return the pieces of the region of the cell `to`, in the order of the cells that they come from."""
     axes = []
-    for partition, (start, stop), size in zip(team.grid.partitions(sizes), region, sizes, strict=True):
+    for partition, (start, stop), size in zip(grid.partitions(sizes), region, sizes, strict=True):
         low, high = max(start, 0), min(stop, size)
         axes.append(
             [
@@ -181,9 +184,9 @@ def _pieces(team: Team, sizes: Sequence[int], region: Region, to: int) -> list[P
         )
     found = []
     for parts in product(*axes):
-        indices = tuple(part for part, _, _ in parts)[: len(team.grid.shape)]
+        indices = tuple(part for part, _, _ in parts)[: len(grid.shape)]
         there, here = tuple(a for _, a, _ in parts), tuple(b for _, _, b in parts)
-        found.append(Piece(team.grid.number[indices], to, there, here))
+        found.append(Piece(grid.number[indices], to, there, here))
     return found
 
 

@@ -4,6 +4,7 @@ A convolution needs the inputs of a region around each cell: Halo, then the laye
 adjoint, the transposed convolution, makes the outputs of such a region from the inputs of each cell, and
 neighbours add up where regions overlap: the layer without padding, then the adjoint of Halo. Nothing is
 computed twice.
+
 Along axes that are not divided the layer keeps its padding.
 """
 
@@ -12,13 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Shape
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.convolution.geometry import Geometry
-from hpcgen.nn.convolution.samples import Whole
-from hpcgen.nn.divided import Divided
+from hpcgen.nn.convolution.samples import Kept, Whole
+from hpcgen.nn.divided import Divided, each
 from hpcgen.nn.kernels import contiguous
 from hpcgen.nn.layer import TRAIN, Backward, Parameters, TangentBackward, Train
 from hpcgen.nn.layers.convolution import Conv, Convolution
+from hpcgen.parallel.operators.gather import GatherChannels
 from hpcgen.parallel.operators.halo import Halo, Region
 from hpcgen.parallel.placement.layer import Placed
 from hpcgen.parallel.team import Team
@@ -40,65 +42,29 @@ class _Cells:
         return self.team.divided([spread.array for spread in spreads])
 
 
-class PlacedConvolution(Placed):
-    """A convolution, or a transposed one, between activations whose places have these sizes.
-
-    x and y: distributed.
-    """
+class _Multiplying(Placed):
+    """A convolution whose products the cells share. A subclass says how, in `_multiply`."""
 
     layer: Convolution
 
-    def __init__(self, layer: Convolution, team: Team, sizes: Shape, made: Shape) -> None:
+    def __init__(self, layer: Convolution) -> None:
         super().__init__(layer)
         self.weight, self.axis = layer.weight, layer.axis
-        parts = (*team.grid.shape, *[1] * (len(sizes) - len(team.grid.shape)))
-        cut = [count > 1 for count in parts]
-        self._core = layer.without_padding(cut)
-        self._team = team
-        windows, places = (made, sizes) if isinstance(layer, Conv) else (sizes, made)
-        regions = [
-            _region(layer.geometry, team.grid.whole_region(cell, windows), places, cut)
-            for cell in range(len(team.grid))
-        ]
-        halo, cells = Halo(team, places, regions), _Cells(team, windows)
-        self._x: Any
-        self._y: Any
-        self._x, self._y = (halo, cells) if isinstance(layer, Conv) else (cells, halo)
-        self._sizes = halo.shapes if isinstance(layer, Conv) else cells.sizes
+
+    def _multiply(self, theta: Parameters, x: Any) -> tuple[Any, Callable[[Any, Any, bool], Any]]:
+        """Return W x without bias and activation, and its backward(dy, grad, need_dx)."""
+        raise AssertionError(f"{type(self).__name__} has no product")
 
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
-        core = self._core
         y, multiplied = self._multiply(theta, x)
-        for cell in y.cells:
-            core.finish(cell, theta)
+        for part in _parts(y):
+            self.layer.finish(part, theta)
 
         def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
-            dy = dy.map(contiguous)
-            for i, cell in enumerate(dy.cells):
-                core.begin(cell, y.cells[i], None if grad is None else grad.leaves[i])
+            dy = each(contiguous, dy)
+            for part, reached, leaf in zip(_parts(dy), _parts(y), _leaves(grad, y), strict=True):
+                self.layer.begin(part, reached, leaf)
             return multiplied(dy, grad, need_dx)
-
-        return y, backward
-
-    def _multiply(self, theta: Parameters, x: Divided) -> tuple[Divided, Callable[[Divided, Any, bool], Any]]:
-        """Return W x without bias and activation, and its backward."""
-        core, n = self._core, len(x)
-        xs, ys = self._x.gather(x), self._y.spread(n, (core.leads_to,), x.dtype)
-        weights = core.weights(theta)
-        for cell, sizes in enumerate(self._sizes):
-            core.multiply(weights, n, sizes, xs[cell], ys[cell])
-            xs[cell].release()
-        y = self._y.add(ys)
-        rest = x.cells[0].shape[-1:]
-
-        def backward(dy: Divided, grad: Any, need_dx: bool) -> Any:
-            dys, weights = self._y.gather(dy), core.weights(theta)
-            dxs = self._x.spread(n, rest, dy.dtype) if need_dx else [None] * len(dys)
-            for cell, sizes in enumerate(self._sizes):
-                dw = None if grad is None else grad.leaves[cell][self.weight]
-                core.multiply_adjoint(weights, n, sizes, xs[cell], dys[cell], dxs[cell], dw)
-                xs[cell].release()
-            return self._x.add(dxs) if need_dx else None
 
         return y, backward
 
@@ -106,18 +72,19 @@ class PlacedConvolution(Placed):
         self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
     ) -> tuple[Any, Any, TangentBackward]:
         """As `hpcgen.nn.layers.affine.Affine`: ty = f' W t."""
-        core = self._core
         (y, y_backward), (ty, multiplied) = self.forward(theta, x), self._multiply(theta, t)
         self._rectify(ty, y)
 
         def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
-            dty = dty.map(contiguous)
+            dty = each(contiguous, dty)
             self._rectify(dty, y)
             dt = multiplied(dty, grad, need_dx)
             if dy is None:
-                for leaf in grad.leaves if grad is not None and core.bias else ():
-                    leaf[core.bias][...] = 0
+                for leaf in _leaves(grad, y) if self.layer.bias else ():
+                    if leaf is not None:
+                        leaf[self.layer.bias][...] = 0
                 return None, dt
+            # Both backwards write the derivative in W. Their sum is needed.
             of_t = [leaf[self.weight].copy() for leaf in grad.leaves] if grad is not None else []
             dx = y_backward(dy, grad, need_dx)
             for leaf, derivative in zip(grad.leaves if grad is not None else (), of_t, strict=True):
@@ -126,12 +93,124 @@ class PlacedConvolution(Placed):
 
         return y, ty, backward
 
-    def _rectify(self, d: Divided, y: Divided) -> None:
-        for cell, reached in zip(d.cells, y.cells, strict=True):
-            self._core.rectify_gradient(cell, reached)
+    def _rectify(self, d: Any, y: Any) -> None:
+        for part, reached in zip(_parts(d), _parts(y), strict=True):
+            self.layer.rectify_gradient(part, reached)
 
 
-def _region(geometry: Geometry, windows: tuple[slice, ...], places: Shape, cut: list[bool]) -> Region:
+def _parts(y: Any) -> list[Array]:
+    """Return the cells of divided samples, or the one array of whole samples."""
+    return y.cells if isinstance(y, Divided) else [y]
+
+
+def _leaves(grad: Any, y: Any) -> list[Any]:
+    """Return what takes the derivatives of each of these parts: those of whole samples count once."""
+    if grad is None:
+        return [None] * len(_parts(y))
+    return grad.leaves if isinstance(y, Divided) else [grad.whole]
+
+
+class PlacedConvolution(_Multiplying):
+    """A convolution, or a transposed one, between activations whose places have these sizes.
+
+    x and y: distributed.
+    """
+
+    def __init__(self, layer: Convolution, team: Team, sizes: Shape, made: Shape) -> None:
+        super().__init__(layer)
+        parts = (*team.grid.shape, *[1] * (len(sizes) - len(team.grid.shape)))
+        cut = [count > 1 for count in parts]
+        self._core = layer.without_padding(cut)
+        windows, places = (made, sizes) if isinstance(layer, Conv) else (sizes, made)
+        regions = [
+            region_of(layer.geometry, team.grid.whole_region(cell, windows), places, cut)
+            for cell in range(len(team.grid))
+        ]
+        halo, cells = Halo(team, places, regions), _Cells(team, windows)
+        self._x: Any
+        self._y: Any
+        self._x, self._y = (halo, cells) if isinstance(layer, Conv) else (cells, halo)
+        self._sizes = halo.shapes if isinstance(layer, Conv) else cells.sizes
+
+    def _multiply(self, theta: Parameters, x: Any) -> tuple[Any, Callable[[Any, Any, bool], Any]]:
+        core, n = self._core, len(x)
+        xs, ys = self._x.gather(x), self._y.spread(n, (core.leads_to,), x.dtype)
+        weights = core.weights(theta)
+        for cell, sizes in enumerate(self._sizes):
+            core.multiply(weights, n, sizes, xs[cell], ys[cell])
+            xs[cell].release()
+        y = self._y.add(ys)
+
+        def backward(dy: Any, grad: Any, need_dx: bool) -> Any:
+            dys, weights = self._y.gather(dy), core.weights(theta)
+            dxs = self._x.spread(n, (core.comes_from,), dy.dtype) if need_dx else [None] * len(dys)
+            for cell, sizes in enumerate(self._sizes):
+                dw = None if grad is None else grad.leaves[cell][self.weight]
+                core.multiply_adjoint(weights, n, sizes, xs[cell], dys[cell], dxs[cell], dw)
+                xs[cell].release()
+            return self._x.add(dxs) if need_dx else None
+
+        return y, backward
+
+
+class SharedConvolution(_Multiplying):
+    """A convolution, or a transposed one, of whole samples with few places, whose channels the cells share.
+
+    Each cell makes some channels of y, with the weights that lead to them, and in the derivative some
+    channels of x (channel and filter parallelism, Dryden et al. 2019, doi:10.1145/3295500.3356207). x and y:
+    the same on all ranks.
+    """
+
+    def __init__(self, layer: Convolution, team: Team) -> None:
+        super().__init__(layer)
+        self._team = team
+        self._gather_y, self._gather_x = (
+            GatherChannels(team, count) for count in (layer.leads_to, layer.comes_from)
+        )
+        self._of_y, self._of_x = (
+            [layer.with_channels(part, of_y) for part in gather.mine]
+            for gather, of_y in ((self._gather_y, True), (self._gather_x, False))
+        )
+
+    def _multiply(self, theta: Parameters, x: Any) -> tuple[Any, Callable[[Any, Any, bool], Any]]:
+        x = contiguous(x)
+        n, sizes = len(x), x.shape[1:-1]
+        kept = Kept(x)
+        made = [np.empty((n, *core.sizes(sizes), core.leads_to), x.dtype) for core in self._of_y]
+        for core, y in zip(self._of_y, made, strict=True):
+            if y.size:
+                core.multiply(core.weights(theta), n, sizes, kept, Whole(y))
+
+        def backward(dy: Any, grad: Any, need_dx: bool) -> Any:
+            if grad is not None:
+                self._write(theta, Kept(x), dy, grad)
+            return self._pull(theta, x.shape, dy) if need_dx else None
+
+        return self._gather_y.whole(made), backward
+
+    def _write(self, theta: Parameters, x: Kept, dy: Array, grad: Any) -> None:
+        """Write to each cell's Vector the derivative in the weights that lead to its channels of y."""
+        if grad.whole is not None:
+            grad.whole[self.weight][...] = 0
+        for core, part, leaf in zip(self._of_y, self._gather_y.parts(dy), grad.leaves, strict=True):
+            if part.size:
+                dw = np.empty(leaf[self.weight][core.part].shape, dy.dtype)
+                sizes = x.array.shape[1:-1]
+                core.multiply_adjoint(core.weights(theta), len(dy), sizes, x, Whole(part), dw=dw)
+                leaf[self.weight][core.part] = dw
+
+    def _pull(self, theta: Parameters, shape: Shape, dy: Array) -> Array:
+        """Return dx."""
+        n, *sizes, _ = shape
+        kept = Kept(dy)
+        made = [np.empty((n, *sizes, core.comes_from), dy.dtype) for core in self._of_x]
+        for core, dx in zip(self._of_x, made, strict=True):
+            if dx.size:
+                core.multiply_adjoint(core.weights(theta), n, tuple(sizes), None, kept, Whole(dx))
+        return self._gather_x.whole(made)
+
+
+def region_of(geometry: Geometry, windows: tuple[slice, ...], places: Shape, cut: list[bool]) -> Region:
     """Return the places that the windows [b, e) of a cell cover: from b s - p to (e - 1) s - p + k."""
     axes = zip(geometry.kernel, geometry.stride, geometry.padding, windows, places, cut, strict=True)
     return tuple(

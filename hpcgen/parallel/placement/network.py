@@ -18,13 +18,17 @@ from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
 from hpcgen.nn.layers.shaping import Reshape, Upsample
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.vector import Layout, Vector
+from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.operators.gather import Gather
-from hpcgen.parallel.placement.convolution import PlacedConvolution
+from hpcgen.parallel.placement.convolution import PlacedConvolution, SharedConvolution
 from hpcgen.parallel.placement.layer import Cellwise, Gathering, Replicated, Scattering
 from hpcgen.parallel.placement.normalization import PlacedBatchNorm, PlacedLayerNorm
 from hpcgen.parallel.placement.shaping import PlacedDropout, PlacedUpsample
 from hpcgen.parallel.team import Team
 
+# The fewest places of a cell, on average. Where there are fewer, weights outweigh activations: then the cells
+# share the channels of a layer, not its places.
+FEWEST_PLACES = 16
 # Layers of windows: the last axis of x and y has the channels, all others are places.
 WINDOWS = (Conv, ConvTranspose, Upsample)
 # Layers whose y has the shape of x, and its places.
@@ -45,12 +49,12 @@ class PlacedChain(Chain):
 def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
     """Return the chain for the cells of a team. It `takes` or `makes` divided samples, or whole ones.
 
-    A layer works on cells if its x and its y have places, at least one in each cell, and if it can. Shapes
-    alone decide that.
+    A layer works on cells if its x and its y have enough places in each cell, and if it can. Shapes alone
+    decide that.
     """
     axes, shapes = axes_of_places(chain), chain.shapes
     divided = [
-        count >= len(team.grid.shape) and team.grid.divides(shape[:count])
+        count >= len(team.grid.shape) and pays(team.grid, shape[:count])
         for count, shape in zip(axes, shapes, strict=True)
     ]
     layers: list[Layer] = []
@@ -62,10 +66,15 @@ def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
         if (placed is not None) != here:
             layers.append(_crossing(team, shapes[i], here))
             here = not here
-        layers.append(Replicated(layer) if placed is None else placed)
+        layers.append(_whole(layer, team) if placed is None else placed)
     if here != makes:
         layers.append(_crossing(team, shapes[-1], here))
     return PlacedChain(chain, layers, team)
+
+
+def pays(grid: Grid, sizes: Shape) -> bool:
+    """Return whether places of these sizes are divided: each cell has one on each axis, and enough in all."""
+    return grid.divides(sizes) and prod(sizes) >= FEWEST_PLACES * len(grid)
 
 
 def _crossing(team: Team, shape: Shape, divided: bool) -> Layer:
@@ -115,6 +124,16 @@ def _placed(layer: Layer, team: Team, before: Shape, after: Shape, axes: int) ->
     return None
 
 
+def _whole(layer: Layer, team: Team) -> Layer:
+    """Return the layer of whole samples: the cells share the products of convolutions."""
+    if isinstance(layer, (Conv, ConvTranspose)):
+        return SharedConvolution(layer, team)
+    if isinstance(layer, SpectralNorm) and isinstance(layer.layer, (Conv, ConvTranspose)):
+        shared: Any = SharedConvolution(layer.layer, team)
+        return SpectralNorm(shared)
+    return Replicated(layer)
+
+
 def _spectral(layer: Any, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
     inner: Any = _placed(layer.layer, team, before, after, axes)
     return None if inner is None else SpectralNorm(inner)
@@ -152,7 +171,7 @@ PLACEMENTS: dict[Any, Placement] = {
 def divide(model: Any, team: Team) -> None:
     """Let a model's networks work on the cells of a team.
 
-    `model.networks` has them by name, and `model.divide(place)` takes their places. Raises InputError if no
+    `model.networks` has them by name, and `model.divide` takes the new ones. Raises InputError if no
     network of the model has places that can be divided.
     """
     axes = []
@@ -164,4 +183,4 @@ def divide(model: Any, team: Team) -> None:
         raise InputError("train.cells: the model has no layers of places, such as conv; leave it out")
     if max(axes) < wanted:
         raise InputError(f"train.cells has {wanted} numbers, but the samples have {max(axes)} axes of places")
-    model.divide(lambda network, takes, makes: place(network, team, takes, makes))
+    model.divide(team, lambda network, takes, makes: place(network, team, takes, makes))

@@ -1,4 +1,4 @@
-"""What happens between steps: one hook for each subject."""
+"""Hooks: actions between steps, with one file for each subject."""
 
 from hpcgen.training.hooks.hook import Hook
 

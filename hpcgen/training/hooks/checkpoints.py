@@ -1,4 +1,4 @@
-"""Checkpoints of the run."""
+"""The hook that writes checkpoints."""
 
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Checkpoints(Hook):
     """Write checkpoints/step-NNNNNNNN.h5 every `config.checkpoint.every` steps and after the last one.
 
-    The newest `config.checkpoint.keep` stay.
+    Keep the newest `config.checkpoint.keep`, and delete older ones.
     """
 
     def __init__(self, folder: RunFolder) -> None:

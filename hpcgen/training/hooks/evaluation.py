@@ -1,4 +1,4 @@
-"""The measures of the model while it trains, in metrics.csv."""
+"""The hook that evaluates the model during training, and writes the measures to metrics.csv."""
 
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ ABOUT = "evaluate/about"
 
 
 def evaluation_of(training: "Training", stack: ExitStack) -> Evaluation:
-    """Return the Evaluation that the run file asks for. Its files are closed with `stack`.
+    """Return the Evaluation that the run file describes. Its files are closed with `stack`.
 
     Collective over the training's ranks. Raises InputError.
     """
@@ -36,21 +36,22 @@ def evaluation_of(training: "Training", stack: ExitStack) -> Evaluation:
 
 
 def columns(evaluation: Evaluation) -> list[str]:
-    """Return the columns of an evaluation's measures."""
+    """Return the columns of metrics.csv for an evaluation."""
     return [*(f"evaluate/{name}/{key}" for name in evaluation.names for key in evaluation.keys), ABOUT]
 
 
 class Evaluations(Hook):
-    """Write the measures to the table every `config.evaluate.every` steps, and after the run's last step.
+    """Write the measures to the table every `config.evaluate.every` steps, and after the last step of the
+    run.
 
-    All ranks take the measures. Rank 0 has the table, the others None.
+    All ranks compute the measures. Only rank 0 has the table; on other ranks it is None.
     """
 
     def __init__(self, folder: RunFolder, table: MetricsTable | None, evaluation: Evaluation) -> None:
         self._folder, self._table, self._evaluation = folder, table, evaluation
 
     def begin(self, training: "Training") -> None:
-        """Take the measures that a killed run did not take."""
+        """Compute the measures that a killed run did not write."""
         if training.step and self._due(training):
             missing = self._table is not None and not self._table.has(training.step, ABOUT)
             if training.mesh.world.bcast(missing):

@@ -1,4 +1,4 @@
-"""The statistics of the steps, in metrics.csv."""
+"""The hook that writes the statistics of the steps to metrics.csv."""
 
 from typing import TYPE_CHECKING
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 def columns(model: Model) -> list[str]:
-    """Return the columns of the statistics of a model's players."""
+    """Return the columns of metrics.csv for the statistics of a model's players."""
     return [
         f"{player}/{name}" for player in model.players for name in model.statistics[player] if name != "count"
     ]
 
 
 class Metrics(Hook):
-    """Write the statistics to the table every `config.metrics.every` steps. Rank 0 has the table, the others
-    None.
+    """Write the statistics to the table every `config.metrics.every` steps.
 
-    The row is on the disk before the checkpoint of the same step is: the rows of a resumed run are complete.
+    A row is on the disk before the checkpoint of the same step, so that the rows of a resumed run are
+    complete. Only rank 0 has the table; on other ranks it is None.
     """
 
     def __init__(self, folder: RunFolder, table: MetricsTable | None) -> None:

@@ -1,4 +1,4 @@
-"""How far a run is: a bar on a terminal, or lines in a log."""
+"""Hooks that show the progress of a run: a bar on a terminal, or lines in a log."""
 
 import sys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hpcgen.training.schedule import Statistics
 
 SECONDS_BETWEEN_LINES = 4.0
-# The width of the bar: mpirun hides the terminal's width from the ranks.
+# The width of the bar, which is fixed because mpirun hides the terminal's width from the ranks.
 COLUMNS = 110
 
 
@@ -35,7 +35,7 @@ class Bar(Hook):
         )
 
     def __call__(self, training: "Training", statistics: "Statistics", last: bool) -> None:
-        # tqdm redraws only now and then. The losses are formatted only then.
+        # tqdm redraws only from time to time. Format the losses only when it does.
         if last or self._bar._time() - self._bar.last_print_t >= self._bar.mininterval:
             self._bar.set_postfix_str(_losses(statistics), refresh=False)
         self._bar.update(self._samples)
@@ -70,7 +70,7 @@ KINDS: dict[str, Callable[["Training"], Hook]] = {"bar": Bar, "lines": Lines, "o
 
 
 def progress(kind: str, training: "Training") -> Hook:
-    """Return the hook of `kind` ("auto", "bar", "lines" or "off"), which shows something on rank 0 alone.
+    """Return the hook of `kind` ("auto", "bar", "lines" or "off"). Only rank 0 shows progress.
 
     "auto" is a bar on a terminal, else lines.
     """

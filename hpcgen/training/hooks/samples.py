@@ -1,4 +1,4 @@
-"""Samples of the model while it trains."""
+"""The hook that draws samples during training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from hpcgen.data.schema import Schema
 from hpcgen.files.replacing import refusals
 from hpcgen.nn.vector import Vector
-from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree
 from hpcgen.sampling import showing
 from hpcgen.sampling.generation import generate
 from hpcgen.sampling.origins import Prior
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 class Samples(Hook):
-    """Draw samples/step-NNNNNNNN.png every `config.samples.every` steps and after the last one. Rank 0 draws.
+    """Draw samples/step-NNNNNNNN.png every `config.samples.every` steps and after the last one.
 
-    Text goes to a .txt file, audio to a .wav file.
+    Text is written to a .txt file, audio to a .wav file.
     """
 
     def __init__(self, folder: RunFolder, schema: Schema) -> None:
         self._folder, self._ending = folder, showing.natural(schema)
 
     def path(self, step: int) -> Path:
-        """Return the path of the samples that are drawn after a step."""
+        """Return the path of the samples of a step."""
         return self._folder.path / "samples" / f"step-{step:08d}{self._ending}"
 
     def begin(self, training: "Training") -> None:
@@ -44,17 +44,19 @@ class Samples(Hook):
             self._draw(training)
 
     def _draw(self, training: "Training") -> None:
-        """Draw the samples that `hpcgen sample` gives for the run's seed. Collective."""
-        theta = training.sampled()
-        with agree(training.mesh.world):
-            if training.mesh.world.rank == 0:
+        """Draw the same samples as `hpcgen sample` with the run's seed. Collective."""
+        theta, world = training.sampled(), training.mesh.world
+        team = training.mesh.team
+        with agree(world, None if team.size == 1 else PATIENCE_SECONDS):
+            # The ranks of the first team make the samples together.
+            if world.rank < team.size:
                 self._save(training, theta)
 
     def _save(self, training: "Training", theta: dict[str, Vector]) -> None:
-        self._folder.require_there()
-        config, schema, path = training.config, training.shards.schema, self.path(training.step)
-        samples = generate(
-            training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count
-        )
-        with refusals(path):
-            showing.save(samples, path, schema, self._ending)
+        model, config, schema = training.model, training.config, training.shards.schema
+        samples = generate(model, theta, schema, Prior(model, config.seed), 0, config.samples.count)
+        if training.mesh.world.rank == 0:
+            self._folder.require_there()
+            path = self.path(training.step)
+            with refusals(path):
+                showing.save(samples, path, schema, self._ending)

@@ -1,4 +1,4 @@
-"""metrics.csv: one row for each step that has something to say."""
+"""The file metrics.csv: one row for each step with statistics or measures."""
 
 import csv
 import io
@@ -13,10 +13,11 @@ Row = Mapping[str, Any]
 
 
 class MetricsTable:
-    """The file metrics.csv of a run, held open by the one process that writes it.
+    """The file metrics.csv of a run. One process keeps it open and writes it.
 
-    A run that resumes after `step` steps keeps the rows up to this step and drops the others. The columns are
-    "step", those given, and those that the file has already. Raises WriteError if the disk refuses.
+    A run that resumes after `step` steps keeps the rows up to this step and drops later rows. The columns are
+    "step", the given columns, and other columns that the file already has. Raises WriteError if the disk
+    refuses.
     """
 
     def __init__(self, path: Path, columns: Sequence[str], step: int) -> None:
@@ -31,9 +32,9 @@ class MetricsTable:
             self._replace("".join(lines), last)
 
     def _rows_until(self, step: int) -> tuple[list[str], list[dict[str, str]]]:
-        """Return the columns and the whole rows of the file up to `step`.
+        """Return the columns, and the complete rows up to `step`.
 
-        A power cut may leave zeros, or a last line without its end.
+        A power failure may leave zeros in the file, or an incomplete last line.
         """
         if step == 0 or not self._path.exists():
             return [], []
@@ -56,23 +57,23 @@ class MetricsTable:
         return text.getvalue()
 
     def _replace(self, before: str, last: str) -> None:
-        """Let a file with the text `before` and the row `last` take the place of the old one, and open it."""
+        """Replace the file by one with the text `before` and the row `last`, and open it."""
         replace_text(self._path, before + last)
         self._file = open(self._path, "ab")  # noqa: SIM115 (closed in close)
-        # Where the last row starts, in bytes.
+        # The position of the last row, in bytes.
         self._start = len(before.encode())
 
     def has(self, step: int, column: str) -> bool:
-        """Return whether the last row is that of `step` and has a value in a column."""
+        """Return whether the last row belongs to `step` and has a value in a column."""
         return self._is_last(step) and self._last.get(column) not in (None, "")
 
     def _is_last(self, step: int) -> bool:
         return str(self._last.get("step")) == str(step)
 
     def put(self, step: int, values: Row) -> None:
-        """Write values into the row of `step`: the last row, or a new one. Raises WriteError.
+        """Write values into the row of `step`, which is the last row or a new one. Raises WriteError.
 
-        The last row changes all at once: a process that is killed meanwhile loses nothing of it.
+        The last row is replaced atomically, so that a process that is killed meanwhile loses no data.
         """
         with refusals(self._path):
             if self._is_last(step):

@@ -1,4 +1,4 @@
-"""What the tests of sources share: a source read in pieces, and prepared by all ranks as by one."""
+"""Helpers for tests of sources: read a source in pieces, and compare `prepare` on all ranks and on one."""
 
 import h5py
 import pytest

@@ -39,7 +39,7 @@ def test_bad_arrays(tmp_path):
         ("missing.h5", None, "no such file"),
         ("x.npz", None, r"several arrays; choose one with --name \(it holds a, b\)"),
         ("x.npz", "c", "no array named c"),
-        ("x.npy", "a", "without a name: none can be chosen"),
+        ("x.npy", "a", "which has no name; leave the name out"),
         ("text.npy", None, "must be real numbers"),
         ("objects.npy", None, "not a readable NumPy file"),
         ("short.npy", None, "not a readable NumPy file, or truncated"),
@@ -65,7 +65,7 @@ def test_inputs_and_labels_of_the_same_file(tmp_path, random, in_pieces):
     assert Array(tmp_path / "all.npz", "y", "narrow").read(2, 5).inputs.shape == (3, 1)
     for inputs, labels, message in [
         ("text", None, "text is <U1 of shape"),
-        ("short", None, r"short is int32 of shape \(5,\), which does not go beside 9 samples"),
+        ("short", None, r"short is int32 of shape \(5,\), which does not suit 9 samples"),
         (None, "x", "x is float64 of shape"),
         (None, "none", "no array named none"),
     ]:

@@ -109,10 +109,10 @@ def test_only_files_of_the_rows_asked_for_are_read(tmp_path):
         (wav(tone(20))[:40], r"not a WAV file .* chunk missing"),
         (wav(tone(20))[:-1], "x.wav: truncated: fewer than the 20 samples of its header; copy it again"),
         (header(format=3, bits=32), r"not a WAV file .* \(unknown format: 3\)"),
-        (header(format=1, bits=64), r"not a WAV file .* \(64 bits, 8000 samples a second\)"),
+        (header(format=1, bits=64), r"not a WAV file .* \(64 bits, 8000 samples per second\)"),
         (
             wav(tone(20), rate=16_000),
-            "x.wav: 16000 samples a second, where .*good.wav has 8000; give --rate R",
+            "x.wav: 16000 samples per second, but .*good.wav has 8000; give --rate R",
         ),
     ],
 )

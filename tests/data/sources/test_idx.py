@@ -25,12 +25,15 @@ def test_idx(tmp_path, random, in_pieces, compress):
 def test_bad_idx(tmp_path, random):
     images = idx(random.integers(0, 255, (7, 5, 4), np.uint8))
     cases = {
-        "magic": (b"\x00\x00\x09\x03" + images[4:], "magic 00000903"),
-        "labels": (idx(np.zeros(7, np.uint8)), "magic 00000801 is not that of an IDX file of images"),
+        "magic": (b"\x00\x00\x09\x03" + images[4:], "magic number is 00000903"),
+        "labels": (
+            idx(np.zeros(7, np.uint8)),
+            "magic number is 00000801; an IDX file of images has 00000803",
+        ),
         "short": (images[:-1], "fewer bytes than its header says: 139 of data, not 140"),
         "long": (images + b"x", "more bytes than its header says"),
         "header": (images[:9], "truncated in its header"),
-        "empty": (b"", "magic missing"),
+        "empty": (b"", "magic number is missing"),
         "gzip": (gzip.compress(images)[:-20], "gzip file is truncated"),
         "crc": (gzip.compress(images)[:-6] + b"123456", "CRC"),
     }

@@ -80,7 +80,7 @@ def test_bad_images(tmp_path):
         Images(tmp_path, 8).read(0, 1)
     Image.fromarray(np.zeros((2, 2), np.float32)).save(tmp_path / "broken.tif")
     with pytest.raises(
-        InputError, match="broken.tif: .*floating-point numbers, which are for 'hpcgen prepare array'"
+        InputError, match="broken.tif: .*floating-point numbers; save them as .npy for 'hpcgen prepare array'"
     ):
         Images(tmp_path, 8).read(1, 2)
 

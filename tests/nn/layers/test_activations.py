@@ -3,8 +3,8 @@ from math import exp, log, tanh
 import numpy as np
 import pytest
 
-from hpcgen.nn.check import check_layer
-from hpcgen.nn.layers.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
+from hpcgen.nn.check import check_layer, check_tangent
+from hpcgen.nn.layers.activations import ELU, Identity, LeakyReLU, Sigmoid, Softplus, Tanh
 from hpcgen.nn.vector import Layout, Vector
 
 ACTIVATIONS = {
@@ -14,7 +14,7 @@ ACTIVATIONS = {
     "Sigmoid": (Sigmoid(), lambda x: 1 / (1 + exp(-x))),
     "ELU": (ELU(), lambda x: x if x > 0 else exp(x) - 1),
     "Softplus": (Softplus(), lambda x: log(1 + exp(x))),
-    "Linear": (Linear(), lambda x: x),
+    "Identity": (Identity(), lambda x: x),
 }
 EACH = pytest.mark.parametrize("layer, formula", ACTIVATIONS.values(), ids=ACTIVATIONS)
 
@@ -53,3 +53,11 @@ def test_small_numbers_are_not_lost(layer):
 def test_the_kink_takes_the_lower_side(slope, expected):
     _, backward = LeakyReLU(slope).forward(None, np.array([-1.0, 0, 1]))
     assert backward(np.ones(3)).tolist() == expected
+
+
+@EACH
+def test_tangents(random, layer, formula):
+    x = random.standard_normal((6, 5)) * 2
+    x[np.abs(x) < 1e-3] = 0.5  # no kink within a difference's step
+    errors = check_tangent(layer, Vector(Layout(), dtype=np.float64), x, random)
+    assert set(errors) == {"ty", "x"} and max(errors.values()) < 1e-8

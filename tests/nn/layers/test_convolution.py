@@ -1,5 +1,4 @@
-"""Conv and ConvTranspose against their definitions, and the forms in which they are computed against each
-other."""
+"""Compare Conv and ConvTranspose with their definitions, and their forms of computation with each other."""
 
 from functools import partial
 

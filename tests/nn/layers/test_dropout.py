@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from hpcgen.nn.check import check_tangent
 from hpcgen.nn.layer import TRAIN, Train
 from hpcgen.nn.layers.dropout import Dropout
+from hpcgen.nn.vector import Layout, Vector
 
 RATES = pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
 
@@ -61,3 +63,17 @@ def test_each_pass_draws_anew(random):
     x, one = random.standard_normal((30, 20)) + 10, train()
     (a, _), (b, _) = (Dropout(0.5).forward(None, x, one) for _ in range(2))
     assert Dropout.draws and not np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("rate", [0.0, 0.4])
+@pytest.mark.parametrize("passed", [train(3), None], ids=["training", "inference"])
+def test_tangents(random, rate, passed):
+    nothing = Vector(Layout(), dtype=np.float64)
+    errors = check_tangent(Dropout(rate), nothing, random.standard_normal((6, 5)), random, passed)
+    assert max(errors.values()) < 1e-8
+
+
+def test_the_tangent_is_dropped_where_x_is(random):
+    x, t = random.standard_normal((2, 30, 20)) + 10
+    y, ty, _ = Dropout(0.4).tangent(None, x, t, Train(random=random))
+    assert ty == pytest.approx(t * y / x, rel=1e-12) and 0.3 < (ty == 0).mean() < 0.5

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.check import check_layer
+from hpcgen.nn.check import check_layer, check_tangent
 from hpcgen.nn.layer import Train
 from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
 from hpcgen.nn.vector import Vector
@@ -135,3 +135,12 @@ class TestLayerNorm:
         layer = LayerNorm("norm", shape[-axes:])
         theta, x = filled(layer, random), random.standard_normal(shape)
         assert np.array_equal(layer.forward(theta, x, None)[0], layer.forward(theta, x)[0])
+
+
+@pytest.mark.parametrize(
+    "shape, axes", [((6, 3), 1), ((2, 5, 3), 1), ((2, 5, 3), 2), ((2, 3, 4, 2), 1), ((2, 3, 2, 2), 3)]
+)
+def test_tangents_of_layer_norm(random, filled, shape, axes):
+    layer = LayerNorm("norm", shape[-axes:])
+    errors = check_tangent(layer, filled(layer, random), random.standard_normal(shape) * 2 + 1, random)
+    assert set(errors) == {"ty", "x", *layer.parameters()} and max(errors.values()) < 1e-7

@@ -1,4 +1,4 @@
-"""GRU and LSTM against their equations, a number at a time."""
+"""Compare GRU and LSTM with their equations, one number at a time."""
 
 from math import exp, tanh
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from hpcgen.nn.check import check_layer
+from hpcgen.nn.check import check_layer, check_tangent
 from hpcgen.nn.layers.shaping import Reshape, Upsample
 from hpcgen.nn.vector import Layout, Vector
 
@@ -56,3 +56,11 @@ def test_flattening_and_back(random):
 def test_another_size_is_refused():
     with pytest.raises(ValueError, match="reshape"):
         Reshape((7,)).forward(NOTHING, np.zeros((2, 6)))
+
+
+@pytest.mark.parametrize(
+    "layer, shape",
+    [(Reshape((6,)), (2, 3, 2)), (Upsample((2,)), (2, 3, 2)), (Upsample((1, 3)), (2, 3, 2, 1))],
+)
+def test_tangents(random, layer, shape):
+    assert max(check_tangent(layer, NOTHING, random.standard_normal(shape), random).values()) < 1e-8

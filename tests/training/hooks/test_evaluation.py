@@ -1,4 +1,6 @@
-"""The measures that are taken while a model trains."""
+"""Measures that are computed during training."""
+
+import csv
 
 import pytest
 
@@ -47,3 +49,15 @@ def test_measures_that_a_killed_run_did_not_take_are_made_up_for(comm, folder, t
     comm.Barrier()
     last, made = (text.splitlines()[-1].split(",") for text in (whole, (again / "metrics.csv").read_text()))
     assert made[0] == last[0] == "4" and made[-3:] == last[-3:] and made[1] == ""
+
+
+def test_measures_of_the_past_stay_in_metrics_csv(folder, start):
+    start("run", "train.steps=10", "evaluate.every=5", "evaluate.count=50")
+    before = list(csv.DictReader((folder / "run" / "metrics.csv").read_text().splitlines()))
+    start("run", "train.steps=20")
+    after = list(csv.DictReader((folder / "run" / "metrics.csv").read_text().splitlines()))
+    assert after[:2] == before
+    assert (
+        float(before[0]["evaluate/precision/real_data"]) > 0.5
+        and after[3]["evaluate/precision/real_data"] == ""
+    )

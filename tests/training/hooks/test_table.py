@@ -1,4 +1,4 @@
-"""metrics.csv as rows come, are amended, and are dropped by a run that resumes."""
+"""metrics.csv: rows are added, changed, and dropped by a run that resumes."""
 
 import os
 import sys

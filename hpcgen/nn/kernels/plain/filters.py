@@ -1,8 +1,8 @@
 """Winograd's minimal filters of two taps on one axis: F(2, 2) and F(4, 2).
 
-F(t, 2) makes t outputs y_i = x_i w_0 + x_(i+1) w_1 with t + 1 products (Winograd 1980). It evaluates
-polynomials at t + 1 points. A filter has three linear maps: of the data x (`data`), of the taps w (`weight`),
-and, as an adjoint, of the outputs (`output_adjoint`). Each map has its adjoint beside it.
+F(t, 2) computes t outputs y_i = x_i w_0 + x_(i+1) w_1 with t + 1 products (Winograd 1980). It evaluates
+polynomials at t + 1 points. A filter has three linear maps: `data` maps the data x, `weight` maps the taps w,
+and `output_adjoint` maps the products to the outputs. The adjoint of each map is next to it.
 """
 
 from collections.abc import Iterable
@@ -10,14 +10,15 @@ from typing import Protocol
 
 from hpcgen.arrays import Array
 
-# F(4, 2) takes the points +-a, +-b and infinity. Of all pairs that were tried this one rounds least: a third
-# of the error of the usual 0, +-1, 2 and infinity. Multiples and squares of a and b are exact in binary.
-# build.py hands the points on to loops.h.
-POINT_A, POINT_B = 3 / 8, 5 / 4
+# F(4, 2) uses the points +-a, +-b and infinity. Of all pairs that were tried, this pair has the smallest
+# rounding error: a third of the error of the usual points 0, +-1, 2 and infinity. Multiples and squares of a
+# and b are exact in binary. build.py passes the points to loops.h.
+POINT_A = 3 / 8
+POINT_B = 5 / 4
 
 
 class Filter(Protocol):
-    """The maps of one minimal filter. All arrays have one shape."""
+    """The maps of one minimal filter. All arrays have the same shape."""
 
     tile: int
 
@@ -28,7 +29,7 @@ class Filter(Protocol):
         """The adjoint of `data`."""
 
     def output(self, y: Iterable[Array]) -> tuple[Array, ...]:
-        """Map t outputs to t + 1 products: the adjoint of `output_adjoint`."""
+        """Map t outputs to t + 1 products. This is the adjoint of `output_adjoint`."""
 
     def output_adjoint(self, m: Iterable[Array]) -> tuple[Array, ...]:
         """Map t + 1 products to t outputs."""
@@ -41,7 +42,7 @@ class Filter(Protocol):
 
 
 class FilterOfTwo:
-    """F(2, 2), from the points 0, 1 and infinity."""
+    """F(2, 2) with the points 0, 1 and infinity."""
 
     tile = 2
 
@@ -71,12 +72,12 @@ class FilterOfTwo:
 
 
 class FilterOfFour:
-    """F(4, 2), from the points +-a, +-b and infinity."""
+    """F(4, 2) with the points +-a, +-b and infinity."""
 
     tile = 4
     A, B = POINT_A, POINT_B
     A2, B2, A3, B3 = A**2, B**2, A**3, B**3
-    # One over the product of the differences between a point and the others.
+    # 1 over the product of the differences between a point and the other points.
     CA, CB = 1 / (2 * A * (A2 - B2)), 1 / (2 * B * (B2 - A2))
 
     def data(self, x: Iterable[Array]) -> tuple[Array, ...]:

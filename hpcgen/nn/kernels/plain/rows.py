@@ -4,8 +4,8 @@ import numpy as np
 
 from hpcgen.arrays import Array
 
-# Rows that are added before their sum joins the total. Partial sums round less than one long sum, and the
-# compiled loops add in the same order.
+# Number of rows in a partial sum. Partial sums have a smaller rounding error than one long sum. The compiled
+# loops add in the same order.
 ROWS_A_SUM = 256
 
 

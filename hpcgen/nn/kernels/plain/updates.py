@@ -1,6 +1,6 @@
 """Kernels of the optimizers: one step on flat vectors, in place.
 
-Constants arrive in Python's precision and are rounded to theta's.
+Constants are passed in Python's precision and rounded to the precision of theta.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import numpy as np
 
 from hpcgen.arrays import Array
 
-# Numbers that several operations pass over while they stay in the cache: 64 KiB of each float32 vector.
+# Size of a block that stays in the cache while several operations pass over it: 64 KiB of float32.
 NUMBERS_A_BLOCK = 1 << 14
 
 
@@ -71,7 +71,7 @@ def adam_direction(
     eta: float,
     decay: float,
 ) -> None:
-    """Update m and v as `adam` does; grad <- eta m / (sqrt(v) correction + epsilon) + decay theta."""
+    """Update m and v as `adam` does, then grad <- eta m / (sqrt(v) correction + epsilon) + decay theta."""
     decay = theta.dtype.type(decay)
     for block, step in _adam_steps(theta, grad, m, v, scale, beta1, beta2, correction, epsilon, eta):
         grad[block] = step + theta[block] * decay
@@ -89,7 +89,7 @@ def _adam_steps(
     epsilon: float,
     eta: float,
 ) -> Iterator[tuple[slice, Array]]:
-    """Update the moments block by block; yield each block and its eta m / (sqrt(v) correction + epsilon)."""
+    """Update the moments block by block. Yield each block and eta m / (sqrt(v) correction + epsilon)."""
     constants = (scale, beta1, 1 - beta1, beta2, 1 - beta2, correction, epsilon, eta)
     scale, beta1, rest1, beta2, rest2, correction, epsilon, eta = map(theta.dtype.type, constants)
     for block in _blocks(theta):
@@ -102,8 +102,8 @@ def _adam_steps(
 def rmsprop(
     theta: Array, grad: Array, square: Array, scale: float, rho: float, rate: float, epsilon: float
 ) -> None:
-    """square <- rho square + (1 - rho) g^2; theta <- theta - rate g / (sqrt(square) + epsilon), g = scale
-    grad."""
+    """With g = scale grad: square <- rho square + (1 - rho) g^2; theta <- theta - rate g / (sqrt(square) +
+    epsilon)."""
     scale, rho, rest, rate, epsilon = map(theta.dtype.type, (scale, rho, 1 - rho, rate, epsilon))
     for block in _blocks(theta):
         g = grad[block] * scale

@@ -1,4 +1,4 @@
-"""Kernels that copy the windows of a convolution into rows, and add them back."""
+"""Kernels that copy the windows of a convolution into rows, and their adjoint, which adds them up."""
 
 from collections.abc import Sequence
 
@@ -21,8 +21,8 @@ def unfold(x: Array, out: Array, stride: Sequence[int], padding: Sequence[int]) 
 
 
 def fold(patches: Array, out: Array, stride: Sequence[int], padding: Sequence[int]) -> None:
-    """The adjoint of `unfold`: each place of `out` becomes the sum of the patches' numbers read from
-    there."""
+    """The adjoint of `unfold`: each point of `out` is the sum of all numbers in `patches` that `unfold` would
+    copy from it."""
     spatial = out.ndim - 2
     positions, kernel = patches.shape[1 : 1 + spatial], patches.shape[1 + spatial : -1]
     out[...] = 0
@@ -38,9 +38,9 @@ def overlap(
     stride: Sequence[int],
     padding: Sequence[int],
 ) -> tuple[list[slice], list[slice]]:
-    """Return the positions i for which the place i stride + offset - padding lies inside, and these places.
+    """Return the positions i for which the point i stride + offset - padding lies inside, and these points.
 
-    Both are slices, one for each axis.
+    Both are lists of slices, one for each axis.
     """
     inside, source = [], []
     for size, count, k, s, p in zip(sizes, positions, offset, stride, padding, strict=True):

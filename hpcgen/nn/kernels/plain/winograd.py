@@ -1,8 +1,8 @@
 """Kernels of Winograd's convolutions: the maps of F(t, 2), t = 2 or 4, on every axis.
 
 See `hpcgen.nn.convolution.winograd`. A tile of t outputs takes t + 1 products on each axis. `data`, `output`
-and `weight` turn each axis into an axis of t + 1 in front of all others, beginning with the last one. The
-adjoints turn them back, beginning with the first one. The filters on one axis are in `filters`.
+and `weight` replace each axis by an axis of t + 1 in front of all others, from the last axis to the first.
+The adjoints reverse this, from the first axis to the last. The filters on one axis are in `filters`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ def winograd_weight(w: Array, out: Array) -> None:
     spatial = w.ndim - 2
     u = w.reshape(*(2,) * (2 * spatial), *w.shape[-2:])
     u = u.transpose(*range(0, 2 * spatial, 2), *range(1, 2 * spatial, 2), -2, -1)
-    # The last axis of taps goes to the front. The one before it is then the last.
+    # Each pass moves the last axis of taps to the front. The axis before it is then the last.
     for _ in range(spatial):
         u = np.stack(FILTERS[len(out) - 1].weight(np.moveaxis(u, -spatial - 3, 0)))
     out[...] = u
@@ -106,7 +106,7 @@ def _tiles(v: Array, spatial: int) -> Sequence[int]:
 def _cells(
     sizes: Sequence[int], tiles: Sequence[int], tile: int, padding: Sequence[int]
 ) -> Iterator[tuple[list[Any], list[Any], tuple[Any, ...]]]:
-    """Yield where each phase lies among the cells, where it lies in the samples, and the phase.
+    """Yield for each phase its index in the cells, its index in the samples, and the phase.
 
     Cell i holds the places 2 i - padding (phase 0) and 2 i - padding + 1 (phase 1) of an axis.
     """
@@ -116,11 +116,11 @@ def _cells(
 
 
 def _axes(tiles: Sequence[int], behind: int) -> list[int]:
-    """Return the axes of the tiles, the last one first, counted from the end. `behind` axes follow them."""
+    """Return the axes of the tiles, counted from the end, the last one first. `behind` axes follow them."""
     return [-behind - 1 - i for i in range(len(tiles))]
 
 
 def _along(v: Array, axis: int, part: slice) -> Array:
-    """Return a part of v along `axis`, which is counted from the end."""
+    """Return a part of v along `axis`, a negative number that counts from the end."""
     index: tuple[Any, ...] = (..., part, *(slice(None),) * (-axis - 1))
     return v[index]

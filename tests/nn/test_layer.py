@@ -1,4 +1,4 @@
-"""What hpcgen.nn.layer promises of every layer."""
+"""Properties that hpcgen.nn.layer requires of every layer."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from hpcgen.nn.check import Pair
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.convolution.winograd import Winograd
 from hpcgen.nn.layer import Layer, Train
-from hpcgen.nn.layers.activations import ELU, LeakyReLU, Linear, Sigmoid, Softplus, Tanh
+from hpcgen.nn.layers.activations import ELU, Identity, LeakyReLU, Sigmoid, Softplus, Tanh
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.dropout import Dropout
@@ -26,7 +26,7 @@ CASES = {
     "Sigmoid": (Sigmoid(), (4, 3)),
     "ELU": (ELU(), (4, 3)),
     "Softplus": (Softplus(), (4, 3)),
-    "Linear": (Linear(), (4, 3)),
+    "Identity": (Identity(), (4, 3)),
     "Dense": (Dense("layer", 3, 5), (4, 3)),
     "Dense to one": (Dense("layer", 3, 1, bias=False, slope=0.2), (4, 3)),
     "Dense, DCGAN's": (Dense("layer", 3, 5, slope=0.0, deviation=0.02), (4, 3)),
@@ -254,3 +254,12 @@ class TestTangent:
             assert without.dtype == dtype and np.abs(without - zero).max(initial=0) <= 1e-6 * np.abs(
                 zero
             ).max(initial=1)
+
+
+def test_a_layer_has_nothing_until_it_says_so():
+    bare = Layer()
+    assert (bare.parameters(), bare.buffers(), bare.draws) == ({}, {}, False)
+    assert bare.without_tangent == ["Layer"] and Tanh().without_tangent == []
+    for method, count in (("forward", 2), ("tangent", 3)):
+        with pytest.raises(AssertionError, match=f"Layer has no {method}"):
+            getattr(bare, method)(*[None] * count)
