@@ -53,6 +53,30 @@ LAYERS = """
     kind = "dense"
     outputs = 1
     """
+# Second derivatives of layers that are curved.
+PENALTY = """
+    kind = "gan"
+    network = "layers"
+    loss = "wasserstein"
+    gradient_penalty = 10.0
+    spectral_norm = true
+    conditional = true
+    latent = 20
+    [model.generator]
+    layers = [
+        { kind = "dense", outputs = 64 }, { kind = "layer-norm" }, { kind = "softplus" },
+        { kind = "reshape", shape = [4, 4, 4] }, { kind = "upsample" },
+        { kind = "conv", channels = 6, kernel = 3, stride = 1 },
+        { kind = "layer-norm", axes = 3 }, { kind = "elu" },
+        { kind = "conv-transpose", channels = 1 }, { kind = "tanh" },
+    ]
+    [model.discriminator]
+    layers = [
+        { kind = "conv", channels = 6 }, { kind = "layer-norm", axes = 3 }, { kind = "tanh" },
+        { kind = "dropout", rate = 0.2 }, { kind = "conv", channels = 8, kernel = 3, padding = 1 },
+        { kind = "layer-norm" }, { kind = "sigmoid" }, { kind = "flatten" }, { kind = "dense", outputs = 10 },
+    ]
+    """
 RECURRENT = """
     [model.generator]
     layers = [
@@ -95,6 +119,7 @@ NETWORKS = {
     "linear": ("columns", "kind = 'linear'\nnetwork = 'linear'\nintercept = true"),
     "regressor": ("columns", "kind = 'regressor'\nnetwork = 'regressor'"),
     "classifier": ("image", "kind = 'classifier'\nnetwork = 'convolutional'\nclassifier.width = 16"),
+    "penalty": ("image", PENALTY),
     "conv-vae": ("image", 'kind = "vae"\nencoder.width = 16\ndecoder.width = 16'),
 }
 

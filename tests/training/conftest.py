@@ -1,7 +1,8 @@
-"""Data and runs of a small GAN, and the trained runs that these tests need."""
+"""Data and runs of a small GAN, and the trained runs and the teams that these tests need."""
 
 import pytest
 from networks import write_data
+from teams import cut, teams  # noqa: F401
 from trained_runs import data, trained  # noqa: F401
 
 from hpcgen.data.prepare import prepare
