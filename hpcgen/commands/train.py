@@ -52,13 +52,13 @@ def declare(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     """Train as the options say; return the exit status."""
-    from hpcgen.files.replacing import require_room
+    from hpcgen.files.replacing import require_target
     from hpcgen.parallel.agreement import from_root
     from hpcgen.training.run import train
 
     start = time.perf_counter()
     for path in filter(None, (options.timings, options.done)):
-        from_root(comm, require_room, path, 0)
+        from_root(comm, require_target, path)
     folder = options.folder or Path("runs") / options.file.stem
     training = train(options.file, folder, comm, options.settings, options.fresh, options.progress)
     if options.timings:

@@ -12,7 +12,7 @@ from hpcgen.data.checks import finite_rows, known_labels
 from hpcgen.data.sources import Source
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
-from hpcgen.files.replacing import require_room, require_unread
+from hpcgen.files.replacing import require_short, require_target, require_unread
 from hpcgen.files.slabs import Slab, partition
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
@@ -60,9 +60,10 @@ def prepare(
         _require_rows(source, source.rows)
         if options.hold_out:
             require_unread(options.hold_out, [path])
-        for file in (path, options.hold_out):
-            if file:
-                require_room(file, 0)
+        if comm.rank == 0:
+            for target in filter(None, (path, options.hold_out)):
+                require_short(Path(target))
+                require_target(target)
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
         rows = source.read(mine.start, mine.stop)

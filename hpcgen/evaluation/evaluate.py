@@ -15,7 +15,7 @@ from hpcgen.data.reading import DataFiles, require_suitable
 from hpcgen.evaluation.evaluation import Evaluation
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measures
-from hpcgen.files.replacing import require_room
+from hpcgen.files.replacing import require_target
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.sampling.generation import model_of
 
@@ -59,7 +59,7 @@ def evaluate(
             files = stack.enter_context(DataFiles(paths))
             require_suitable(_joined(paths), files, state.schema, state.path)
             if options.json and comm.rank == 0:
-                require_room(options.json, 0)
+                require_target(options.json)
         model = model_of(state)
         evaluation = Evaluation(model, state.schema, files, comm, options.count, options.seed, features)
         stack.callback(evaluation.close)

@@ -20,9 +20,9 @@ import numpy as np
 from hpcgen.errors import DamagedError, InputError, WriteError
 from hpcgen.files import checksums, seal
 from hpcgen.files.reading import CHECKSUMS, attempt, open_file, reread
-from hpcgen.files.replacing import refusals, replacing
+from hpcgen.files.replacing import refusals, replacing, require_short
 from hpcgen.files.slabs import Slab, block_rows
-from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.agreement import agree, from_root
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -60,6 +60,7 @@ def write(
     refuses (full, over quota) or does not keep what was written. After a WriteError the process must end.
     """
     path = Path(path)
+    from_root(comm, require_short, path)
     method = method or (write_together if parallel() else write_in_turn)
     checked = {f"{CHECKSUMS}/{name}": _checksum_slab(name, slab, comm) for name, slab in slabs.items()}
     everything = {**slabs, **checked}

@@ -12,14 +12,14 @@ import numpy as np
 from hpcgen.checkpoints.loading import Checkpoint, load_together
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
-from hpcgen.files.replacing import require_room, require_unread
+from hpcgen.files.replacing import require_target, require_unread
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.sampling import showing
 from hpcgen.sampling.choosing import open_origin
 from hpcgen.sampling.generation import generate, model_of
 from hpcgen.sampling.options import SampleOptions
 from hpcgen.sampling.origins import Origin, RowsOf
-from hpcgen.sampling.writers import require_writer, write
+from hpcgen.sampling.writers import require_path, require_writer, write
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -78,7 +78,9 @@ def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writ
         if target:
             require_unread(target, [state.path, options.inputs, options.reconstruct])
             if writes:
-                require_room(target, needed)
+                require_target(target, needed)
+    if options.out and writes:
+        require_path(Path(options.out))
 
 
 def _count(asked: int | None, origin: Origin) -> int:

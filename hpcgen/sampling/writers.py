@@ -11,7 +11,7 @@ from hpcgen.data.prepare import value_range
 from hpcgen.data.schema import Schema
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
-from hpcgen.files.replacing import refusals, replacing
+from hpcgen.files.replacing import refusals, replacing, require_short
 from hpcgen.files.slabs import Slab, partition
 from hpcgen.parallel.agreement import agree
 from hpcgen.sampling import showing
@@ -28,6 +28,12 @@ def require_writer(path: Path) -> None:
     """Raise InputError if samples cannot be written to a file with this ending."""
     if path.suffix not in WRITERS:
         raise InputError(f"--out {path}: the name must end in .h5, .npy, .txt (text) or .wav (audio)")
+
+
+def require_path(path: Path) -> None:
+    """Raise InputError if `path` is a data file, which MPI-IO writes, and too long for it."""
+    if WRITERS[path.suffix] is _write_hdf5:
+        require_short(path)
 
 
 def write(
@@ -92,7 +98,7 @@ def _write_npy(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, sourc
 
 def _write_shown(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
     parts = comm.gather(_local(slabs["samples"]))
-    with agree(comm), refusals(path):
+    with agree(comm):
         if parts is not None:
             showing.save(np.concatenate(parts), path, schema, path.suffix)
 

@@ -1,9 +1,7 @@
 """The run folder: who may write there, what a run finds there, and what it refuses to mix."""
 
-import errno
 import fcntl
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +13,7 @@ from hpcgen.config.differences import differences
 from hpcgen.config.reading import load_config
 from hpcgen.config.sections import Config
 from hpcgen.errors import InputError, RunError
-from hpcgen.files.replacing import replace_text, require_short, tidy
+from hpcgen.files.replacing import leads_to, replace_text, require_short, tidy
 from hpcgen.parallel.agreement import agree
 
 if TYPE_CHECKING:
@@ -28,8 +26,6 @@ logger = logging.getLogger(__name__)
 LOCK_SECONDS = 3.0
 # The file that a run locks for as long as it writes in the folder.
 LOCK = ".lock"
-# The errors that say that a path no longer leads to anything. ESTALE: another node of NFS removed it.
-GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 # What a run writes into its folder. --fresh moves it aside.
 CONTENT = ("config.toml", "metrics.csv", "samples", "checkpoints")
 
@@ -88,14 +84,11 @@ class RunFolder:
         """
         if self._lock is None:
             return
-        mine = os.fstat(self._lock.fileno())
         try:
-            found = os.stat(self.path / LOCK)
+            there = leads_to(self.path / LOCK, self._lock.fileno())
         except OSError as error:
-            if error.errno not in GONE:
-                raise RunError(f"{self.path}: cannot be reached any more: {error.strerror}") from error
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != (mine.st_dev, mine.st_ino):
+            raise RunError(f"{self.path}: cannot be reached any more: {error.strerror}") from error
+        if not there:
             raise RunError(
                 f"{self.path}: the run folder was moved or removed while the run was writing there; nothing "
                 "more is written; put it back and run again to go on from its newest checkpoint"
@@ -156,9 +149,8 @@ class RunFolder:
             )
 
     def record(self, config: Config) -> None:
-        """Write config.toml, whole."""
-        with self._writable():
-            replace_text(self.path / "config.toml", config.toml())
+        """Write config.toml, whole. Raises WriteError."""
+        replace_text(self.path / "config.toml", config.toml())
 
     def _set_aside(self) -> None:
         """Move what an earlier run left in the folder to its subfolder old-N: --fresh loses nothing."""

@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 
 import pytest
 
@@ -11,24 +10,6 @@ from hpcgen.config.reading import load_config
 from hpcgen.errors import InputError, RunError
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks.metrics import Metrics
-from hpcgen.training.run import train as train_run
-
-
-@pytest.fixture
-def train(comm, trained, folder):
-    """train(*settings): train in a copy of a trained run's folder; returns the Training."""
-    path, _ = trained("vae")
-    if comm.rank == 0:
-        shutil.copytree(path, folder / "run")
-        shutil.copy(path.with_suffix(".toml"), folder / "run.toml")
-    comm.Barrier()
-
-    def train(*settings, fresh=False):
-        made = train_run(folder / "run.toml", folder / "run", comm, settings, fresh, progress="off")
-        comm.Barrier()
-        return made
-
-    return train
 
 
 def change(comm, function):

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpcgen.data.schema import Schema
-from hpcgen.files.replacing import refusals
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import agree
 from hpcgen.sampling import showing
@@ -51,10 +50,10 @@ class Samples(Hook):
                 self._save(training, theta)
 
     def _save(self, training: "Training", theta: dict[str, Vector]) -> None:
-        self._folder.require_there()
         config, schema, path = training.config, training.shards.schema, self.path(training.step)
         samples = generate(
             training.model, theta, schema, Prior(training.model, config.seed), 0, config.samples.count
         )
-        with refusals(path):
-            showing.save(samples, path, schema, self._ending)
+        # To draw them takes a while, in which the folder may vanish.
+        self._folder.require_there()
+        showing.save(samples, path, schema, self._ending)
