@@ -15,7 +15,7 @@ from hpcgen.data.reading import DataFiles, require_suitable
 from hpcgen.evaluation.evaluation import Evaluation
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measures
-from hpcgen.files.replacing import require_target
+from hpcgen.files.replacing import replace_text, require_target
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.sampling.generation import model_of
 
@@ -69,7 +69,7 @@ def evaluate(
         logger.info("%s", line)
     if options.json:
         report = _report(state, paths, evaluation, measures, seen, options.seed)
-        from_root(comm, Path(options.json).write_text, report)
+        from_root(comm, replace_text, Path(options.json), report)
         logger.info("%s: the same as JSON", options.json)
     return measures
 
