@@ -7,6 +7,7 @@ an older hpcgen wrote have one checksum for a large row, and no such attribute.
 """
 
 import zlib
+from collections.abc import Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -17,7 +18,7 @@ import numpy as np
 
 from hpcgen.errors import DamagedError
 from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file, reread
-from hpcgen.files.slabs import BLOCK_BYTES, block_rows, partition
+from hpcgen.files.slabs import BLOCK_BYTES, Slab, block_rows, partition
 from hpcgen.parallel.agreement import agree
 
 if TYPE_CHECKING:
@@ -51,6 +52,16 @@ def _of(rows: np.ndarray, block: int, box: tuple[int, ...]) -> np.ndarray:
         inside = [slice(i * length, (i + 1) * length) for i, length in zip(index, (block, *box), strict=True)]
         found[index] = zlib.crc32(np.ascontiguousarray(rows[tuple(inside)]).data)
     return found
+
+
+def boxes(slabs: Mapping[str, Slab]) -> dict[str, tuple[int, ...]]:
+    """Return the attribute `box` of the datasets of checksums that have it: those of rows cut into boxes."""
+    return {
+        name: box_shape(covered.shape, covered.dtype)
+        for name, slab in slabs.items()
+        if name.startswith(f"{CHECKSUMS}/") and len(slab.shape) > 1
+        for covered in (slabs[name.removeprefix(f"{CHECKSUMS}/")],)
+    }
 
 
 def read(
