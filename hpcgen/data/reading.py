@@ -27,9 +27,9 @@ Result = TypeVar("Result")
 class DataFiles:
     """One data file, or several, open for reading. The rows of several follow each other.
 
-    Attributes: `schema`, `rows`, the `names` of the columns, and `fingerprint`, which differs for other data.
-    The schema lacks what only all rows together tell: classes, inputs and outputs, and low and high unless
-    all files declare them. Raises InputError.
+    Attributes: `schema`, `rows`, `row_bytes`, the `names` of the columns, and `fingerprint`, which differs
+    for other data. The schema lacks what only all rows together tell: classes, inputs and outputs, and low
+    and high unless all files declare them. Raises InputError.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
@@ -70,6 +70,9 @@ class DataFiles:
             (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
         )
         self.schema = replace(schemas[0], low=low, high=high)
+        columns = {name: files[0][name] for name in self.names}
+        self._widths = {name: math.prod(column.shape[1:]) for name, column in columns.items()}
+        self.row_bytes = sum(self._widths[name] * column.dtype.itemsize for name, column in columns.items())
         self._parts = Partition(len(file["samples"]) for file in files)
         self.rows = self._parts.total
         self.fingerprint = "; ".join(map(fingerprint, files))
@@ -111,11 +114,7 @@ class DataFiles:
 
     def width(self, name: str) -> int:
         """Return the numbers in a row of a column."""
-        return math.prod(self._files[0][name].shape[1:])
-
-    @property
-    def row_bytes(self) -> int:
-        return sum(self.width(name) * self._files[0][name].dtype.itemsize for name in self.names)
+        return self._widths[name]
 
     def read(
         self,

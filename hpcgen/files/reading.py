@@ -100,6 +100,14 @@ def reread(
     raise AssertionError("the last call returns or raises")
 
 
+def read_file(path: Path | str, what: str, function: Callable[[], Result]) -> Result:
+    """Return function(), which opens the file `path`, reads `what` of it and closes it.
+
+    For files of any format. Raises as `attempt`, after further tries as those of `reread`.
+    """
+    return reread(path, lambda: attempt(path, what, function))
+
+
 def _read_all(path: Path | str) -> None:
     with open(path, "rb", buffering=0) as file:
         while file.read(CHUNK_BYTES):

@@ -11,6 +11,7 @@ from mpi4py import MPI
 from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source, names_of
 from hpcgen.errors import InputError
+from hpcgen.files.reading import read_file
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
@@ -96,12 +97,16 @@ class Text(Source):
     def _codes(self, path: Path | str, start: int) -> np.ndarray:
         """Return the codes (n,) uint32 that begin in the chunk of the file from byte `start` on. Raises
         InputError."""
-        with open(path, "rb") as file:
-            first, last = (
-                _beginning(file, position, self._unit.inner) for position in (start, start + self._chunk)
-            )
-            file.seek(first)
-            data = file.read(last - first)
+
+        def read() -> tuple[int, bytes]:
+            with open(path, "rb") as file:
+                first, last = (
+                    _beginning(file, position, self._unit.inner) for position in (start, start + self._chunk)
+                )
+                file.seek(first)
+                return first, file.read(last - first)
+
+        first, data = read_file(path, "its text", read)
         try:
             text = data.decode(self._unit.encoding)
         except UnicodeDecodeError as error:
@@ -121,8 +126,8 @@ def _beginning(file: BinaryIO, position: int, inner: bytes) -> int:
 
 
 def _size(path: Path | str) -> int:
-    try:
+    def size() -> int:
         with open(path, "rb") as file:
             return file.seek(0, os.SEEK_END)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+
+    return read_file(path, "its size", size)
