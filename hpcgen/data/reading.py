@@ -126,9 +126,11 @@ class DataFiles:
         """Return rows [start, stop) of the columns `names`. They are finite, and verified if the files have
         checksums.
 
-        `region` has a slice for each of the first axes of a sample. Then only that part of the samples is
-        read.
+        `region` has a slice without a step for each of the first axes of a sample. Then only that part of
+        the samples is read.
         """
+        if any(axis.step not in (None, 1) for axis in region):
+            raise ValueError(f"a region has no steps: {region}")
         wanted = [name for name in Rows._fields if name in self.names and name in names]
         regions = {name: region * (name == "samples") for name in wanted}
         # An empty selection is read too: it keeps the shape of a row.
