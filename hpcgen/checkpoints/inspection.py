@@ -12,6 +12,7 @@ from hpcgen.checkpoints.format import FORMAT
 from hpcgen.checkpoints.loading import load
 from hpcgen.checkpoints.opening import verify
 from hpcgen.data import inspection as data
+from hpcgen.data.writing import FORMAT as DATA_FORMAT
 from hpcgen.errors import DamagedError, InputError, UnreadableError
 from hpcgen.files import checksums
 from hpcgen.files.reading import attempt, open_file, reread
@@ -98,7 +99,7 @@ def _refuse(path: Path, comm: "MPI.Comm") -> None:
 
 
 KINDS: dict[str, Callable[[Path, "MPI.Comm"], None]] = {
-    "hpcgen-data": data.describe,
+    DATA_FORMAT: data.describe,
     "samples": data.describe,
     FORMAT: _describe_checkpoint,
     "unknown": _refuse,

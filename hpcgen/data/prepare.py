@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcgen.data.checks import finite_rows, known_labels
+from hpcgen.data.schema import Schema
 from hpcgen.data.sources import Source
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
@@ -81,6 +82,16 @@ def prepare(
     low, high = source.range or value_range(comm, rows.samples)
     if not low < high:
         raise InputError(f"{source.name}: all samples are {low}; there is nothing to learn")
+    schema = Schema(
+        source.shape,
+        str(rows.samples.dtype),
+        source.kind,
+        low,
+        high,
+        rate=source.rate,
+        vocabulary=source.vocabulary,
+        units=source.units,
+    )
     random = stream(options.seed, Purpose.PREPARE)
     order = np.arange(before.total) if options.keep_order else random.permutation(before.total)
 
@@ -103,7 +114,7 @@ def prepare(
     for target, chosen in parts:
         slabs = {name: slab(getattr(rows, name), chosen) for name in source.columns}
         slabs |= {name: Slab.replicated(array, comm.rank) for name, array in source.constants.items()}
-        write_data(target, comm, slabs, source.kind, source.name, low, high, attributes)
+        write_data(target, comm, slabs, schema, source.name, attributes)
     return cut, source.shape
 
 

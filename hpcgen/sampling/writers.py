@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -65,18 +66,12 @@ def _local(slab: Slab) -> np.ndarray:
 
 
 def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
-    samples, low, high = _local(slabs["samples"]), schema.low, schema.high
+    samples = _local(slabs["samples"])
     if samples.dtype == np.float32:
         # A model may leave the interval of its data. The file declares one that holds all samples.
-        least, most = value_range(comm, samples)
-        low, high = min(low, least), max(high, most)
-    attributes: dict[str, str | int] = {}
-    if schema.kind == "audio":
-        attributes["rate"] = schema.rate
-    if schema.vocabulary:
-        attributes["units"] = schema.units
-        slabs = {**slabs, "vocabulary": Slab.replicated(schema.code_points, comm.rank)}
-    write_data(path, comm, slabs, schema.kind, source, low, high, attributes)
+        low, high = value_range(comm, samples)
+        schema = replace(schema, low=min(low, schema.low), high=max(high, schema.high))
+    write_data(path, comm, slabs, schema, source)
 
 
 def _write_npy(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from hpcgen.data.reading import DataFiles, paths_of, require_suitable
+from hpcgen.data.schema import Schema
 from hpcgen.data.writing import write_data
 from hpcgen.errors import DamagedError, InputError, UnreadableError
 from hpcgen.files import reading
@@ -35,7 +36,7 @@ def checked(comm, path, samples, **columns):
     slabs = {
         name: Slab.replicated(array, comm.rank) for name, array in {"samples": samples, **columns}.items()
     }
-    write_data(path, comm, slabs, "array", "a test", -9.0, 9.0, {})
+    write_data(path, comm, slabs, Schema(SHAPE, "float32", "array", -9.0, 9.0), "a test")
 
 
 WRITERS = {"checked": [checked] * 3, "plain": [plain] * 3, "mixed": [checked, plain, checked]}

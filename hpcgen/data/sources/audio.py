@@ -38,7 +38,7 @@ class Audio(Source):
     def __init__(
         self, paths: Sequence[Path | str], length: int, rate: int | None = None, hop: int | None = None
     ) -> None:
-        self._paths, self._length, self._rate, self._hop = paths, length, rate, hop or length
+        self._paths, self._length, self._asked_rate, self._hop = paths, length, rate, hop or length
         self.name, self.shape = names_of(paths), (length,)
 
     def survey(self, comm: "MPI.Comm") -> None:
@@ -46,12 +46,12 @@ class Audio(Source):
         with agree(comm):
             found = [Recording(path) for path in self._paths[mine]]
         recordings = [recording for rank in comm.allgather(found) for recording in rank]
-        rate = self._rate or _common_rate(recordings)
+        rate = self._asked_rate or _common_rate(recordings)
         self._sounds = [Resampled(recording, rate) for recording in recordings]
         self._frames = Partition(
             max(0, (sound.count - self._length) // self._hop + 1) for sound in self._sounds
         )
-        self.rows, self.attributes = self._frames.total, {"rate": rate}
+        self.rows, self.rate = self._frames.total, rate
         if self.rows == 0:
             longest = max(sound.count for sound in self._sounds)
             raise InputError(

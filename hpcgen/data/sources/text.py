@@ -52,7 +52,7 @@ class Text(Source):
         self, paths: Sequence[Path | str], length: int, units: str = "characters", chunk: int = CHUNK_BYTES
     ) -> None:
         self._length, self._unit, self._chunk = length, UNITS[units], chunk
-        self.name, self.shape, self.attributes = names_of(paths), (length,), {"units": units}
+        self.name, self.shape, self.units = names_of(paths), (length,), units
         self._chunks = [(path, start) for path in paths for start in range(0, _size(path), chunk)]
 
     def survey(self, comm: MPI.Comm) -> None:
@@ -65,23 +65,21 @@ class Text(Source):
                 counts.append(len(codes))
         comm.Allreduce(MPI.IN_PLACE, occurs, op=MPI.LOR)
         self._tokens = Partition(count for rank in comm.allgather(counts) for count in rank)
-        vocabulary = np.flatnonzero(occurs).astype(np.uint32)
-        self._require_use(vocabulary)
+        self.vocabulary = "".join(map(chr, np.flatnonzero(occurs)))
+        self._require_use(self.vocabulary)
         self.rows = self._tokens.total // self._length
-        self.dtype = np.uint8 if len(vocabulary) <= 256 else np.uint16
-        self.constants, self.range = {"vocabulary": vocabulary}, (0.0, len(vocabulary) - 1.0)
+        self.dtype = np.uint8 if len(self.vocabulary) <= 256 else np.uint16
+        self.range = (0.0, len(self.vocabulary) - 1.0)
         self._token_of = (np.cumsum(occurs) - 1).astype(self.dtype)
 
-    def _require_use(self, vocabulary: np.ndarray) -> None:
-        units = self.attributes["units"]
+    def _require_use(self, vocabulary: str) -> None:
+        units = self.units
         if self._tokens.total < self._length:
             raise InputError(
                 f"{self.name}: {self._tokens.total} {units} are fewer than --length {self._length}"
             )
         if len(vocabulary) == 1:
-            raise InputError(
-                f"{self.name}: all {units} are {chr(vocabulary[0])!r}; there is nothing to learn"
-            )
+            raise InputError(f"{self.name}: all {units} are {vocabulary!r}; there is nothing to learn")
         if len(vocabulary) > MOST_TOKENS:
             raise InputError(
                 f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST_TOKENS:,}; give "

@@ -22,7 +22,7 @@ drawn = settings(derandomize=True, deadline=None, max_examples=200)
 
 
 def decoded(source, samples):
-    return "".join(map(chr, source.constants["vocabulary"][samples].reshape(-1)))
+    return "".join(source.vocabulary[token] for token in samples.reshape(-1))
 
 
 @pytest.mark.parametrize("units", ["characters", "bytes"])
@@ -67,7 +67,7 @@ def test_chunks_of_any_size_hold_the_same_characters(tmp_path_factory, in_pieces
         source = Text(paths, length, chunk=chunk)
         samples = in_pieces(source).samples
         assert decoded(source, samples) == whole[: len(whole) // length * length]
-        assert source.constants["vocabulary"].tolist() == sorted(map(ord, set(whole)))
+        assert source.vocabulary == "".join(sorted(set(whole)))
 
 
 @drawn
