@@ -171,7 +171,7 @@ def flush(path: Path) -> None:
 
 def require_short(path: Path) -> None:
     """Raise InputError if MPI-IO cannot write the file `path`: it needs room for the temporary name."""
-    longest = max(len(os.fsencode(each)) for each in (path, path.with_name(temporary_name(path.name))))
+    longest = max(len(os.fsencode(each)) for each in (path, path.parent / temporary_name(path.name)))
     if longest > LONGEST_PATH:
         raise InputError(
             f"{path}: the path is {longest - LONGEST_PATH} bytes too long for MPI-IO; "

@@ -74,13 +74,13 @@ def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
 def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writes: bool) -> None:
     """Raise InputError if a target is read too. With `writes`, also require that the targets can be made."""
     size = count * prod(state.schema.shape) * np.dtype(state.schema.dtype).itemsize
+    if options.out and writes:
+        require_path(Path(options.out))
     for target, needed in ((options.out, size), (options.png, 0)):
         if target:
             require_unread(target, [state.path, options.inputs, options.reconstruct])
             if writes:
                 require_target(target, needed)
-    if options.out and writes:
-        require_path(Path(options.out))
 
 
 def _count(asked: int | None, origin: Origin) -> int:
