@@ -66,14 +66,14 @@ class Text(Source):
         comm.Allreduce(MPI.IN_PLACE, occurs, op=MPI.LOR)
         self._tokens = Partition(count for rank in comm.allgather(counts) for count in rank)
         self.vocabulary = "".join(map(chr, np.flatnonzero(occurs)))
-        self._require_use(self.vocabulary)
+        self._require_use()
         self.rows = self._tokens.total // self._length
         self.dtype = np.uint8 if len(self.vocabulary) <= 256 else np.uint16
         self.range = (0.0, len(self.vocabulary) - 1.0)
         self._token_of = (np.cumsum(occurs) - 1).astype(self.dtype)
 
-    def _require_use(self, vocabulary: str) -> None:
-        units = self.units
+    def _require_use(self) -> None:
+        units, vocabulary = self.units, self.vocabulary
         if self._tokens.total < self._length:
             raise InputError(
                 f"{self.name}: {self._tokens.total} {units} are fewer than --length {self._length}"
