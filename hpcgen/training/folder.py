@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from hpcgen.checkpoints.folder import candidates, checkpoint_name, damaged
 from hpcgen.config.differences import differences
-from hpcgen.config.reading import load_config
+from hpcgen.config.reading import load_recorded
 from hpcgen.config.sections import Config
 from hpcgen.errors import InputError, RunError
 from hpcgen.files.replacing import leads_to, replace_text, require_short, tidy
@@ -130,14 +130,14 @@ class RunFolder:
     def _require_same_run(self, config: Config) -> None:
         """Raise InputError if config.toml differs in what changes the mathematics.
 
-        A config.toml that cannot be read, after a power cut for example, is no obstacle: the checkpoints hold
+        A config.toml that is not whole, after a power cut for example, is no obstacle: the checkpoints hold
         the configuration too.
         """
         path = self.path / "config.toml"
         if not path.exists():
             return
         try:
-            recorded = load_config(path)
+            recorded = load_recorded(path)
         except InputError as error:
             logger.warning("%s; it is written anew, and the run compared with its checkpoint", error)
             return

@@ -33,6 +33,19 @@ def test_a_run_goes_on_although_config_toml_is_lost(comm, folder, train, said, c
         train("train.steps=6", "model.latent=3")
 
 
+@pytest.mark.parametrize("section", ["data", "train", "optimizer.vae", "checkpoint", "parallel"])
+def test_a_run_goes_on_although_config_toml_lost_its_end(comm, folder, train, said, section):
+    """Whole tables are left, for the rest of which the defaults would stand."""
+    path = folder / "run" / "config.toml"
+    text = path.read_text()
+    comm.Barrier()
+    change(comm, lambda: path.write_text(text[: text.index(f"[{section}]")]))
+    said()
+    assert train("train.steps=5").step == 5
+    assert comm.bcast(any("config.toml: not a whole run file" in line for line in said()))
+    assert load_config(path).train.steps == 5 and "[parallel]" in path.read_text()
+
+
 def test_config_toml_is_on_the_disk_before_it_takes_its_name(comm, folder, train, monkeypatch):
     flushed, replaced, fsync, replace = [], [], os.fsync, os.replace
     monkeypatch.setattr(
