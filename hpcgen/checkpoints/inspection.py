@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.format import FORMAT
@@ -80,7 +80,7 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
     """Verify every checkpoint of a run. Return 1 if one is damaged or cannot be read."""
     paths = from_root(comm, candidates, path)
     if not paths and not from_root(comm, (Path(path) / "config.toml").exists):
-        raise InputError(f"{path}: neither a data file, nor a checkpoint, nor a run folder")
+        _refuse(path, comm)
     logger.info("%s: run folder, %s checkpoints", path, len(paths))
     status = 0
     for each in paths:
@@ -94,7 +94,7 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
     return status
 
 
-def _refuse(path: Path, comm: "MPI.Comm") -> None:
+def _refuse(path: Path, comm: "MPI.Comm") -> NoReturn:
     raise InputError(f"{path}: neither a data file, nor a checkpoint, nor a run folder")
 
 

@@ -1,14 +1,14 @@
 """A checkpoint in memory, whole: what `hpcgen.load` returns."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.format import layout_shapes, schema_of
-from hpcgen.checkpoints.newest import newest
+from hpcgen.checkpoints.newest import named
 from hpcgen.checkpoints.opening import config_of, open_checkpoint
 from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
@@ -54,25 +54,19 @@ def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
     optimizer's state, most of the file, is not read. Raises InputError if there is no checkpoint,
     DamagedError if the file is not what was written, UnreadableError if the system cannot read it.
     """
-    path = Path(path)
-    if not path.is_dir():
-        return _whole(path, optimizer)
-    return newest(path, candidates(path), lambda candidate: _whole(candidate, optimizer))
+    return named(path, lambda file: _whole(file, optimizer))
 
 
 def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:
     """Return the same as `load`, the same checkpoint on every rank. Collective over `comm`. Raises as
     `load`."""
-    path = Path(path)
 
     def load_one(file: Path) -> Checkpoint:
         with agree(comm):
             found = _whole(file, optimizer)
         return found
 
-    if not from_root(comm, path.is_dir):
-        return load_one(path)
-    return newest(path, from_root(comm, candidates, path), load_one)
+    return named(path, load_one, partial(from_root, comm))
 
 
 def _whole(path: Path, optimizer: bool) -> Checkpoint:
