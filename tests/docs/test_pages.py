@@ -1,5 +1,6 @@
 """README and docs/ say what the code does: tables, run files, links, commands and paths."""
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import hpcgen
 from hpcgen.commands import parser
 from hpcgen.config.reading import parse_config
 from hpcgen.models import MODELS
@@ -156,9 +158,26 @@ def test_the_map_of_rooms_is_whole():
         assert re.search(rf"^.*\b{re.escape(room)}", PAGES["docs/architecture.md"], re.M), room
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda path: path.name
-)
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_import_from_hpcgen_what_it_exports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("hpcgen"):
+            assert not {alias.name for alias in node.names} & set(hpcgen.__all__)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "hpcgen":
+            assert node.attr in hpcgen.__all__
+
+
+def test_all_that_hpcgen_exports_is_there():
+    for name in hpcgen.__all__:
+        assert getattr(hpcgen, name) is not None
+    named = set(re.findall(r"`(\w+Options)`", (ROOT / "CHANGES.md").read_text()))
+    assert {"SampleOptions", "EvaluateOptions", "PrepareOptions"} <= named <= set(hpcgen.__all__)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_short(path):
     lines = [line for line in path.read_text().splitlines() if line.strip()]
     assert len(lines) < EXAMPLE_LINES
