@@ -19,13 +19,14 @@ from hpcgen.files import seal
 CHECKSUMS = "checksums"
 # Seconds between attempts to read what the system failed to read. File servers often recover in this time.
 RETRY_PAUSES = (0.1, 0.4, 1.0)
-# Further attempts cannot mend these.
+# Errors of a path that leads to no file. Further attempts cannot mend them.
 NO_ACCESS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+# Errors of permissions. On some file servers they pass.
 DENIED = (errno.EACCES, errno.EPERM)
 # What h5py raises for what it cannot read: on a damaged structure errors of many types.
 UNREADABLE = (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError, ArithmeticError)
-# Bytes that are read at a time.
-CHUNK_BYTES = 1 << 22
+# Bytes that are read at a time to see whether the system can read a file.
+TRIAL_BYTES = 1 << 22
 
 Result = TypeVar("Result")
 
@@ -110,7 +111,7 @@ def read_file(path: Path | str, what: str, function: Callable[[], Result]) -> Re
 
 def _read_all(path: Path | str) -> None:
     with open(path, "rb", buffering=0) as file:
-        while file.read(CHUNK_BYTES):
+        while file.read(TRIAL_BYTES):
             pass
 
 

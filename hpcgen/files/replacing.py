@@ -26,6 +26,7 @@ LONGEST_PATH = 235
 ABANDONED_SECONDS = 86400.0
 # The errors that say that a path no longer leads to anything. ESTALE: another node of NFS removed it.
 GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+# The name of a temporary file: CRC-32 of the file's name, machine, process. Open MPI adds the last part.
 TEMPORARY = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]+)\.part(\.locktest\.\d+)?")
 
 

@@ -34,8 +34,10 @@ CLOSING_BYTES = 1 << 18
 FALLOC_FL_KEEP_SIZE = 1
 # Seconds for which a rank that failed to write waits for the others: MPI-IO may keep them waiting for ever.
 PATIENCE_SECONDS = 3.0
-# A write counts as hanging after this many seconds, and those that the slowest of disks needs.
-HANGING_SECONDS, SLOWEST_BYTES_PER_SECOND = 900.0, 10e6
+# A write counts as hanging after this many seconds, beside those that the slowest of disks needs.
+HANGING_SECONDS = 900.0
+# What the slowest of disks writes.
+SLOWEST_BYTES_PER_SECOND = 10e6
 
 Method = Callable[[Path, Path, "MPI.Comm", Attributes, Mapping[str, Slab]], None]
 

@@ -19,8 +19,8 @@ from hpcgen.parallel.partition import Partition
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# Samples that are read at once, about.
-SAMPLES_A_BLOCK = 1 << 20
+# Numbers that are resampled at once, about.
+RESAMPLED_NUMBERS = 1 << 20
 # SciPy's filter reaches 10 max(up, down) / up samples to each side: at most 10 periods of `down`.
 FILTER_PERIODS = 10
 
@@ -130,7 +130,7 @@ class Resampled:
     def __init__(self, recording: Recording, rate: int) -> None:
         self._recording, common = recording, gcd(rate, recording.rate)
         self._up, self._down = rate // common, recording.rate // common
-        self._periods = max(1, SAMPLES_A_BLOCK // max(self._up, self._down))
+        self._periods = max(1, RESAMPLED_NUMBERS // max(self._up, self._down))
         self.count = -(-recording.count * self._up // self._down)
         block = self._periods * self._up
         self._blocks = Partition([block] * -(-self.count // block))

@@ -15,8 +15,8 @@ from hpcgen.files.reading import read_file
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
-# Bytes of a file that are read at a time.
-CHUNK_BYTES = 1 << 20
+# Bytes of text that are read at a time.
+TEXT_BYTES = 1 << 20
 # Unicode's code points.
 CODE_POINTS = 0x110000
 # The tokens that 16 bits tell apart.
@@ -49,7 +49,7 @@ class Text(Source):
     kind = "text"
 
     def __init__(
-        self, paths: Sequence[Path | str], length: int, units: str = "characters", chunk: int = CHUNK_BYTES
+        self, paths: Sequence[Path | str], length: int, units: str = "characters", chunk: int = TEXT_BYTES
     ) -> None:
         self._length, self._unit, self._chunk = length, UNITS[units], chunk
         self.name, self.shape, self.units = names_of(paths), (length,), units
