@@ -158,8 +158,8 @@ def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: 
                     f"{path}: has another vocabulary than the data of {owner}; prepare both together"
                 )
             raise InputError(
-                f"{path}: {name} of samples is {getattr(mine, name)}, not {getattr(theirs, name)} as for "
-                f"{owner}"
+                f"{path}: {name} of samples is {getattr(mine, name)}, "
+                f"not {getattr(theirs, name)} as for {owner}"
             )
 
 

@@ -69,8 +69,8 @@ class RunFolder:
                 if monotonic() > deadline:
                     lock.close()
                     raise InputError(
-                        f"{self.path}: another run is writing there; wait for it, or choose another "
-                        "--run folder"
+                        f"{self.path}: another run is writing there; "
+                        "wait for it, or choose another --run folder"
                     ) from None
                 sleep(0.1)
             except OSError:
@@ -90,8 +90,8 @@ class RunFolder:
             raise RunError(f"{self.path}: cannot be reached any more: {error.strerror}") from error
         if not there:
             raise RunError(
-                f"{self.path}: the run folder was moved or removed while the run was writing there; nothing "
-                "more is written; put it back and run again to go on from its newest checkpoint"
+                f"{self.path}: the run folder was moved or removed while the run was writing there; "
+                "nothing more is written; put it back and run again to go on from its newest checkpoint"
             )
 
     @contextmanager
@@ -122,8 +122,8 @@ class RunFolder:
         found, broken = candidates(self.path), damaged(self.path)
         if broken and not found:
             raise InputError(
-                f"{self.path}: its checkpoints are damaged ({', '.join(path.name for path in broken)}) and "
-                "none is whole; start over with --fresh, or choose another --run folder"
+                f"{self.path}: its checkpoints are damaged ({', '.join(path.name for path in broken)}) "
+                "and none is whole; start over with --fresh, or choose another --run folder"
             )
         return found
 

@@ -79,8 +79,8 @@ class Training:
         layout = Schedule.layout(self.model.layouts[name])
         if layout.size > LARGEST_COUNT:
             raise InputError(
-                f"model: the {name} has {layout.size:,} numbers; {LARGEST_COUNT:,} are the most that MPI "
-                "counts"
+                f"model: the {name} has {layout.size:,} numbers; "
+                f"{LARGEST_COUNT:,} are the most that MPI counts"
             )
         exchange = EXCHANGES[self.config.parallel.exchange](
             self.mesh.data, layout, self.lanes, lambda: Vector(layout)
@@ -144,8 +144,8 @@ class Training:
         kinds = sorted({tuple(each[key] for key in BITS_DEPEND_ON) for each in found})
         if len(kinds) > 1:
             logger.warning(
-                "the ranks compute with different software or instructions (%s): the bits depend on who "
-                "owns a lane; "
+                "the ranks compute with different software or instructions (%s): "
+                "the bits depend on who owns a lane; "
                 "set OPENBLAS_CORETYPE to the same value on all ranks",
                 "; ".join(", ".join(kind) for kind in kinds),
             )
@@ -177,8 +177,8 @@ class Training:
                         hook(self, statistics, stopping or self.step == steps)
                 if stopping and self.step < steps:
                     raise RunError(
-                        f"stopped by a signal after step {self.step}, saved in {self.saved}; run again "
-                        "to go on"
+                        f"stopped by a signal after step {self.step}, saved in {self.saved}; "
+                        "run again to go on"
                     )
 
     def _batch(self, step: int, draw: int, lane: int) -> Batch:

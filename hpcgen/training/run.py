@@ -92,8 +92,9 @@ def _introduction(training: Training) -> Iterator[str]:
     deal = f"{min(lanes)}" if min(lanes) == max(lanes) else f"{min(lanes)} to {max(lanes)}"
     ranks = "1 rank" if size == 1 else f"{size} ranks, {deal} a rank"
     yield (
-        f"{config.model.kind} {config.model.network}: {numbers:,} parameters; {config.train.lanes} lanes of "
-        f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"
+        f"{config.model.kind} {config.model.network}: {numbers:,} parameters; "
+        f"{config.train.lanes} lanes of {config.train.lane_size} samples on {ranks}; "
+        f"exchange {config.parallel.exchange}"
     )
     environment = training.environment
     yield "numpy {numpy}, {blas}; kernels {kernels}; lanes at a time: {threads}; malloc {malloc}".format(
@@ -102,8 +103,8 @@ def _introduction(training: Training) -> Iterator[str]:
     yield "h5py {h5py}; {mpi}".format(**environment)
     if environment["kernels"] == "numpy":
         yield (
-            "the kernels are not compiled, or declined: the same bits, slower (python -m "
-            "hpcgen.nn.kernels.build)"
+            "the kernels are not compiled, or declined: the same bits, slower "
+            "(python -m hpcgen.nn.kernels.build)"
         )
     if not writing.parallel():
         yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds one that has)"

@@ -11,13 +11,8 @@ class Diabetes(Source):
     """Inputs: age, sex, body mass index, blood pressure and six serums, as measured. Sample: the progression
     of the disease after one year."""
 
-    kind, dtype, columns, name, shape = (
-        "array",
-        np.float32,
-        ("inputs", "samples"),
-        "scikit-learn diabetes",
-        (1,),
-    )
+    kind, dtype, shape = "array", np.float32, (1,)
+    columns, name = ("inputs", "samples"), "scikit-learn diabetes"
 
     def __init__(self) -> None:
         try:
@@ -25,10 +20,8 @@ class Diabetes(Source):
         except ImportError:
             raise InputError("prepare diabetes needs scikit-learn: pip install 'hpcgen[examples]'") from None
         patients = load_diabetes(scaled=False)
-        self._inputs, self._samples = (
-            patients.data.astype(np.float32),
-            patients.target.astype(np.float32)[:, None],
-        )
+        self._inputs = patients.data.astype(np.float32)
+        self._samples = patients.target.astype(np.float32)[:, None]
         self.rows = len(self._samples)
 
     def read(self, start: int, stop: int) -> Rows:

@@ -82,8 +82,8 @@ class Text(Source):
             raise InputError(f"{self.name}: all {units} are {vocabulary!r}; there is nothing to learn")
         if len(vocabulary) > MOST_TOKENS:
             raise InputError(
-                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST_TOKENS:,}; give "
-                "--units bytes"
+                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST_TOKENS:,}; "
+                "give --units bytes"
             )
 
     def read(self, start: int, stop: int) -> Rows:
@@ -109,8 +109,8 @@ class Text(Source):
             text = data.decode(self._unit.encoding)
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{path}: byte {first + error.start} is not UTF-8; convert the file, or give --units "
-                "bytes to take it as it is"
+                f"{path}: byte {first + error.start} is not UTF-8; "
+                "convert the file, or give --units bytes to take it as it is"
             ) from None
         return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
