@@ -12,6 +12,7 @@ _HOMES = {
     "load_config": "hpcgen.config.reading",
     "Config": "hpcgen.config.sections",
     "prepare": "hpcgen.data.prepare",
+    "PrepareOptions": "hpcgen.data.prepare",
     "train": "hpcgen.training.run",
     "Training": "hpcgen.training.loop",
     "sample": "hpcgen.sampling.sample",

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# Parameters of mallopt (malloc.h). malloc returns free memory above the first threshold to the system. It
-# maps each block above the second threshold separately.
+# The parameter of mallopt (malloc.h) above which free memory is given back to the system.
 M_TRIM_THRESHOLD = -1
+# The parameter of mallopt above which blocks are mapped one by one.
 M_MMAP_THRESHOLD = -3
-# The largest block in bytes that malloc keeps, and the largest value that older versions of glibc accept.
+# The largest block in bytes that malloc keeps.
 KEPT_BLOCK = 1 << 30
+# The largest block in bytes that older versions of glibc agree to keep.
 KEPT_BLOCK_OLD_GLIBC = 32 << 20
 
 _malloc = "the system's"

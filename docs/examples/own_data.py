@@ -10,7 +10,6 @@ import numpy as np
 from mpi4py import MPI
 
 import hpcgen
-from hpcgen.sampling.options import SampleOptions
 
 comm = MPI.COMM_WORLD
 if comm.rank == 0:
@@ -28,4 +27,4 @@ if comm.rank == 0:
     )
 comm.Barrier()
 hpcgen.train("waves.toml", "runs/waves", comm, progress="off")
-hpcgen.sample("runs/waves", comm, SampleOptions(count=100, out=Path("new.h5"), png=Path("new.png")))
+hpcgen.sample("runs/waves", comm, hpcgen.SampleOptions(count=100, out=Path("new.h5"), png=Path("new.png")))

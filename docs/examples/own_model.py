@@ -11,7 +11,6 @@ from mpi4py import MPI
 import hpcgen
 from hpcgen.data.sources.digits import Digits
 from hpcgen.models import MODELS
-from hpcgen.sampling.options import SampleOptions
 
 MODELS["flow"] = Flow  # model.kind = "flow" now works in the run files of this script.
 
@@ -21,4 +20,4 @@ if comm.rank == 0:
     Path("flow.toml").write_text('model.kind = "flow"\ndata.path = "digits.h5"\ntrain.steps = 200\n')
 comm.Barrier()
 hpcgen.train("flow.toml", "runs/flow", comm, progress="off")
-hpcgen.sample("runs/flow", comm, SampleOptions(count=100, png=Path("flow.png")))
+hpcgen.sample("runs/flow", comm, hpcgen.SampleOptions(count=100, png=Path("flow.png")))

@@ -1,14 +1,14 @@
 """Compare two checkpoints bit by bit."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
-from hpcgen.checkpoints.folder import candidates
-from hpcgen.checkpoints.newest import newest
+from hpcgen.checkpoints.newest import named
 from hpcgen.checkpoints.opening import verify
 from hpcgen.files.reading import attempt, content, open_file, reread
 from hpcgen.files.slabs import partition
@@ -52,9 +52,7 @@ def _whole(path: Path, comm: "MPI.Comm") -> Path:
         verify(checkpoint, comm)
         return checkpoint
 
-    if not from_root(comm, Path(path).is_dir):
-        return verified(path)
-    return newest(path, from_root(comm, candidates, path), verified)
+    return named(path, verified, partial(from_root, comm))
 
 
 def _differences(a: Path, b: Path, comm: "MPI.Comm") -> tuple[dict[str, str | float], float]:

@@ -45,11 +45,6 @@ def layout_rows(layout: Layout, section: slice) -> np.ndarray:
     return rows
 
 
-def layout_shapes(rows: np.ndarray) -> dict[str, tuple[int, ...]]:
-    """Return {name: shape} for rows of LAYOUT."""
-    return {row["name"].decode(): tuple(int(n) for n in row["shape"] if n) for row in rows}
-
-
 def schema_attributes(schema: Schema) -> dict[str, Any]:
     """Return the attributes that describe a sample."""
     return {

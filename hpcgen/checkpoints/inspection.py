@@ -5,13 +5,14 @@ import logging
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.format import FORMAT
 from hpcgen.checkpoints.loading import load
 from hpcgen.checkpoints.opening import verify
 from hpcgen.data import inspection as data
+from hpcgen.data.writing import FORMAT as DATA_FORMAT
 from hpcgen.errors import DamagedError, InputError, UnreadableError
 from hpcgen.files import checksums
 from hpcgen.files.reading import attempt, open_file, reread
@@ -79,7 +80,7 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
     """Verify every checkpoint of a run. Return 1 if one is damaged or cannot be read."""
     paths = from_root(comm, candidates, path)
     if not paths and not from_root(comm, (Path(path) / "config.toml").exists):
-        raise InputError(f"{path}: neither a data file, nor a checkpoint, nor a run folder")
+        _refuse(path, comm)
     logger.info("%s: run folder, %s checkpoints", path, len(paths))
     status = 0
     for each in paths:
@@ -93,12 +94,12 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
     return status
 
 
-def _refuse(path: Path, comm: "MPI.Comm") -> None:
+def _refuse(path: Path, comm: "MPI.Comm") -> NoReturn:
     raise InputError(f"{path}: neither a data file, nor a checkpoint, nor a run folder")
 
 
 KINDS: dict[str, Callable[[Path, "MPI.Comm"], None]] = {
-    "hpcgen-data": data.describe,
+    DATA_FORMAT: data.describe,
     "samples": data.describe,
     FORMAT: _describe_checkpoint,
     "unknown": _refuse,

@@ -1,21 +1,23 @@
 """Load a whole checkpoint into memory, as `hpcgen.load` does."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import h5py
 import numpy as np
 
 from hpcgen.arrays import from_host
-from hpcgen.checkpoints.folder import candidates
-from hpcgen.checkpoints.format import layout_shapes, schema_of
-from hpcgen.checkpoints.newest import newest
-from hpcgen.checkpoints.opening import config_of, open_checkpoint
+from hpcgen.checkpoints.format import layout_rows, schema_of
+from hpcgen.checkpoints.newest import named
+from hpcgen.checkpoints.opening import ForeignError, config_of, open_checkpoint
 from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
+from hpcgen.errors import InputError
 from hpcgen.files import checksums
 from hpcgen.files.reading import attempt, reread
-from hpcgen.nn.buffers import Buffer
+from hpcgen.models import MODELS
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.agreement import agree, from_root
 
@@ -28,7 +30,7 @@ class Checkpoint:
     """A checkpoint in memory. `players`, `averages` and `optimizer[player]` hold Vectors by name.
 
     `checkpoint.players["generator"]["dense1/weight"]` is an ndarray. `averages` holds a Vector for each
-    player whose optimizer keeps a mean of past parameters.
+    optimizer keeps a mean of past parameters. Layouts are those of the model that `config` describes.
     """
 
     path: Path
@@ -55,10 +57,7 @@ def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
     False the optimizer's state, which is most of the file, is not read. Raises InputError if there is no
     checkpoint, DamagedError if the file is damaged, UnreadableError if the system cannot read it.
     """
-    path = Path(path)
-    if not path.is_dir():
-        return _whole(path, optimizer)
-    return newest(path, candidates(path), lambda candidate: _whole(candidate, optimizer))
+    return named(path, lambda file: _whole(file, optimizer))
 
 
 def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:
@@ -66,16 +65,13 @@ def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -
 
     Raises the errors of `load`.
     """
-    path = Path(path)
 
     def load_one(file: Path) -> Checkpoint:
         with agree(comm):
             found = _whole(file, optimizer)
         return found
 
-    if not from_root(comm, path.is_dir):
-        return load_one(path)
-    return newest(path, from_root(comm, candidates, path), load_one)
+    return named(path, load_one, partial(from_root, comm))
 
 
 def _whole(path: Path, optimizer: bool) -> Checkpoint:
@@ -84,39 +80,72 @@ def _whole(path: Path, optimizer: bool) -> Checkpoint:
 
 def _load(path: Path, optimizer: bool) -> Checkpoint:
     with open_checkpoint(path) as (file, attributes):
-        names = attempt(
-            path, "its players", lambda: {name: list(file[f"players/{name}"]) for name in file["players"]}
-        )
-        slots = attempt(
-            path,
-            "its optimizers",
-            lambda: {
-                name: list(file[f"players/{name}/optimizer"]) if "optimizer" in parts else []
-                for name, parts in names.items()
-            },
-        )
-        arrays = attempt(path, "its schema", lambda: list(file["schema"]) if "schema" in file else [])
-        players: dict[str, Vector] = {}
-        averages: dict[str, Vector] = {}
-        states: dict[str, dict[str, Vector]] = {}
-        for player, parts in names.items():
-            group = f"players/{player}"
-            parameters = layout_shapes(checksums.read(file, f"{group}/layout"))
-            buffered = "buffers" in parts
-            buffers = layout_shapes(checksums.read(file, f"{group}/buffers_layout")) if buffered else {}
-            layout = Layout(parameters, {name: Buffer(shape) for name, shape in buffers.items()})
-            for vectors, name in ((players, "parameters"), (averages, "average")):
-                if name in parts:
-                    sections = [checksums.read(file, f"{group}/{name}")]
-                    if buffered:
-                        sections.append(checksums.read(file, f"{group}/buffers"))
-                    vectors[player] = Vector(layout, np.concatenate(sections))
-            states[player] = {
-                slot: Vector(Layout(parameters), checksums.read(file, f"{group}/optimizer/{slot}"))
-                for slot in (slots[player] if optimizer else ())
-            }
-        schema = schema_of(attributes, {name: checksums.read(file, f"schema/{name}") for name in arrays})
-    config = config_of(path, attributes)
+        config = config_of(path, attributes)
+        arrays = {name: checksums.read(file, f"schema/{name}") for name in _members(file, "schema")}
+        schema = schema_of(attributes, arrays)
+        layouts = _layouts(path, config, schema)
+        _require(path, "other players", set(_members(file, "players")) == layouts.keys())
+        read = {player: _Player.read(file, player, layouts[player], optimizer) for player in sorted(layouts)}
     return Checkpoint(
-        path, attributes["step"], attributes["seed"], config, schema, attributes, players, averages, states
+        path,
+        attributes["step"],
+        attributes["seed"],
+        config,
+        schema,
+        attributes,
+        players={player: part.theta for player, part in read.items()},
+        averages={player: part.average for player, part in read.items() if part.average is not None},
+        optimizer={player: part.slots for player, part in read.items()},
     )
+
+
+class _Player(NamedTuple):
+    """What a checkpoint holds of a player. `average` is None where the optimizer keeps none."""
+
+    theta: Vector
+    average: Vector | None
+    slots: dict[str, Vector]
+
+    @classmethod
+    def read(cls, file: h5py.File, player: str, layout: Layout, optimizer: bool) -> "_Player":
+        """Read a player whose parameters and buffers lie as in `layout`. Raises ForeignError if they do
+        not."""
+        group = f"players/{player}"
+        buffered = layout.buffers.stop > layout.buffers.start
+        for name, section in (("layout", layout.parameters), ("buffers_layout", layout.buffers)):
+            if name == "layout" or buffered:
+                stored = checksums.read(file, f"{group}/{name}")
+                same = stored.tobytes() == layout_rows(layout, section).tobytes()
+                _require(file.filename, f"other names or shapes in /{group}/{name}", same)
+        buffers = [checksums.read(file, f"{group}/buffers")] if buffered else []
+
+        def vector(name: str) -> Vector:
+            return Vector(layout, np.concatenate([checksums.read(file, f"{group}/{name}"), *buffers]))
+
+        parameters = Layout(layout.shapes_of(layout.parameters))
+        slots = {
+            slot: Vector(parameters, checksums.read(file, f"{group}/optimizer/{slot}"))
+            for slot in (_members(file, f"{group}/optimizer") if optimizer else ())
+        }
+        averaged = "average" in _members(file, group)
+        return cls(vector("parameters"), vector("average") if averaged else None, slots)
+
+
+def _layouts(path: Path, config: Config, schema: Schema) -> dict[str, Layout]:
+    """Return the Layout of each player, with the rules of its buffers, which the model tells."""
+    try:
+        layouts = MODELS[config.model.kind](config.model, schema).layouts
+    except InputError as error:
+        raise ForeignError(f"{path}: written by an hpcgen with another model ({error})") from None
+    return {player: layout.state() for player, layout in layouts.items()}
+
+
+def _members(file: h5py.File, group: str) -> list[str]:
+    """Return the names in a group, which the file may not have."""
+    return attempt(file.filename, f"/{group}", lambda: list(file[group]) if group in file else [])
+
+
+def _require(path: Path | str, other: str, same: bool) -> None:
+    """Raise ForeignError unless the model is the `same` as that of the file, which has `other` parts."""
+    if not same:
+        raise ForeignError(f"{path}: written by an hpcgen with another model ({other})")

@@ -1,10 +1,11 @@
-"""The newest whole checkpoint of a run folder."""
+"""A checkpoint that the user names: a file, or a run folder, which stands for its newest whole checkpoint."""
 
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.opening import part_of_run
 from hpcgen.errors import InputError, UnreadableError
 
@@ -13,11 +14,26 @@ logger = logging.getLogger(__name__)
 Taken = TypeVar("Taken")
 
 
+def _here(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Ask this process alone."""
+    return function(*arguments)
+
+
+def named(path: Path | str, take: Callable[[Path], Taken], ask: Callable[..., Any] = _here) -> Taken:
+    """Return take(path) for the checkpoint `path`, or for the newest whole one of the run folder `path`.
+
+    `take` raises for a checkpoint that is not whole. `ask(function, *arguments)` looks at the file system:
+    ranks that must see the same give partial(from_root, comm). Raises as `newest`, or as `take` for a file.
+    """
+    path = Path(path)
+    return newest(path, ask(candidates, path), take) if ask(path.is_dir) else take(path)
+
+
 def newest(run: Path, paths: Sequence[Path], take: Callable[[Path], Taken]) -> Taken:
     """Return take(path) for the first whole checkpoint among `paths`, the checkpoints of `run`, newest first.
 
-    `take` raises an error if a checkpoint is not whole. That checkpoint is skipped with a warning. If none is
-    whole, raises UnreadableError if the system failed to read one of them, else InputError.
+    One that is not is passed over, with a warning. Raises UnreadableError if none is whole and the system
+    failed to read one, InputError if none is whole.
     """
     unreadable = None
     for path in paths:

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
-import msgspec
 import numpy as np
 
 from hpcgen.checkpoints.format import ATTRIBUTES, FORMAT, VERSION
 from hpcgen.config.differences import differences
-from hpcgen.config.reading import parse_config
+from hpcgen.config.reading import parse_config, require_recorded
 from hpcgen.config.sections import Config
 from hpcgen.errors import AccessError, DamagedError, InputError
 from hpcgen.files import checksums
@@ -21,10 +20,6 @@ from hpcgen.parallel.agreement import agree
 
 if TYPE_CHECKING:
     from mpi4py import MPI
-
-
-# Sections of the run file that every checkpoint of this version holds. `parallel` comes last.
-SECTIONS = {"data", "model", "train", "optimizer", "checkpoint", "parallel"}
 
 
 class ForeignError(InputError):
@@ -61,19 +56,12 @@ def _require_attributes(path: Path | str, attributes: dict[str, Any]) -> None:
     lost = [name for name, kind in ATTRIBUTES.items() if not isinstance(attributes.get(name), kind)]
     if attributes.get("version") != VERSION:
         lost.append("version")
-    if not lost and not _parses(_require_whole_config, attributes["config"]):
+    if not lost and not _parses(require_recorded, attributes["config"]):
         lost.append("config")
     if not lost and not _parses(json.loads, attributes["environment"]):
         lost.append("environment")
     if lost:
         raise DamagedError(f"{path}: damaged: its attribute {lost[0]} is missing or invalid")
-
-
-def _require_whole_config(text: str) -> None:
-    """Raise ValueError unless `text` is a whole run file. If bytes are lost, the text ends at the first."""
-    table = msgspec.toml.decode(text)
-    if not text.endswith("\n") or not table.keys() >= SECTIONS:
-        raise ValueError("not a whole run file")
 
 
 def _parses(parse: Callable[[str], Any], text: str) -> bool:

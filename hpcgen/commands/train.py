@@ -52,19 +52,18 @@ def declare(commands: argparse._SubParsersAction) -> None:
 
 def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     """Train the model. Return the exit status."""
-    from hpcgen.files.replacing import require_room
+    from hpcgen.files.replacing import replace_text, require_target
     from hpcgen.parallel.agreement import from_root
     from hpcgen.training.run import train
 
     start = time.perf_counter()
     for path in filter(None, (options.timings, options.done)):
-        from_root(comm, require_room, path, 0)
+        from_root(comm, require_target, path)
     folder = options.folder or Path("runs") / options.file.stem
     training = train(options.file, folder, comm, options.settings, options.fresh, options.progress)
     if options.timings:
         seconds = comm.gather({**training.watch.seconds, "total": time.perf_counter() - start})
-        if comm.rank == 0:
-            options.timings.write_text(json.dumps(seconds, indent=1) + "\n")
+        from_root(comm, replace_text, options.timings, json.dumps(seconds, indent=1) + "\n")
     if options.done:
-        from_root(comm, options.done.touch)
+        from_root(comm, replace_text, options.done, "")
     return 0

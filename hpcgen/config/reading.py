@@ -1,6 +1,7 @@
 """The run file (TOML) as a Config: every key is known, of the right type, and within its bounds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,22 +14,56 @@ from hpcgen.errors import InputError
 from hpcgen.models import MODELS
 from hpcgen.nn.optimizers import OPTIMIZERS
 
+# Sections of every run file that a run records, in its folder and in its checkpoints. `parallel` is the last.
+RECORDED = {"data", "model", "train", "optimizer", "checkpoint", "parallel"}
+
 
 def load_config(path: Path | str, settings: Sequence[str] = ()) -> Config:
     """Return the Config of the run file `path`, with keys overridden by `settings` ("KEY=VALUE").
 
     Raises InputError.
     """
+    with _naming(path):
+        return parse_config(_text(path), settings)
+
+
+def load_recorded(path: Path | str) -> Config:
+    """Return the Config of the run file `path` that a run recorded. Raises InputError, also if its end is
+    missing: the defaults would stand for it."""
+    with _naming(path):
+        text = _text(path)
+        require_recorded(text)
+        return parse_config(text)
+
+
+def require_recorded(text: str) -> None:
+    """Raise InputError unless `text` is a whole run file as a run records it. If bytes were lost, it ends at
+    the first of them."""
+    if not text.endswith("\n") or not _table(text).keys() >= RECORDED:
+        raise InputError("not a whole run file: its end is missing")
+
+
+@contextmanager
+def _naming(path: Path | str) -> Iterator[None]:
+    """Let an InputError begin with the path of the file."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file") from None
-    try:
-        return parse_config(text, settings)
+        yield
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def _text(path: Path | str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(getattr(error, "strerror", None) or "not a text file") from None
+
+
+def _table(text: str) -> dict[str, Any]:
+    try:
+        return msgspec.toml.decode(text)
+    except msgspec.DecodeError as error:
+        raise InputError(f"not valid TOML: {error}") from None
 
 
 def parse_config(text: str, settings: Sequence[str] = ()) -> Config:
@@ -36,10 +71,7 @@ def parse_config(text: str, settings: Sequence[str] = ()) -> Config:
 
     Raises InputError, which names the key, the value and the allowed values.
     """
-    try:
-        table = msgspec.toml.decode(text)
-    except msgspec.DecodeError as error:
-        raise InputError(f"not valid TOML: {error}") from None
+    table = _table(text)
     for assignment in settings:
         _assign(table, assignment)
     known = {"seed", "model", "optimizer", *SECTIONS}

@@ -122,8 +122,6 @@ def subtable(table: Mapping[str, Any], name: str, where: str = "") -> dict[str, 
     """Return the table `name` of a table, or an empty one. Raises InputError if the value is not a table."""
     value = table.get(name, {})
     if not isinstance(value, dict):
-        raise InputError(
-            f"{where + '.' if where else ''}{name} = {shown(value)}: must be a table, "
-            f"[{where + '.' if where else ''}{name}]"
-        )
+        key = f"{where}.{name}" if where else name
+        raise InputError(f"{key} = {shown(value)}: must be a table, [{key}]")
     return value

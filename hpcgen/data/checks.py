@@ -15,8 +15,8 @@ def _known_samples(name: str, rows: np.ndarray, first: int, schema: Schema) -> n
     if schema.kind == "text" and rows.size and rows.max() >= len(schema.vocabulary):
         row = int(np.argmax(rows.reshape(len(rows), -1).max(1) >= len(schema.vocabulary)))
         raise InputError(
-            f"{name}: row {first + row} holds token {rows[row].max()}, outside the vocabulary of "
-            f"{len(schema.vocabulary)}"
+            f"{name}: row {first + row} holds token {rows[row].max()}, "
+            f"outside the vocabulary of {len(schema.vocabulary)}"
         )
     finite_rows(name, rows, first)
     if rows.dtype.kind == "f" and schema.low is not None:
@@ -25,9 +25,8 @@ def _known_samples(name: str, rows: np.ndarray, first: int, schema: Schema) -> n
         outside = ((rows < schema.low - slack) | (rows > schema.high + slack)).any(tuple(range(1, rows.ndim)))
         if outside.any():
             raise InputError(
-                f"{name}: row {first + int(outside.argmax())} holds numbers outside the attributes low, "
-                "high = "
-                f"{schema.low:g}, {schema.high:g}; correct them, or leave them out"
+                f"{name}: row {first + int(outside.argmax())} holds numbers outside the attributes "
+                f"low, high = {schema.low:g}, {schema.high:g}; correct them, or leave them out"
             )
     return rows
 

@@ -48,9 +48,12 @@ def describe(path: Path, comm: "MPI.Comm") -> None:
 
 def _facts(path: Path) -> tuple[str, dict[str, Any], list[str], bool]:
     """Return a title, the attributes, the other datasets, and whether the file has checksums."""
-    with open_data(path) as file:
-        samples = file["samples"]
-        attributes = attempt(path, "its attributes", lambda: dict(file.attrs))
-        others = [f"/{name} {file[name].shape}" for name in content(file) if name != "samples"]
+
+    def facts() -> tuple[str, dict[str, Any], list[str], bool]:
+        samples, names = file["samples"], content(file)
+        others = [f"/{name} {file[name].shape}" for name in names if name != "samples"]
         title = f"{len(samples):,} samples of {' x '.join(map(str, samples.shape[1:]))} {samples.dtype}"
-        return title, attributes, others, has_checksums(file)
+        return title, dict(file.attrs), others, has_checksums(file)
+
+    with open_data(path) as file:
+        return attempt(path, "its datasets and attributes", facts)

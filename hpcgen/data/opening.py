@@ -32,8 +32,8 @@ def _require_samples(path: Path | str, file: h5py.File) -> None:
     version = file.attrs.get("version", VERSION)
     if not (isinstance(version, (int, np.integer)) and 1 <= version <= VERSION):
         raise InputError(
-            f"{path}: data file of version {version}; this hpcgen reads up to {VERSION}: update hpcgen, "
-            "or prepare it again"
+            f"{path}: data file of version {version}; this hpcgen reads up to {VERSION}: "
+            "update hpcgen, or prepare it again"
         )
     if not isinstance(_item(file, "samples"), h5py.Dataset):
         raise InputError(f"{path}: no dataset /samples; make a data file with 'hpcgen prepare'")
@@ -76,8 +76,8 @@ def schema_of(file: h5py.File) -> Schema:
     rate = file.attrs.get("rate", 0) if kind == "audio" else 0
     if kind == "audio" and not (isinstance(rate, (int, np.integer)) and rate > 0):
         raise InputError(
-            f"{file.filename}: audio needs the attribute rate, samples per second; make it with 'hpcgen "
-            "prepare audio'"
+            f"{file.filename}: audio needs the attribute rate, samples a second; "
+            "make it with 'hpcgen prepare audio'"
         )
     return Schema(
         samples.shape[1:],
@@ -146,7 +146,7 @@ def declared_range(file: h5py.File) -> tuple[float, float] | None:
         low = high = math.nan
     if not (low < high and math.isfinite(high - low)):
         raise InputError(
-            f"{file.filename}: attributes low, high are {given[0]}, {given[1]}; they must be numbers, "
-            "low < high"
+            f"{file.filename}: attributes low, high are {given[0]}, {given[1]}; "
+            "they must be numbers, low < high"
         )
     return low, high

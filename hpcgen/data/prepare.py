@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcgen.data.checks import finite_rows, known_labels
+from hpcgen.data.rows import Rows
+from hpcgen.data.schema import Schema
 from hpcgen.data.sources import Source
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
-from hpcgen.files.replacing import require_room, require_unread
+from hpcgen.files.replacing import require_short, require_target, require_unread
 from hpcgen.files.slabs import Slab, partition
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
@@ -60,11 +62,40 @@ def prepare(
     source.survey(comm)
     with agree(comm):
         _require_rows(source, source.rows)
-        if options.hold_out:
-            require_unread(options.hold_out, [path])
-        for file in (path, options.hold_out):
-            if file:
-                require_room(file, 0)
+        if comm.rank == 0:
+            _require_targets(path, options.hold_out)
+    rows = _read_share(source, comm)
+    before = Partition(comm.allgather(len(rows)))
+    with agree(comm):
+        _require_rows(source, before.total)
+    schema = _schema(source, rows, comm)
+    order = _order(before.total, options)
+    kept = _kept(source, before.total, options)
+    attributes = {**source.attributes, "seed": options.seed, "shuffled": int(not options.keep_order)}
+    for target, chosen in ((path, order[:kept]), (options.hold_out, order[kept:])):
+        if target:
+            slabs = {name: _slab(getattr(rows, name), before, chosen, comm) for name in source.columns}
+            slabs |= {name: Slab.replicated(array, comm.rank) for name, array in source.constants.items()}
+            write_data(Path(target), comm, slabs, schema, source.name, attributes)
+    return kept, source.shape
+
+
+def _require_rows(source: Source, rows: int) -> None:
+    if rows == 0 or 0 in source.shape:
+        raise InputError(f"{source.name}: holds no samples (its shape is {(rows, *source.shape)})")
+
+
+def _require_targets(path: Path, hold_out: Path | None) -> None:
+    """Raise InputError unless the data files can be written. Their folders are made."""
+    if hold_out:
+        require_unread(hold_out, [path])
+    for target in filter(None, (path, hold_out)):
+        require_short(Path(target))
+        require_target(target)
+
+
+def _read_share(source: Source, comm: "MPI.Comm") -> Rows:
+    """Return this rank's rows, which can be used. Warn of what all ranks left out. Collective."""
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
         rows = source.read(mine.start, mine.stop)
@@ -75,42 +106,54 @@ def prepare(
             finite_rows(source.name, rows.inputs, mine.start, "inputs")
     for lines in comm.allgather(source.left_out):
         for line in lines:
-            logger.warning("hpcgen: %s", line)
-    before = Partition(comm.allgather(len(rows)))
-    with agree(comm):
-        _require_rows(source, before.total)
+            logger.warning("%s", line)
+    return rows
+
+
+def _schema(source: Source, rows: Rows, comm: "MPI.Comm") -> Schema:
+    """Return what the samples are. Raises InputError if all are the same number. Collective."""
     low, high = source.range or value_range(comm, rows.samples)
     if not low < high:
         raise InputError(f"{source.name}: all samples are {low}; there is nothing to learn")
-    random = stream(options.seed, Purpose.PREPARE)
-    order = np.arange(before.total) if options.keep_order else random.permutation(before.total)
+    return Schema(
+        source.shape,
+        str(rows.samples.dtype),
+        source.kind,
+        low,
+        high,
+        rate=source.rate,
+        vocabulary=source.vocabulary,
+        units=source.units,
+    )
 
-    def slab(local: np.ndarray, chosen: np.ndarray) -> Slab:
-        shape = (len(chosen), *local.shape[1:])
-        after = partition(shape, local.dtype, comm.size)
-        return Slab.rows(shape, after.starts[comm.rank], redistribute(comm, local, before, after, chosen))
 
-    attributes = {**source.attributes, "seed": options.seed, "shuffled": int(not options.keep_order)}
-    held_out = round(options.share * before.total) if options.hold_out else 0
-    cut = before.total - held_out
-    if options.hold_out and not 0 < cut < before.total:
+def _order(rows: int, options: PrepareOptions) -> np.ndarray:
+    """Return the order in which rows are written, (rows,)."""
+    if options.keep_order:
+        return np.arange(rows)
+    return stream(options.seed, Purpose.PREPARE).permutation(rows)
+
+
+def _kept(source: Source, rows: int, options: PrepareOptions) -> int:
+    """Return how many rows are not held out. Raises InputError unless both parts have some."""
+    if not options.hold_out:
+        return rows
+    kept = rows - round(options.share * rows)
+    if not 0 < kept < rows:
         raise InputError(
-            f"{source.name}: {before.total} rows cannot be divided so that {options.share} of them are "
-            "held out"
+            f"{source.name}: {rows} rows cannot be divided so that {options.share} of them are held out"
         )
-    parts = [(path, order[:cut])]
-    if options.hold_out:
-        parts.append((Path(options.hold_out), order[cut:]))
-    for target, chosen in parts:
-        slabs = {name: slab(getattr(rows, name), chosen) for name in source.columns}
-        slabs |= {name: Slab.replicated(array, comm.rank) for name, array in source.constants.items()}
-        write_data(target, comm, slabs, source.kind, source.name, low, high, attributes)
-    return cut, source.shape
+    return kept
 
 
-def _require_rows(source: Source, rows: int) -> None:
-    if rows == 0 or 0 in source.shape:
-        raise InputError(f"{source.name}: holds no samples (its shape is {(rows, *source.shape)})")
+def _slab(local: np.ndarray, before: Partition, chosen: np.ndarray, comm: "MPI.Comm") -> Slab:
+    """Return this rank's share of the `chosen` rows of a column, which lie on ranks as `before` says.
+
+    Collective.
+    """
+    shape = (len(chosen), *local.shape[1:])
+    after = partition(shape, local.dtype, comm.size)
+    return Slab.rows(shape, after.starts[comm.rank], redistribute(comm, local, before, after, chosen))
 
 
 def value_range(comm: "MPI.Comm", samples: np.ndarray) -> tuple[float, float]:

@@ -27,9 +27,9 @@ Result = TypeVar("Result")
 class DataFiles:
     """One data file, or several, open for reading. The rows of several files follow each other.
 
-    Attributes: `schema`, `rows`, the `names` of the columns, and `fingerprint`, which identifies the data.
-    The schema lacks the values that depend on all rows: classes, inputs and outputs, and also low and high
-    unless all files declare them. Raises InputError.
+    Attributes: `schema`, `rows`, `row_bytes`, the `names` of the columns, and `fingerprint`, which differs
+    for other data. The schema lacks what only all rows together tell: classes, inputs and outputs, and low
+    and high unless all files declare them. Raises InputError.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
@@ -70,6 +70,9 @@ class DataFiles:
             (min(low for low, _ in ranges), max(high for _, high in ranges)) if known else (None, None)
         )
         self.schema = replace(schemas[0], low=low, high=high)
+        columns = {name: files[0][name] for name in self.names}
+        self._widths = {name: math.prod(column.shape[1:]) for name, column in columns.items()}
+        self.row_bytes = sum(self._widths[name] * column.dtype.itemsize for name, column in columns.items())
         self._parts = Partition(len(file["samples"]) for file in files)
         self.rows = self._parts.total
         self.fingerprint = "; ".join(map(fingerprint, files))
@@ -114,11 +117,7 @@ class DataFiles:
 
     def width(self, name: str) -> int:
         """Return how many numbers a row of a column has."""
-        return math.prod(self._files[0][name].shape[1:])
-
-    @property
-    def row_bytes(self) -> int:
-        return sum(self.width(name) * self._files[0][name].dtype.itemsize for name in self.names)
+        return self._widths[name]
 
     def read(
         self,
@@ -129,9 +128,11 @@ class DataFiles:
     ) -> Rows:
         """Return rows [start, stop) of the columns `names`, after checking that the numbers are finite.
 
-        If the files have checksums, they are compared. If `region` is given, only that part of each sample is
-        read: it has a slice for each of the first axes of a sample.
+        `region` has a slice without a step for each of the first axes of a sample. Then only that part of
+        the samples is read.
         """
+        if any(axis.step not in (None, 1) for axis in region):
+            raise ValueError(f"a region has no steps: {region}")
         wanted = [name for name in Rows._fields if name in self.names and name in names]
         regions = {name: region if name == "samples" else () for name in wanted}
         # An empty selection is also read, to return an array with the shape of a row.
@@ -161,7 +162,8 @@ def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: 
                     f"{path}: has a different vocabulary from the data of {owner}; prepare both together"
                 )
             raise InputError(
-                f"{path}: {name} of samples is {getattr(mine, name)}, but {getattr(theirs, name)} in {owner}"
+                f"{path}: {name} of samples is {getattr(mine, name)}, "
+                f"not {getattr(theirs, name)} as for {owner}"
             )
 
 

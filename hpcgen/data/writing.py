@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hpcgen.data.schema import Schema
 from hpcgen.files import writing
 from hpcgen.files.slabs import Slab
 
@@ -19,23 +20,27 @@ def write_data(
     path: Path,
     comm: "MPI.Comm",
     slabs: Mapping[str, Slab],
-    kind: str,
+    schema: Schema,
     source: str,
-    low: float,
-    high: float,
-    attributes: Mapping[str, str | int | float],
+    attributes: Mapping[str, str | int | float] = {},
 ) -> None:
-    """Write a data file: `slabs` maps each dataset to its Slab, `attributes` are written as they are.
+    """Write a data file: `slabs` by dataset (the samples, and what belongs to them), what `schema` says about
+    the samples, and further attributes.
 
-    The samples are in [low, high]. `kind` is the kind in `Schema`. `source` says where the rows come from.
-    Collective over `comm`. Raises the errors of `hpcgen.files.writing.write`.
+    `source` says where the rows come from. `hpcgen.data.opening.schema_of` reads the schema again. Collective
+    over `comm`. Raises as `hpcgen.files.writing.write`.
     """
     known: dict[str, str | int | float] = {
         "format": FORMAT,
         "version": VERSION,
-        "kind": kind,
+        "kind": schema.kind,
         "source": source,
-        "low": low,
-        "high": high,
+        "low": schema.low,
+        "high": schema.high,
     }
+    if schema.kind == "audio":
+        known["rate"] = schema.rate
+    if schema.kind == "text":
+        known["units"] = schema.units
+        slabs = {**slabs, "vocabulary": Slab.replicated(schema.code_points, comm.rank)}
     writing.write(path, comm, {**known, **attributes}, slabs)

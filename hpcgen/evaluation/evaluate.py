@@ -15,7 +15,7 @@ from hpcgen.data.reading import DataFiles, require_suitable
 from hpcgen.evaluation.evaluation import DEFAULT_SAMPLES, Evaluation
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measures
-from hpcgen.files.replacing import require_room
+from hpcgen.files.replacing import replace_text, require_target
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.sampling.generation import drawing_model
 
@@ -58,7 +58,7 @@ def evaluate(
             files = stack.enter_context(DataFiles(paths))
             require_suitable(_joined(paths), files, state.schema, state.path)
             if options.json and comm.rank == 0:
-                require_room(options.json, 0)
+                require_target(options.json)
         drawn = options.count or min(files.rows // 2, DEFAULT_SAMPLES)
         model = stack.enter_context(drawing_model(state, comm, drawn))
         evaluation = Evaluation(model, state.schema, files, comm, options.count, options.seed, features)
@@ -69,7 +69,7 @@ def evaluate(
         logger.info("%s", line)
     if options.json:
         report = _report(state, paths, evaluation, measures, seen, options.seed)
-        from_root(comm, Path(options.json).write_text, report)
+        from_root(comm, replace_text, Path(options.json), report)
         logger.info("%s: the measures as JSON", options.json)
     return measures
 

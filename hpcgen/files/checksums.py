@@ -7,17 +7,18 @@ large row, and no such attribute.
 """
 
 import zlib
+from collections.abc import Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import h5py
 import numpy as np
 
 from hpcgen.errors import DamagedError
 from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file, reread
-from hpcgen.files.slabs import BLOCK_BYTES, block_rows, partition
+from hpcgen.files.slabs import BLOCK_BYTES, Slab, block_rows, partition
 from hpcgen.parallel.agreement import agree
 
 if TYPE_CHECKING:
@@ -53,6 +54,16 @@ def _of(rows: np.ndarray, block: int, box: tuple[int, ...]) -> np.ndarray:
     return found
 
 
+def boxes(slabs: Mapping[str, Slab]) -> dict[str, tuple[int, ...]]:
+    """Return the attribute `box` of the datasets of checksums that have it: those of rows cut into boxes."""
+    return {
+        name: box_shape(covered.shape, covered.dtype)
+        for name, slab in slabs.items()
+        if name.startswith(f"{CHECKSUMS}/") and len(slab.shape) > 1
+        for covered in (slabs[name.removeprefix(f"{CHECKSUMS}/")],)
+    }
+
+
 def read(
     file: h5py.File,
     name: str,
@@ -62,53 +73,63 @@ def read(
 ) -> np.ndarray:
     """Return rows [start, stop) of a dataset. Verify the checksum of each block that they overlap.
 
-    If `region` is given, only that part of each row is read, rounded to boxes, and returned: it has a slice
-    for each of the first axes of a row. Raises DamagedError, which names the file, the dataset and the rows,
-    and the errors of `attempt`.
+    `region` has a slice without a step for each of the first axes of a row: then that part of the rows is
+    returned, and little more is read. Raises DamagedError, which names the file, the dataset and the rows,
+    and whatever `attempt` raises.
+    """
+    selection = (slice(start, stop), *region)
+    blocks = attempt(file.filename, f"/{name}", lambda: _read_blocks(file, name, selection))
+    blocks.require_whole(f"{file.filename}: damaged: /{name}")
+    return blocks.rows[blocks.inside]
+
+
+class _Blocks(NamedTuple):
+    """Blocks of a dataset as they were read: `rows` from the row number `first` on.
+
+    A block has `lengths` along the axes, and one of the checksums `expected`. `inside` is what was asked for.
     """
 
-    def read_blocks() -> tuple[np.ndarray, np.ndarray, int, tuple[int, ...], list[slice]]:
-        dataset, known = file[name], file[f"{CHECKSUMS}/{name}"]
-        block = block_rows(dataset.shape, dataset.dtype)
-        box = tuple(int(length) for length in known.attrs.get(BOX, dataset.shape[1:]))
-        slices = [slice(start, len(dataset) if stop is None else stop), *region]
-        slices += [slice(None)] * (dataset.ndim - len(slices))
-        wanted = [slice(*axis.indices(size)[:2]) for axis, size in zip(slices, dataset.shape, strict=True)]
-        if any(axis.stop <= axis.start for axis in wanted):
-            return (
-                np.empty([max(0, axis.stop - axis.start) for axis in wanted], dataset.dtype),
-                known[:0],
-                1,
-                (),
-                [],
-            )
-        lengths = (block, *box)
-        touched = [
-            slice(axis.start // length, -(-axis.stop // length))
-            for axis, length in zip(wanted, lengths, strict=True)
-        ]
-        covered = [
-            slice(axis.start * length, min(axis.stop * length, size))
-            for axis, length, size in zip(touched, lengths, dataset.shape, strict=True)
-        ]
-        inside = [slice(a.start - b.start, a.stop - b.start) for a, b in zip(wanted, covered, strict=True)]
-        expected = known[tuple(touched[: known.ndim])]
-        return dataset[tuple(covered)], expected, block, box, inside
+    rows: np.ndarray
+    first: int
+    lengths: tuple[int, ...]
+    expected: np.ndarray
+    inside: tuple[slice, ...]
 
-    rows, expected, block, box, inside = attempt(file.filename, f"/{name}", read_blocks)
-    if not inside:
-        return rows
-    actual = _of(rows, block, box)
-    if actual.size != expected.size:
-        raise DamagedError(f"{file.filename}: damaged: /{name} has a wrong number of checksums")
-    wrong = np.flatnonzero(actual.reshape(-1) != expected.reshape(-1))
-    if len(wrong):
-        first = int(np.unravel_index(wrong[0], actual.shape)[0]) * block
-        row = (0 if start is None else start) // block * block + first
-        raise DamagedError(
-            f"{file.filename}: damaged: /{name} differs from its checksum at rows {row} to {row + block - 1}"
-        )
-    return rows[tuple(inside)]
+    def require_whole(self, what: str) -> None:
+        """Raise DamagedError, which begins with `what`, unless all checksums hold."""
+        if not self.rows.size:
+            return
+        block, *box = self.lengths
+        actual = _of(self.rows, block, tuple(box))
+        if actual.size != self.expected.size:
+            raise DamagedError(f"{what} has not as many checksums as blocks")
+        wrong = np.flatnonzero(actual.reshape(-1) != self.expected.reshape(-1))
+        if len(wrong):
+            row = self.first + int(np.unravel_index(wrong[0], actual.shape)[0]) * block
+            raise DamagedError(f"{what} differs from its checksum at rows {row} to {row + block - 1}")
+
+
+def _read_blocks(file: h5py.File, name: str, selection: tuple[slice, ...]) -> _Blocks:
+    """Read the blocks of a dataset that a selection touches, and their checksums."""
+    dataset, known = file[name], file[f"{CHECKSUMS}/{name}"]
+    # Attributes.get would hide a failure of the system.
+    box = known.attrs[BOX].tolist() if BOX in known.attrs else dataset.shape[1:]
+    lengths = (block_rows(dataset.shape, dataset.dtype), *box)
+    selection += (slice(None),) * (dataset.ndim - len(selection))
+    axes = [_touched(*axis) for axis in zip(selection, lengths, dataset.shape, strict=True)]
+    touched, covered, inside = zip(*axes, strict=True)
+    return _Blocks(dataset[covered], covered[0].start, lengths, known[touched[: len(known.shape)]], inside)
+
+
+def _touched(wanted: slice, length: int, size: int) -> tuple[slice, slice, slice]:
+    """Return which blocks of `length` the places `wanted` of an axis of `size` touch, the places that these
+    blocks cover, and where those wanted lie among them."""
+    start, stop, _ = wanted.indices(size)
+    stop = max(start, stop)
+    first = start // length
+    last = -(-stop // length) if stop > start else first
+    low = first * length
+    return slice(first, last), slice(low, min(last * length, size)), slice(start - low, stop - low)
 
 
 def verify(path: Path | str, comm: "MPI.Comm") -> None:

@@ -18,13 +18,14 @@ from hpcgen.files import seal
 CHECKSUMS = "checksums"
 # Seconds between attempts after the system failed to read. File servers often recover in this time.
 RETRY_PAUSES = (0.1, 0.4, 1.0)
-# Errors that do not go away with further attempts.
+# Errors of a path that leads to no file. Further attempts cannot mend them.
 NO_ACCESS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
+# Errors of permissions. On some file servers they pass.
 DENIED = (errno.EACCES, errno.EPERM)
 # Errors of h5py for a file that it cannot read. A damaged structure causes errors of many types.
 UNREADABLE = (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError, ArithmeticError)
-# Number of bytes that are read at a time.
-CHUNK_BYTES = 1 << 22
+# Bytes that are read at a time to see whether the system can read a file.
+TRIAL_BYTES = 1 << 22
 
 Result = TypeVar("Result")
 
@@ -99,9 +100,17 @@ def reread(
     raise AssertionError("the last call returns or raises")
 
 
+def read_file(path: Path | str, what: str, function: Callable[[], Result]) -> Result:
+    """Return function(), which opens the file `path`, reads `what` of it and closes it.
+
+    For files of any format. Raises as `attempt`, after further tries as those of `reread`.
+    """
+    return reread(path, lambda: attempt(path, what, function))
+
+
 def _read_all(path: Path | str) -> None:
     with open(path, "rb", buffering=0) as file:
-        while file.read(CHUNK_BYTES):
+        while file.read(TRIAL_BYTES):
             pass
 
 

@@ -1,5 +1,6 @@
 """Replace files completely or not at all."""
 
+import errno
 import os
 import re
 import shutil
@@ -7,8 +8,8 @@ import socket
 import tempfile
 import time
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 LONGEST_PATH = 235
 # A temporary file of another machine counts as abandoned if it has not changed for a day.
 ABANDONED_SECONDS = 86400.0
+# The errors that say that a path no longer leads to anything. ESTALE: another node of NFS removed it.
+GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
+# The name of a temporary file: CRC-32 of the file's name, machine, process. Open MPI adds the last part.
 TEMPORARY = re.compile(r"\.([0-9a-f]{8})-([0-9a-f]{4})-([0-9a-f]+)\.part(\.locktest\.\d+)?")
 
 
@@ -68,48 +72,93 @@ def replacing(path: Path, comm: "MPI.Comm", size: int) -> Iterator[Path]:
     """Yield an empty temporary file, which the body fills with `size` bytes. Then flush it and rename it to
     `path`.
 
-    If anything fails, `path` stays as it was and the temporary file is removed. Collective over `comm`.
-    Raises InputError if the folder is not writable, RunError if it lacks space, WriteError if the disk
-    refuses.
+    If anything fails, `path` stays as it was and the other file is removed. Collective over `comm`. Raises
+    InputError if the folder cannot be written, RunError if it lacks the room or was moved or removed
+    meanwhile, WriteError if the disk refuses.
     """
     temporary = comm.bcast(path.with_name(temporary_name(path.name)))
-    with agree(comm):
-        if comm.rank == 0:
-            require_room(path, size)
-            tidy(path.parent, path.name)
-            temporary.touch()
-    try:
+    with ExitStack() as stack:
+        with agree(comm), refusals(path):
+            if comm.rank == 0:
+                require_room(path, size)
+                require_same = stack.enter_context(held(path.parent))
+                tidy(path.parent, path.name)
+                stack.callback(_discard, temporary)
+                temporary.touch()
         yield temporary
         with agree(comm), refusals(path):
+            if comm.rank == 0:
+                require_same()
             flush(temporary)
         with agree(comm), refusals(path):
             if comm.rank == 0:
+                require_same()
                 os.replace(temporary, path)
                 flush(path.parent)
-    finally:
-        if comm.rank == 0:
-            for left in (temporary, temporary.with_name(f"{temporary.name}.locktest.0")):
-                with suppress(OSError):
-                    left.unlink(missing_ok=True)
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """Give the body the name of a file to write, then let this file take the place of `path`.
+
+    For one process alone. If anything fails, `path` stays as it was and the other file is removed. Raises
+    WriteError if the disk refuses, RunError if the folder was moved or removed meanwhile.
+    """
+    temporary = path.with_name(temporary_name(path.name))
+    with refusals(path), held(path.parent) as require_same, ExitStack() as stack:
+        stack.callback(_discard, temporary)
+        yield temporary
+        require_same()
+        os.replace(temporary, path)
 
 
 def replace_text(path: Path, text: str) -> None:
     """Replace `path` by a small text file. Even after a power failure, the old or the new file is complete.
 
-    If anything fails, `path` stays as it was. Raises OSError.
+    Raises as `replaced`.
     """
-    temporary = path.with_name(temporary_name(path.name))
+    with replaced(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    with refusals(path):
+        flush(path.parent)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[Callable[[], None]]:
+    """Hold a folder open. Give the body a function that raises RunError if its path leads elsewhere by now.
+
+    A folder that was moved or removed, and made anew, may be another run's.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+
+    def require_same() -> None:
+        if not leads_to(folder, descriptor):
+            raise RunError(f"{folder}: was moved or removed while a file was written there")
+
     try:
-        with open(temporary, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
+        yield require_same
+    finally:
+        os.close(descriptor)
+
+
+def leads_to(path: Path, descriptor: int) -> bool:
+    """Return whether `path` leads to the file or folder open as `descriptor`. Raises OSError if unknown."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        if error.errno not in GONE:
+            raise
+        return False
+    return os.path.samestat(found, os.fstat(descriptor))
+
+
+def _discard(temporary: Path) -> None:
+    """Remove a temporary file, and what Open MPI may have left beside it."""
+    for left in (temporary, temporary.with_name(f"{temporary.name}.locktest.0")):
         with suppress(OSError):
-            temporary.unlink()
-        raise
-    flush(path.parent)
+            left.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:
@@ -123,36 +172,50 @@ def flush(path: Path) -> None:
 
 def require_short(path: Path) -> None:
     """Raise InputError if the file `path`, or its temporary file, has a path that is too long for MPI-IO."""
-    longest = max(len(os.fsencode(each)) for each in (path, path.with_name(temporary_name(path.name))))
+    longest = max(len(os.fsencode(each)) for each in (path, path.parent / temporary_name(path.name)))
     if longest > LONGEST_PATH:
         raise InputError(
-            f"{path}: the path is {longest - LONGEST_PATH} bytes too long for MPI-IO; choose a "
-            "shorter one, or change to a folder above the file and give a relative path"
+            f"{path}: the path is {longest - LONGEST_PATH} bytes too long for MPI-IO; "
+            "choose a shorter one, or start from a folder nearer to it and give a relative path"
         )
+
+
+def require_target(path: Path | str, size: int = 0) -> None:
+    """Make the folder of `path`, which a command will write, if it is not there; then `require_room`.
+
+    Commands call this before they begin. Later nothing makes a folder: a run that lost its own must notice.
+    """
+    path = Path(path)
+    with _writable(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    require_room(path, size)
 
 
 def require_room(path: Path | str, size: int) -> None:
-    """Raise InputError unless `path` can be written, RunError unless its folder has `size` bytes free.
-
-    The folder is created if it does not exist.
-    """
+    """Raise InputError unless `path` can be written, RunError unless its folder has `size` bytes free."""
     path = Path(path)
-    if path.is_dir():
-        raise InputError(f"{path}: is a folder; name a file")
-    require_short(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _writable(path.parent):
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder; name a file")
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: is a device or a pipe, which no file can replace; name a file")
         with tempfile.TemporaryFile(dir=path.parent):
             pass
-    except OSError as error:
-        raise InputError(
-            f"{path.parent}: cannot write there: {error.strerror}; choose another folder"
-        ) from None
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise RunError(
-            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; existing files are unchanged"
+            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; "
+            "existing files stay as they are"
         )
+
+
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Turn the system's errors while a file is tried in `folder` into an InputError."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{folder}: cannot write there: {error.strerror}; choose another folder") from None
 
 
 def require_unread(path: Path, read: Iterable[Path | None]) -> None:

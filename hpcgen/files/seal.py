@@ -24,8 +24,8 @@ HEAD = struct.Struct("<II")
 FIXED = struct.Struct("<QQI")
 # Offset and length of a dataset's data.
 EXTENT = struct.Struct("<QQ")
-# Number of bytes that are read at a time.
-CHUNK_BYTES = 1 << 22
+# Bytes that are read at a time for their CRC-32.
+CRC_BYTES = 1 << 22
 # The smallest user block: a page.
 PAGE_BYTES = 4096
 
@@ -89,7 +89,7 @@ def _crc_outside(
     for offset, length in [*extents, (size, 0)]:
         file.seek(start)
         while start < offset:
-            chunk = file.read(min(CHUNK_BYTES, offset - start))
+            chunk = file.read(min(CRC_BYTES, offset - start))
             if not chunk:
                 raise DamagedError(f"{path}: damaged: its seal covers more bytes than the file has")
             crc = zlib.crc32(chunk, crc)

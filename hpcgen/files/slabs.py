@@ -6,10 +6,11 @@ from math import prod
 
 import numpy as np
 
-from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.partition import OWNERSHIP_BLOCK, Partition
 
-# Number of bytes that one checksum covers: 4,096 float32 numbers, the unit in which ranks own a vector.
-BLOCK_BYTES = 16384
+# Bytes that one checksum covers, which is part of the file format: those of the unit in which ranks own parts
+# of a vector of float32. A rank writes and reads whole blocks of a checkpoint.
+BLOCK_BYTES = OWNERSHIP_BLOCK * np.dtype(np.float32).itemsize
 
 
 @dataclass

@@ -9,20 +9,19 @@ import ctypes
 import errno
 import faulthandler
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
 
-from hpcgen.errors import DamagedError, InputError, WriteError
-from hpcgen.files import checksums, seal
-from hpcgen.files.reading import CHECKSUMS, attempt, open_file, reread
-from hpcgen.files.replacing import refusals, replacing
+from hpcgen.files import checksums, readback, seal
+from hpcgen.files.readback import Attributes
+from hpcgen.files.reading import CHECKSUMS, reread
+from hpcgen.files.replacing import refusals, replacing, require_short
 from hpcgen.files.slabs import Slab, block_rows
-from hpcgen.parallel.agreement import agree
+from hpcgen.parallel.agreement import agree, from_root
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -35,10 +34,11 @@ CLOSING_BYTES = 1 << 18
 FALLOC_FL_KEEP_SIZE = 1
 # Seconds that a rank waits for the others after it failed to write. MPI-IO may never return on the others.
 PATIENCE_SECONDS = 3.0
-# A write counts as hanging after HANGING_SECONDS plus the time that the slowest disk needs.
-HANGING_SECONDS, SLOWEST_BYTES_PER_SECOND = 900.0, 10e6
+# A write counts as hanging after this many seconds, beside those that the slowest of disks needs.
+HANGING_SECONDS = 900.0
+# What the slowest of disks writes.
+SLOWEST_BYTES_PER_SECOND = 10e6
 
-Attributes = Mapping[str, str | int | float | list]
 Method = Callable[[Path, Path, "MPI.Comm", Attributes, Mapping[str, Slab]], None]
 
 
@@ -60,6 +60,7 @@ def write(
     refuses (full, over quota) or loses data. After a WriteError the process must end.
     """
     path = Path(path)
+    from_root(comm, require_short, path)
     method = method or (write_together if parallel() else write_in_turn)
     checked = {f"{CHECKSUMS}/{name}": _checksum_slab(name, slab, comm) for name, slab in slabs.items()}
     everything = {**slabs, **checked}
@@ -71,12 +72,12 @@ def write(
             method(temporary, path, comm, attributes, everything)
         finally:
             faulthandler.cancel_dump_traceback_later()
-        with agree(comm), _kept(path), refusals(path):
+        with agree(comm), readback.kept(path), refusals(path):
             if comm.rank == 0:
-                reread(temporary, lambda: _require_structure(temporary, attributes, everything))
+                reread(temporary, lambda: readback.require_structure(temporary, attributes, everything))
                 seal.write(temporary, list(slabs))
-        with agree(comm), _kept(path):
-            reread(temporary, lambda: _read_back(temporary, slabs))
+        with agree(comm), readback.kept(path):
+            reread(temporary, lambda: readback.require_rows(temporary, slabs))
 
 
 def parallel() -> bool:
@@ -195,19 +196,9 @@ def _create(file: h5py.File, attributes: Attributes, slabs: Mapping[str, Slab]) 
         name: file.create_dataset(name, slab.shape, slab.dtype, fill_time="never")
         for name, slab in slabs.items()
     }
-    for name, box in _boxes(slabs).items():
+    for name, box in checksums.boxes(slabs).items():
         made[name].attrs[checksums.BOX] = box
     return made
-
-
-def _boxes(slabs: Mapping[str, Slab]) -> dict[str, tuple[int, ...]]:
-    """Return the attribute `box` of each dataset of checksums whose rows are cut into boxes."""
-    return {
-        name: checksums.box_shape(covered.shape, covered.dtype)
-        for name, slab in slabs.items()
-        if name.startswith(f"{CHECKSUMS}/") and len(slab.shape) > 1
-        for covered in (slabs[name.removeprefix(f"{CHECKSUMS}/")],)
-    }
 
 
 def _reserve(path: Path, size: int) -> None:
@@ -240,54 +231,3 @@ def _write_nothing(dataset: h5py.Dataset, slab: Slab, transfer: Any) -> None:
     memory.select_none()
     target.select_none()
     dataset.id.write(memory, target, rows, dxpl=transfer)
-
-
-@contextmanager
-def _kept(path: Path) -> Iterator[None]:
-    """Raise WriteError if the written data cannot be read back. MPI-IO may lose data and report success."""
-    try:
-        yield
-    except InputError as error:
-        raise WriteError(
-            f"{path.parent}: the disk did not keep {path.name}: {error}; existing files are unchanged"
-        ) from None
-
-
-def _read_back(temporary: Path, slabs: Mapping[str, Slab]) -> None:
-    """Compare the rows that this rank wrote with their checksums."""
-    with open_file(temporary) as file:
-        for name, slab in slabs.items():
-            for start, rows in slab.pieces:
-                checksums.read(file, name, start, start + len(rows))
-
-
-def _require_structure(temporary: Path, attributes: Attributes, slabs: Mapping[str, Slab]) -> None:
-    """Raise DamagedError unless the file has these attributes and datasets, and no others.
-
-    This check comes before the seal, which is computed from the file.
-    """
-
-    def found() -> tuple[dict[str, Any], dict[str, tuple], dict[str, tuple]]:
-        with h5py.File(temporary, "r") as file:
-            # The attributes are read by name: HDF5 may crash when it lists names that are damaged.
-            values = {name: file.attrs[name] for name in attributes}
-            if len(file.attrs) != len(attributes):
-                raise DamagedError("its attributes differ from those that were written")
-            kept: dict[str, tuple] = {}
-            boxes: dict[str, tuple] = {}
-
-            def visit(name: str, item: Any) -> None:
-                if isinstance(item, h5py.Dataset):
-                    kept[name] = (item.shape, item.dtype)
-                    if checksums.BOX in item.attrs:
-                        boxes[name] = tuple(item.attrs[checksums.BOX].tolist())
-
-            file.visititems(visit)
-            return values, kept, boxes
-
-    values, datasets, boxes = attempt(temporary, "its structure", found)
-    if not all(np.array_equal(values[name], value) for name, value in attributes.items()):
-        raise DamagedError("its attributes differ from those that were written")
-    meant = {name: (tuple(slab.shape), slab.dtype) for name, slab in slabs.items()}
-    if datasets != meant or boxes != _boxes(slabs):
-        raise DamagedError("its datasets differ from those that were written")

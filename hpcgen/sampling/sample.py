@@ -13,14 +13,14 @@ from hpcgen.arrays import shown
 from hpcgen.checkpoints.loading import Checkpoint, load_together
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
-from hpcgen.files.replacing import require_room, require_unread
+from hpcgen.files.replacing import require_target, require_unread
 from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree, from_root
 from hpcgen.sampling import showing
 from hpcgen.sampling.choosing import open_origin
 from hpcgen.sampling.generation import drawing_model, generate
 from hpcgen.sampling.options import SampleOptions
 from hpcgen.sampling.origins import Origin, RowsOf
-from hpcgen.sampling.writers import require_writer, write
+from hpcgen.sampling.writers import require_path, require_writer, write
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -81,11 +81,13 @@ def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
 def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writes: bool) -> None:
     """Raise InputError if a target is also read, or, with `writes`, if a target cannot be written."""
     size = count * prod(state.schema.shape) * np.dtype(state.schema.dtype).itemsize
+    if options.out and writes:
+        require_path(Path(options.out))
     for target, needed in ((options.out, size), (options.png, 0)):
         if target:
             require_unread(target, [state.path, options.inputs, options.reconstruct])
             if writes:
-                require_room(target, needed)
+                require_target(target, needed)
 
 
 def _count(asked: int | None, origin: Origin) -> int:

@@ -8,6 +8,7 @@ import numpy as np
 
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
+from hpcgen.files.replacing import replaced
 from hpcgen.sampling.plots import save_plot
 
 # Seconds of silence after each sample of a sound file.
@@ -33,13 +34,11 @@ def check(path: Path, schema: Schema, ending: str) -> None:
 def save(samples: np.ndarray, path: Path, schema: Schema, ending: str, group: int = 1) -> None:
     """Write samples to a file of the kind ".png", ".txt" or ".wav", completely or not at all.
 
-    A plot puts each group of `group` samples in one row.
+    A plot keeps each `group` of samples in one row. Raises as `hpcgen.files.replacing.replaced`: the folder
+    is not made, since it may be that of a run which was moved.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}")
-    SAVERS[ending](samples, part, schema, group)
-    part.replace(path)
+    with replaced(path) as temporary:
+        SAVERS[ending](samples, temporary, schema, group)
 
 
 def texts(samples: np.ndarray, schema: Schema) -> str:

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -11,7 +12,7 @@ from hpcgen.data.prepare import value_range
 from hpcgen.data.schema import Schema
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
-from hpcgen.files.replacing import refusals, replacing
+from hpcgen.files.replacing import refusals, replacing, require_short
 from hpcgen.files.slabs import Slab, partition
 from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree
 from hpcgen.sampling import showing
@@ -28,6 +29,12 @@ def require_writer(path: Path) -> None:
     """Raise InputError if samples cannot be written to a file with this ending."""
     if path.suffix not in WRITERS:
         raise InputError(f"--out {path}: the name must end in .h5, .npy, .txt (text) or .wav (audio)")
+
+
+def require_path(path: Path) -> None:
+    """Raise InputError if `path` is a data file, which MPI-IO writes, and too long for it."""
+    if WRITERS[path.suffix] is _write_hdf5:
+        require_short(path)
 
 
 def write(
@@ -76,19 +83,13 @@ def _local(slab: Slab) -> np.ndarray:
 
 
 def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
-    samples, low, high = _local(slabs["samples"]), schema.low, schema.high
+    samples = _local(slabs["samples"])
     if samples.dtype == np.float32:
         # Samples may be outside the interval of the data. The file declares an interval that holds all of
         # them.
-        least, most = value_range(comm, samples)
-        low, high = min(low, least), max(high, most)
-    attributes: dict[str, str | int] = {}
-    if schema.kind == "audio":
-        attributes["rate"] = schema.rate
-    if schema.vocabulary:
-        attributes["units"] = schema.units
-        slabs = {**slabs, "vocabulary": Slab.replicated(schema.code_points, comm.rank)}
-    write_data(path, comm, slabs, schema.kind, source, low, high, attributes)
+        low, high = value_range(comm, samples)
+        schema = replace(schema, low=min(low, schema.low), high=max(high, schema.high))
+    write_data(path, comm, slabs, schema, source)
 
 
 def _write_npy(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
@@ -110,7 +111,7 @@ def _write_npy(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, sourc
 
 def _write_shown(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
     parts = comm.gather(_local(slabs["samples"]))
-    with agree(comm), refusals(path):
+    with agree(comm):
         if parts is not None:
             showing.save(np.concatenate(parts), path, schema, path.suffix)
 

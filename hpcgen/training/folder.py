@@ -1,9 +1,7 @@
 """The run folder: its lock, the files of earlier runs, and the check that they belong to the same run."""
 
-import errno
 import fcntl
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import IO, TYPE_CHECKING
 
 from hpcgen.checkpoints.folder import candidates, checkpoint_name, damaged
 from hpcgen.config.differences import differences
-from hpcgen.config.reading import load_config
+from hpcgen.config.reading import load_recorded
 from hpcgen.config.sections import Config
 from hpcgen.errors import InputError, RunError
-from hpcgen.files.replacing import replace_text, require_short, tidy
+from hpcgen.files.replacing import leads_to, replace_text, require_short, tidy
 from hpcgen.parallel.agreement import agree
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ logger = logging.getLogger(__name__)
 LOCK_SECONDS = 3.0
 # The file that a run locks while it writes in the folder.
 LOCK = ".lock"
-# Errors for a path that no longer exists. ESTALE: another node of NFS removed it.
-GONE = (errno.ENOENT, errno.ENOTDIR, errno.ESTALE)
 # The files and folders that a run writes. --fresh moves them aside.
 CONTENT = ("config.toml", "metrics.csv", "samples", "checkpoints")
 
@@ -72,8 +68,8 @@ class RunFolder:
                 if monotonic() > deadline:
                     lock.close()
                     raise InputError(
-                        f"{self.path}: another run is writing there; wait for it, or choose another "
-                        "--run folder"
+                        f"{self.path}: another run is writing there; "
+                        "wait for it, or choose another --run folder"
                     ) from None
                 sleep(0.1)
             except OSError:
@@ -87,17 +83,14 @@ class RunFolder:
         """
         if self._lock is None:
             return
-        mine = os.fstat(self._lock.fileno())
         try:
-            found = os.stat(self.path / LOCK)
+            there = leads_to(self.path / LOCK, self._lock.fileno())
         except OSError as error:
-            if error.errno not in GONE:
-                raise RunError(f"{self.path}: is no longer accessible: {error.strerror}") from error
-            found = None
-        if found is None or (found.st_dev, found.st_ino) != (mine.st_dev, mine.st_ino):
+            raise RunError(f"{self.path}: cannot be reached any more: {error.strerror}") from error
+        if not there:
             raise RunError(
-                f"{self.path}: the run folder was moved or removed while the run was writing there; nothing "
-                "more is written; put it back and run again to resume from its newest checkpoint"
+                f"{self.path}: the run folder was moved or removed while the run was writing there; "
+                "nothing more is written; put it back and run again to go on from its newest checkpoint"
             )
 
     @contextmanager
@@ -129,22 +122,22 @@ class RunFolder:
         found, broken = candidates(self.path), damaged(self.path)
         if broken and not found:
             raise InputError(
-                f"{self.path}: its checkpoints are damaged ({', '.join(path.name for path in broken)}) and "
-                "none is whole; start over with --fresh, or choose another --run folder"
+                f"{self.path}: its checkpoints are damaged ({', '.join(path.name for path in broken)}) "
+                "and none is whole; start over with --fresh, or choose another --run folder"
             )
         return found
 
     def _require_same_run(self, config: Config) -> None:
         """Raise InputError if config.toml differs in a key that changes the mathematics.
 
-        If config.toml cannot be read, for example after a power failure, only a warning is logged. The
+        A config.toml that is not whole, after a power cut for example, is no obstacle: the checkpoints hold
         checkpoints also hold the configuration.
         """
         path = self.path / "config.toml"
         if not path.exists():
             return
         try:
-            recorded = load_config(path)
+            recorded = load_recorded(path)
         except InputError as error:
             logger.warning("%s; it is written again, and the checkpoint is compared instead", error)
             return
@@ -156,9 +149,8 @@ class RunFolder:
             )
 
     def record(self, config: Config) -> None:
-        """Replace config.toml, completely or not at all."""
-        with self._writable():
-            replace_text(self.path / "config.toml", config.toml())
+        """Write config.toml, whole. Raises WriteError."""
+        replace_text(self.path / "config.toml", config.toml())
 
     def _set_aside(self) -> None:
         """Move the files of an earlier run to the subfolder old-N. --fresh deletes nothing."""

@@ -200,8 +200,8 @@ class Training:
                         hook(self, statistics, stopping or self.step == steps)
                 if stopping and self.step < steps:
                     raise RunError(
-                        f"stopped by a signal after step {self.step}, saved in {self.saved}; run again "
-                        "to resume"
+                        f"stopped by a signal after step {self.step}, saved in {self.saved}; "
+                        "run again to resume"
                     )
 
     def _batch(self, step: int, draw: int, lane: int) -> Batch:

@@ -92,8 +92,9 @@ def _introduction(training: Training) -> Iterator[str]:
     team = "rank" if training.deal.space == 1 else "team"
     ranks = "1 rank" if size == 1 else f"{size} ranks, {_span(lanes)} a {team}"
     yield (
-        f"{config.model.kind} {config.model.network}: {numbers:,} parameters; {config.train.lanes} lanes of "
-        f"{config.train.lane_size} samples on {ranks}; exchange {config.parallel.exchange}"
+        f"{config.model.kind} {config.model.network}: {numbers:,} parameters; "
+        f"{config.train.lanes} lanes of {config.train.lane_size} samples on {ranks}; "
+        f"exchange {config.parallel.exchange}"
     )
     if config.train.grid:
         cells, space = training.deal.cells_in(0).counts, training.deal.space
@@ -106,8 +107,8 @@ def _introduction(training: Training) -> Iterator[str]:
     yield "h5py {h5py}; {mpi}".format(**environment)
     if environment["kernels"] == "numpy":
         yield (
-            "the kernels are not compiled, or HPCGEN_KERNELS=numpy: the same bits, slower (python -m "
-            "hpcgen.nn.kernels.build)"
+            "the kernels are not compiled, or declined: the same bits, slower "
+            "(python -m hpcgen.nn.kernels.build)"
         )
     if not writing.parallel():
         yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds h5py with MPI)"

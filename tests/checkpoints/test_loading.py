@@ -6,8 +6,13 @@ import hpcgen
 from hpcgen.checkpoints import loading
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.loading import load_together
+from hpcgen.checkpoints.opening import ForeignError
 from hpcgen.errors import DamagedError, InputError, UnreadableError
 from hpcgen.files import reading
+from hpcgen.models.gan import GAN
+from hpcgen.nn.buffers import Rule
+from hpcgen.nn.vector import Layout
+from hpcgen.training.run import train
 
 
 @pytest.fixture
@@ -120,3 +125,65 @@ def test_any_flipped_byte_of_a_checkpoint_is_found(comm, folder, run_folder, mon
             except InputError:
                 continue
             raise AssertionError(f"byte {position} changed, and {state.path} was read")
+
+
+def trained_with_buffers(comm, folder):
+    """Train a network with batch norm, whose buffers follow means, and spectral norm, whose are replaced."""
+    if comm.rank == 0:
+        with h5py.File(folder / "x.h5", "w") as file:
+            file["samples"] = np.random.default_rng(0).integers(0, 255, (40, 16, 16, 1), np.uint8)
+            file.attrs["kind"] = "image"
+        (folder / "run.toml").write_text(
+            f"""
+            data.path = "{folder / "x.h5"}"
+            model.network = "dcgan64"
+            model.spectral_norm = true
+            model.generator.width = 4
+            model.discriminator = {{ width = 4, normalization = false }}
+            optimizer.average = 0.5
+            train = {{ steps = 2, lanes = 4, lane_size = 2 }}
+            """
+        )
+    comm.Barrier()
+    return train(folder / "run.toml", folder / "run", comm, progress="off")
+
+
+def test_layouts_are_those_of_the_model(comm, folder):
+    """Names, shapes, and the rules by which buffers follow the steps."""
+    training = trained_with_buffers(comm, folder)
+    comm.Barrier()
+    state = hpcgen.load(training.saved)
+    assert state.players.keys() == training.players.keys() == state.averages.keys()
+    rules = set()
+    for player, theta in training.theta.items():
+        for loaded in (state.players[player], state.averages[player]):
+            assert loaded.layout.shapes == theta.layout.shapes
+            assert loaded.layout.offsets == theta.layout.offsets
+            assert loaded.layout.buffer_rules() == theta.layout.buffer_rules()
+        assert state.players[player].data.tobytes() == theta.data.tobytes()
+        rules |= {rule for _, rule in theta.layout.buffer_rules()}
+    assert rules == set(Rule)
+
+
+@pytest.mark.parametrize("change", ["name", "shape", "players", "model"])
+def test_a_checkpoint_of_another_model_is_foreign(comm, run_folder, monkeypatch, change):
+    """One that another hpcgen wrote, in which a layer had another name, for example."""
+    layouts = GAN.layouts.fget
+
+    def other(self):
+        known = layouts(self)
+        if change == "model":
+            raise InputError("samples do not suit it")
+        if change == "players":
+            return {"generator": known["generator"]}
+        shapes = known["generator"].shapes_of(known["generator"].parameters)
+        first, shape = next(iter(shapes.items()))
+        if change == "name":
+            shapes = {f"new/{first}": shape, **{name: shapes[name] for name in list(shapes)[1:]}}
+        else:
+            shapes[first] = shape[::-1]
+        return {**known, "generator": Layout(shapes)}
+
+    monkeypatch.setattr(GAN, "layouts", property(other))
+    with pytest.raises(ForeignError, match="step-00000003.h5: written by an hpcgen with another model"):
+        hpcgen.load(candidates(run_folder)[0])

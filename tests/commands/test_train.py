@@ -1,12 +1,17 @@
 """hpcgen train RUN.toml: every option reaches the run; timings and the proof of a good end."""
 
+import errno
 import json
+import os
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from hpcgen.errors import InputError, RunError
+from hpcgen.commands import parser
+from hpcgen.data.prepare import prepare
+from hpcgen.data.sources.digits import Digits
+from hpcgen.errors import InputError, RunError, WriteError
 
 
 @pytest.fixture
@@ -58,3 +63,46 @@ def test_a_file_that_cannot_be_written_is_refused_before_training(comm, folder, 
     with pytest.raises(InputError, match="cannot write there"):
         typed("train", "x.toml", option, folder / "file" / "x")
     assert trained == []
+
+
+@pytest.fixture
+def train(comm, folder):
+    """train(*arguments): run the command for a step; returns its exit status."""
+    prepare(Digits, folder / "digits.h5", comm)
+    if comm.rank == 0:
+        steps = "train = { steps = 1, lanes = 4, lane_size = 2 }"
+        (folder / "run.toml").write_text(f'data.path = "{folder / "digits.h5"}"\n{steps}\n')
+    comm.Barrier()
+
+    def train(*arguments):
+        given = ["train", folder / "run.toml", "--run", folder / "run", "--progress", "off", *arguments]
+        options = parser().parse_args(list(map(str, given)))
+        status = options.run(options, comm)
+        comm.Barrier()
+        return status
+
+    return train
+
+
+def test_times_and_proof_may_have_paths_that_mpi_io_could_not_write(comm, folder, train):
+    deep = folder / ("d" * 120) / ("e" * 120)
+    assert train("--timings", deep / "t.json", "--done", deep / "done") == 0
+    seconds = json.loads((deep / "t.json").read_text())
+    assert len(seconds) == comm.size and all(each["total"] > 0 for each in seconds)
+    assert sorted(os.listdir(deep)) == ["done", "t.json"]
+
+
+@pytest.mark.parametrize("option", ["--timings", "--done"])
+def test_what_the_disk_refuses_ends_all_ranks_in_one_line(comm, folder, train, monkeypatch, option):
+    replace = os.replace
+
+    def full(source, target):
+        if os.fspath(target).endswith("proof"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(WriteError, match="the disk refused proof: No space left on device"):
+        train(option, folder / "proof")
+    comm.Barrier()
+    assert not (folder / "proof").exists()

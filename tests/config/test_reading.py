@@ -1,6 +1,7 @@
 import pytest
 
-from hpcgen.config.reading import load_config, parse_config
+from hpcgen.config.differences import differences
+from hpcgen.config.reading import load_config, load_recorded, parse_config, require_recorded
 from hpcgen.errors import InputError
 from hpcgen.nn.optimizers import SGD, Adam, Momentum
 
@@ -126,3 +127,22 @@ def test_missing_files(tmp_path):
     (tmp_path / "run.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(InputError, match="not a text file"):
         load_config(tmp_path / "run.toml")
+
+
+def test_a_run_file_that_lost_its_end_is_not_taken_for_a_recorded_one(tmp_path):
+    """Wherever it is cut, only keys that may change when a run resumes can be missing."""
+    config = parse_config(MINIMAL + "[train]\nsteps = 7\n", ["seed=8"])
+    text = config.toml()
+    require_recorded(text)
+    for end in range(len(text)):
+        try:
+            require_recorded(text[:end])
+        except InputError:
+            continue
+        assert differences(config, parse_config(text[:end])) == []
+    (tmp_path / "config.toml").write_text(text)
+    assert load_recorded(tmp_path / "config.toml") == config
+    (tmp_path / "config.toml").write_text(text[: text.index("[train]")])
+    with pytest.raises(InputError, match="config.toml: not a whole run file: its end is missing"):
+        load_recorded(tmp_path / "config.toml")
+    assert load_config(tmp_path / "config.toml").train.steps == 5000

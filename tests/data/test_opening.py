@@ -51,7 +51,9 @@ def test_swapped_pages_are_named_or_do_no_harm(comm, tmp_path, random):
 
 def test_a_file_of_a_newer_version_is_refused(comm, folder, random):
     slabs = {"samples": Slab.replicated(random.integers(0, 255, (8, 3, 3, 1), np.uint8), comm.rank)}
-    write_data(folder / "x.h5", comm, slabs, "image", "here", 0.0, 255.0, {"version": 9})
+    write_data(
+        folder / "x.h5", comm, slabs, Schema((3, 3, 1), "uint8", "image", 0.0, 255.0), "here", {"version": 9}
+    )
     with pytest.raises(InputError, match="data file of version 9; this hpcgen reads up to 2: update hpcgen"):
         DataFiles([folder / "x.h5"])
 

@@ -1,11 +1,16 @@
+import os
+from pathlib import Path
+
 import h5py
 import numpy as np
 import pytest
 from mpi4py import MPI
+from PIL import Image
 
 from hpcgen.data.prepare import PrepareOptions, prepare
 from hpcgen.data.sources.array import Array
 from hpcgen.data.sources.digits import Digits
+from hpcgen.data.sources.images import Images
 from hpcgen.errors import InputError
 from hpcgen.files.checksums import verify
 
@@ -104,9 +109,47 @@ def test_nothing_is_written_over_what_else_is_made(comm, folder):
     assert not (folder / "x.h5").exists()
 
 
+def test_what_is_left_out_is_a_warning_like_any_other(comm, folder, said, caplog):
+    """The command line shows warnings as they are, on stderr."""
+    if comm.rank == 0:
+        for number in range(4):
+            Image.new("L", (4, 4)).save(folder / f"{number}.png")
+        (folder / "2.png").write_bytes(b"not a picture")
+    comm.Barrier()
+    rows, _ = prepare(lambda: Images(folder, 4, skip_bad=True), folder / "x.h5", comm)
+    assert rows == 3
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith(f"{folder / '2.png'}: not a readable picture")
+
+
 def test_labels_that_are_no_classes(comm, folder):
     if comm.rank == 0:
         np.savez(folder / "x.npz", y=np.arange(8.0), t=np.arange(8) - 2)
     comm.Barrier()
     with pytest.raises(InputError, match="row 0 has label -2; labels count from 0"):
         prepare(lambda: Array(folder / "x.npz", "y", labels="t"), folder / "x.h5", comm)
+
+
+@pytest.mark.parametrize("target", ["x.h5", "held.h5"])
+def test_targets_that_cannot_be_written_are_refused_before_rows_are_read(comm, folder, monkeypatch, target):
+    def never(*arguments):
+        raise AssertionError
+
+    monkeypatch.setattr(Digits, "read", never)
+    for bad, message in (
+        (folder, "is a folder; name a file"),
+        (Path("."), "is a folder; name a file"),
+        (folder / ("d" * 120) / ("e" * 120) / "x.h5", "bytes too long for MPI-IO"),
+    ):
+        paths = {"x.h5": folder / "x.h5", "held.h5": folder / "held.h5"} | {target: bad}
+        with pytest.raises(InputError, match=message):
+            prepare(Digits, paths["x.h5"], comm, PrepareOptions(hold_out=paths["held.h5"]))
+    comm.Barrier()
+    assert os.listdir(folder) == []
+
+
+def test_the_folder_of_a_target_is_made(comm, folder):
+    prepare(Digits, folder / "a" / "x.h5", comm, PrepareOptions(hold_out=folder / "b" / "held.h5"))
+    comm.Barrier()
+    assert sorted(os.listdir(folder)) == ["a", "b"]

@@ -1,5 +1,6 @@
 """README and docs/ agree with the code: tables, run files, links, commands and paths."""
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import hpcgen
 from hpcgen.commands import parser
 from hpcgen.config.reading import parse_config
 from hpcgen.models import MODELS
@@ -149,6 +151,35 @@ def test_files_that_are_named_exist(page):
             assert any((base / name).exists() for base in bases), name
 
 
+@pytest.mark.parametrize("page", ["docs/architecture.md", "docs/contributing.md"])
+def test_names_and_folders_exist(page):
+    """Constants that are named, and folders of tests."""
+    code = "".join(path.read_text() for path in (ROOT / "hpcgen").rglob("*.py"))
+    for text in re.findall(r"`([^`\n]+)`", PAGES[page]):
+        if re.fullmatch(r"[A-Z]+_[A-Z_]+|[A-Z]{5,}", text):
+            assert re.search(rf"\b{text}\b", code), text
+        folder = re.match(r"tests/[a-z]+", text)
+        assert not folder or (ROOT / folder[0]).exists() or (ROOT / text).exists(), text
+
+
+def collective():
+    """Yield the public functions and classes whose docstring says that they are collective."""
+    for path in sorted((ROOT / "hpcgen").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
+                words = " ".join((ast.get_docstring(node) or "").split()).lower()
+                if "collective over" in words:
+                    yield path.relative_to(ROOT).as_posix(), node.name
+
+
+def test_the_table_of_collective_calls_is_whole():
+    (table,) = re.findall(r"## What is collective\n(.*?)\n## ", PAGES["docs/architecture.md"], re.S)
+    names = {word for code in re.findall(r"`([^`\n]+)`", table) for word in re.findall(r"\w+", code)}
+    assert len(list(collective())) > 30
+    for path, name in collective():
+        assert name in names, f"{name} of {path}"
+
+
 def test_the_map_of_rooms_is_whole():
     ignored = {"__init__.py", "__main__.py", "__pycache__"}
     rooms = {path.name for path in (ROOT / "hpcgen").iterdir()} - ignored
@@ -156,9 +187,26 @@ def test_the_map_of_rooms_is_whole():
         assert re.search(rf"^.*\b{re.escape(room)}", PAGES["docs/architecture.md"], re.M), room
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda path: path.name
-)
+EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_examples_import_from_hpcgen_what_it_exports(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("hpcgen"):
+            assert not {alias.name for alias in node.names} & set(hpcgen.__all__)
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "hpcgen":
+            assert node.attr in hpcgen.__all__
+
+
+def test_all_that_hpcgen_exports_is_there():
+    for name in hpcgen.__all__:
+        assert getattr(hpcgen, name) is not None
+    named = set(re.findall(r"`(\w+Options)`", (ROOT / "CHANGES.md").read_text()))
+    assert {"SampleOptions", "EvaluateOptions", "PrepareOptions"} <= named <= set(hpcgen.__all__)
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_examples_are_short(path):
     lines = [line for line in path.read_text().splitlines() if line.strip()]
     assert len(lines) < EXAMPLE_LINES

@@ -1,6 +1,8 @@
 """`hpcgen evaluate` for each kind of model, and its measures during training."""
 
+import errno
 import json
+import os
 
 import h5py
 import numpy as np
@@ -9,7 +11,7 @@ from mpi4py import MPI
 
 from hpcgen.checkpoints.loading import load
 from hpcgen.data.reading import DataFiles
-from hpcgen.errors import InputError
+from hpcgen.errors import InputError, WriteError
 from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
 from hpcgen.evaluation.evaluation import Evaluation
 from hpcgen.sampling.generation import model_of
@@ -52,6 +54,30 @@ def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, ki
     assert [list(pair.values()) for pair in report["figures"].values()] == [
         list(pair) for pair in measures.values()
     ]
+
+
+def test_a_report_may_have_a_path_that_mpi_io_could_not_write(comm, folder, trained):
+    path, data = trained("regressor")
+    report = folder / ("d" * 120) / ("e" * 120) / "f.json"
+    measure(path, data, comm, out=report)
+    comm.Barrier()
+    assert json.loads(report.read_text())["step"] == 3
+
+
+def test_a_report_that_the_disk_refuses_ends_all_ranks_in_one_line(comm, folder, trained, monkeypatch):
+    path, data = trained("regressor")
+    if comm.rank == 0:
+        (folder / "f.json").write_text("old")
+    comm.Barrier()
+
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(WriteError, match="the disk refused f.json: No space left on device"):
+        measure(path, data, comm, out=folder / "f.json")
+    comm.Barrier()
+    assert os.listdir(folder) == ["f.json"] and (folder / "f.json").read_text() == "old"
 
 
 def test_what_an_evaluation_says(comm, trained, data):

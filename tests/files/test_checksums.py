@@ -55,6 +55,15 @@ def test_a_region_is_what_numpy_cuts_out(volumes, region, rows):
     assert found.shape == expected.shape and np.array_equal(found, expected)
 
 
+@pytest.mark.parametrize("shape", [(0,), (0, 3), (7, 3), (7, 9999)])
+@pytest.mark.parametrize("rows", [(2, 2), (5, 2), (9, 12)])
+def test_an_empty_selection_keeps_its_shape(comm, folder, shape, rows):
+    write(folder / "x.h5", comm, {}, {"a": Slab.replicated(np.zeros(shape, np.float32), comm.rank)})
+    with open_file(folder / "x.h5") as file:
+        assert read(file, "a", *rows).shape == np.zeros(shape)[slice(*rows)].shape
+    verify(folder / "x.h5", comm)
+
+
 def test_little_more_than_a_region_is_read(volumes, monkeypatch):
     path, array = volumes
     read_bytes = []
@@ -94,7 +103,7 @@ def test_files_with_one_checksum_a_row_stay_readable(comm, folder, volumes, monk
     """An older hpcgen wrote one checksum for a large row, and no boxes."""
     path, array = volumes
     monkeypatch.setattr(checksums, "box_shape", lambda shape, dtype: tuple(shape[1:]))
-    monkeypatch.setattr("hpcgen.files.writing._boxes", lambda slabs: {})
+    monkeypatch.setattr(checksums, "boxes", lambda slabs: {})
     mine = partition(array.shape, array.dtype, comm.size).slice(comm.rank)
     write(folder / "old.h5", comm, {}, {"samples": Slab.rows(array.shape, mine.start, array[mine])})
     monkeypatch.undo()

@@ -9,18 +9,78 @@ from stored import ATTRIBUTES
 from hpcgen.errors import InputError, RunError, WriteError
 from hpcgen.files import replacing
 from hpcgen.files.checksums import verify
-from hpcgen.files.replacing import refusals, require_unread, temporary_name
-from hpcgen.files.replacing import replacing as replaced
+from hpcgen.files.replacing import refusals, replace_text, require_target, require_unread, temporary_name
 from hpcgen.files.slabs import Slab
 from hpcgen.files.writing import write
 
 
-def test_a_folder_that_cannot_be_made_is_refused(comm, folder):
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: cannot write there"):
+        require_target(tmp_path / "file" / "x.h5")
+
+
+def test_only_the_folder_of_a_commands_target_is_made(comm, folder):
+    """A run folder that vanished is missed, and not made anew."""
     if comm.rank == 0:
-        (folder / "file").touch()
+        require_target(folder / "new" / "x.h5")
+        assert (folder / "new").is_dir()
+    with pytest.raises(InputError, match="gone: cannot write there: No such file"):
+        write(folder / "gone" / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(5.0), comm.rank)})
+    with pytest.raises(WriteError, match="gone: the disk refused x.txt: No such file"):
+        replace_text(folder / "gone" / "x.txt", "text")
     comm.Barrier()
-    with pytest.raises(InputError, match="cannot write there"):
-        write(folder / "file" / "x.h5", comm, ATTRIBUTES, {"a": Slab.replicated(np.arange(5.0), comm.rank)})
+    assert os.listdir(folder) == ["new"]
+
+
+def move(folder, remade):
+    """Move a run's folder away, and let another run's come in its place."""
+    (folder / "run").rename(folder / "moved")
+    if remade:
+        (folder / "run").mkdir()
+        (folder / "run" / "file").write_text("another run's")
+
+
+@pytest.mark.parametrize("remade", [False, True])
+def test_a_folder_that_is_moved_meanwhile_gets_no_file(comm, folder, remade):
+    if comm.rank == 0:
+        (folder / "run").mkdir()
+    comm.Barrier()
+    with (
+        pytest.raises(RunError, match="run: was moved or removed while a file was written there"),
+        replacing.replacing(folder / "run" / "file", comm, 1) as temporary,
+    ):
+        if comm.rank == 0:
+            temporary.write_text("new")
+            move(folder, remade)
+        comm.Barrier()
+    comm.Barrier()
+    assert (folder / "run").exists() == remade
+    assert not remade or (folder / "run" / "file").read_text() == "another run's"
+
+
+@pytest.mark.parametrize("remade", [False, True])
+def test_a_folder_that_is_moved_meanwhile_gets_no_small_file(tmp_path, remade):
+    (tmp_path / "run").mkdir()
+    with (
+        pytest.raises(RunError, match="run: was moved or removed while a file was written there"),
+        replacing.replaced(tmp_path / "run" / "file") as temporary,
+    ):
+        move(tmp_path, remade)
+        if remade:
+            temporary.write_text("new")
+    assert (tmp_path / "run").exists() == remade
+    assert not remade or os.listdir(tmp_path / "run") == ["file"]
+    assert not remade or (tmp_path / "run" / "file").read_text() == "another run's"
+
+
+def test_what_no_file_can_replace_is_refused(tmp_path):
+    """The system's own /dev/null, for example."""
+    for path, message in (("/dev/null", "is a device or a pipe"), (tmp_path, "is a folder; name a file")):
+        with pytest.raises(InputError, match=message):
+            require_target(path)
+    with pytest.raises(InputError, match="cannot write there: File name too long"):
+        require_target(tmp_path / ("x" * 300))
 
 
 def test_a_disk_without_room_is_refused_before_anything_is_open(comm, folder, monkeypatch):
@@ -37,7 +97,7 @@ def test_the_file_appears_whole_or_not_at_all(comm, folder):
     path = folder / "file"
     for text, fails in (("old", False), ("new", True), ("newest", False)):
         try:
-            with replaced(path, comm, 1) as temporary:
+            with replacing.replacing(path, comm, 1) as temporary:
                 if comm.rank == 0:
                     temporary.write_text(text)
                     temporary.with_name(f"{temporary.name}.locktest.0").touch()
@@ -73,7 +133,7 @@ def test_what_killed_processes_left_is_removed(comm, folder):
         long_ago = time.time() - 2 * 86400
         os.utime(folder / old, (long_ago, long_ago))
         kept = {"file", *in_use, ".file.part", "notes.part"}
-    with replaced(path, comm, 0):
+    with replacing.replacing(path, comm, 0):
         pass
     if comm.rank == 0:
         assert set(os.listdir(folder)) == kept

@@ -16,7 +16,7 @@ from hpcgen.files.writing import write
 
 @pytest.mark.parametrize("method", METHODS)
 def test_what_is_written_is_read(comm, folder, random, method):
-    path, arrays = folder / "new" / "file.h5", content(random)
+    path, arrays = folder / "file.h5", content(random)
     write(path, comm, ATTRIBUTES, slabs_of(arrays, comm), method)
     verify(path, comm)
     with open_file(path) as file:
@@ -151,6 +151,9 @@ def longest(folder):
 def test_the_longest_path_can_be_written_and_a_longer_one_is_refused(comm, folder):
     """Open MPI's OMPIO aborts where the path of the temporary file has 245 bytes or more."""
     fits, longer = comm.bcast(longest(folder))
+    if comm.rank == 0:
+        fits.parent.mkdir()
+    comm.Barrier()
     slabs = {"a": Slab.replicated(np.arange(5.0), comm.rank)}
     write(fits, comm, {}, slabs)
     verify(fits, comm)

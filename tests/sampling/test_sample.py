@@ -1,5 +1,6 @@
 """`hpcgen sample` for each kind of model, with the same samples at any number of ranks."""
 
+import os
 import wave
 
 import h5py
@@ -138,6 +139,30 @@ def test_what_does_not_fit(comm, folder, trained, data, kind, keys, message):
     keys = {name: folder / value if name in files and value else value for name, value in keys.items()}
     with pytest.raises(InputError, match=message):
         draw(path, comm, **{"out": folder / "x.h5", **keys})
+
+
+def deep(folder):
+    """Return a folder whose files have longer paths than MPI-IO can write. It is not there."""
+    return folder / ("d" * 120) / ("e" * 120)
+
+
+def test_only_data_files_have_paths_that_suit_mpi_io(comm, folder, trained):
+    """MPI-IO writes them, and nothing else."""
+    path, _ = trained("sound")
+    draw(path, comm, 3, out=deep(folder) / "x.npy", png=deep(folder) / "x.png")
+    draw(path, comm, 3, out=deep(folder) / "x.wav")
+    path, _ = trained("rvae")
+    draw(path, comm, 3, out=deep(folder) / "x.txt")
+    comm.Barrier()
+    assert sorted(os.listdir(deep(folder))) == ["x.npy", "x.png", "x.txt", "x.wav"]
+
+
+def test_a_data_file_with_a_long_path_is_refused_before_samples_are_made(comm, folder, trained, monkeypatch):
+    path, _ = trained("gan")
+    monkeypatch.setattr("hpcgen.sampling.sample.write", None)
+    for ending in (".h5", ".hdf5"):
+        with pytest.raises(InputError, match="bytes too long for MPI-IO"):
+            draw(path, comm, 3, out=deep(folder) / f"x{ending}")
 
 
 def test_pictures_keep_pairs_and_paths_in_one_row(comm, folder, trained):

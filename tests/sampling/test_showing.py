@@ -1,12 +1,14 @@
 """Samples for people: plots, text and sound."""
 
+import errno
+import os
 import wave
 
 import numpy as np
 import pytest
 
 from hpcgen.data.schema import Schema
-from hpcgen.errors import InputError
+from hpcgen.errors import InputError, WriteError
 from hpcgen.sampling import showing
 from hpcgen.sampling.showing import LINE, check, natural, save, texts
 
@@ -52,15 +54,23 @@ def test_sound_has_silence_after_each_sample(tmp_path):
 
 
 def test_a_file_is_whole_or_not_there(tmp_path, random, monkeypatch):
-    path = tmp_path / "new" / "x.png"
+    path = tmp_path / "x.png"
     save(random.integers(0, 255, (3, 8, 8, 1), np.uint8), path, IMAGE, ".png")
     before = path.read_bytes()
 
     def fails(samples, path, schema, group):
         path.write_bytes(b"half")
-        raise OSError
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setitem(showing.SAVERS, ".png", fails)
-    with pytest.raises(OSError):
+    with pytest.raises(WriteError, match="the disk refused x.png: No space left on device"):
         save(random.integers(0, 255, (3, 8, 8, 1), np.uint8), path, IMAGE, ".png")
-    assert path.read_bytes() == before
+    assert path.read_bytes() == before and os.listdir(tmp_path) == ["x.png"]
+
+
+def test_a_folder_that_vanished_is_not_made_anew(tmp_path):
+    """It may be the folder of a run, which was moved."""
+    tokens = np.array([[0, 1, 2, 0]], np.uint8)
+    with pytest.raises(WriteError, match="gone: the disk refused x.txt: No such file or directory"):
+        save(tokens, tmp_path / "gone" / "x.txt", TEXT, ".txt")
+    assert os.listdir(tmp_path) == []

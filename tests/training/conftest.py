@@ -1,4 +1,7 @@
-"""Data and runs of a small GAN, and the trained runs and the teams that these tests need."""
+"""Data and runs of a small GAN, the trained runs and the teams that these tests need, and a run that goes on
+from one."""
+
+import shutil
 
 import pytest
 from networks import write_data
@@ -7,7 +10,7 @@ from trained_runs import data, trained  # noqa: F401
 
 from hpcgen.data.prepare import prepare
 from hpcgen.data.sources.digits import Digits
-from hpcgen.training.run import train
+from hpcgen.training.run import train as train_run
 
 
 @pytest.fixture
@@ -48,8 +51,25 @@ def start(comm, folder, digits):
     comm.Barrier()
 
     def run(name, *settings, world=comm, file=path, **options):
-        training = train(file, folder / name, world, settings, progress="off", **options)
+        training = train_run(file, folder / name, world, settings, progress="off", **options)
         world.Barrier()
         return training
 
     return run
+
+
+@pytest.fixture
+def train(comm, trained, folder):  # noqa: F811
+    """train(*settings): train in a copy of a trained run's folder; returns the Training."""
+    path, _ = trained("vae")
+    if comm.rank == 0:
+        shutil.copytree(path, folder / "run")
+        shutil.copy(path.with_suffix(".toml"), folder / "run.toml")
+    comm.Barrier()
+
+    def train(*settings, fresh=False):
+        made = train_run(folder / "run.toml", folder / "run", comm, settings, fresh, progress="off")
+        comm.Barrier()
+        return made
+
+    return train

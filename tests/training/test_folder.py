@@ -2,7 +2,6 @@
 
 import errno
 import os
-import shutil
 
 import pytest
 
@@ -11,24 +10,6 @@ from hpcgen.config.reading import load_config
 from hpcgen.errors import InputError, RunError
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks.metrics import Metrics
-from hpcgen.training.run import train as train_run
-
-
-@pytest.fixture
-def train(comm, trained, folder):
-    """train(*settings): train in a copy of a trained run's folder; returns the Training."""
-    path, _ = trained("vae")
-    if comm.rank == 0:
-        shutil.copytree(path, folder / "run")
-        shutil.copy(path.with_suffix(".toml"), folder / "run.toml")
-    comm.Barrier()
-
-    def train(*settings, fresh=False):
-        made = train_run(folder / "run.toml", folder / "run", comm, settings, fresh, progress="off")
-        comm.Barrier()
-        return made
-
-    return train
 
 
 def change(comm, function):
@@ -50,6 +31,19 @@ def test_a_run_goes_on_although_config_toml_is_lost(comm, folder, train, said, c
     change(comm, lambda: (folder / "run" / "config.toml").write_text(content))
     with pytest.raises(InputError, match="another configuration .model.latent"):
         train("train.steps=6", "model.latent=3")
+
+
+@pytest.mark.parametrize("section", ["data", "train", "optimizer.vae", "checkpoint", "parallel"])
+def test_a_run_goes_on_although_config_toml_lost_its_end(comm, folder, train, said, section):
+    """Whole tables are left, for the rest of which the defaults would stand."""
+    path = folder / "run" / "config.toml"
+    text = path.read_text()
+    comm.Barrier()
+    change(comm, lambda: path.write_text(text[: text.index(f"[{section}]")]))
+    said()
+    assert train("train.steps=5").step == 5
+    assert comm.bcast(any("config.toml: not a whole run file" in line for line in said()))
+    assert load_config(path).train.steps == 5 and "[parallel]" in path.read_text()
 
 
 def test_config_toml_is_on_the_disk_before_it_takes_its_name(comm, folder, train, monkeypatch):

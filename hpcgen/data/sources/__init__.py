@@ -28,6 +28,11 @@ class Source(ABC):
     columns: Sequence[str] = ("samples",)
     # The interval of the samples. None: from their minimum to their maximum.
     range: tuple[float, float] | None = None
+    # Numbers a second, of audio.
+    rate: int = 0
+    # What the tokens of text stand for, in their order, and whether these are "characters" or "bytes".
+    vocabulary: str = ""
+    units: str = "characters"
     # Additional attributes and arrays of the file, by name.
     attributes: Mapping[str, str | int | float] = {}
     constants: Mapping[str, np.ndarray] = {}

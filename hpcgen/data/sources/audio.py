@@ -19,8 +19,8 @@ from hpcgen.parallel.partition import Partition
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# Approximate number of samples that are read at a time.
-SAMPLES_A_BLOCK = 1 << 20
+# Numbers that are resampled at once, about.
+RESAMPLED_NUMBERS = 1 << 20
 # SciPy's filter extends 10 max(up, down) / up samples to each side: at most 10 periods of `down`.
 FILTER_PERIODS = 10
 
@@ -38,7 +38,7 @@ class Audio(Source):
     def __init__(
         self, paths: Sequence[Path | str], length: int, rate: int | None = None, hop: int | None = None
     ) -> None:
-        self._paths, self._length, self._rate, self._hop = paths, length, rate, hop or length
+        self._paths, self._length, self._asked_rate, self._hop = paths, length, rate, hop or length
         self.name, self.shape = names_of(paths), (length,)
 
     def survey(self, comm: "MPI.Comm") -> None:
@@ -46,12 +46,12 @@ class Audio(Source):
         with agree(comm):
             found = [Recording(path) for path in self._paths[mine]]
         recordings = [recording for rank in comm.allgather(found) for recording in rank]
-        rate = self._rate or _common_rate(recordings)
+        rate = self._asked_rate or _common_rate(recordings)
         self._sounds = [Resampled(recording, rate) for recording in recordings]
         self._frames = Partition(
             max(0, (sound.count - self._length) // self._hop + 1) for sound in self._sounds
         )
-        self.rows, self.attributes = self._frames.total, {"rate": rate}
+        self.rows, self.rate = self._frames.total, rate
         if self.rows == 0:
             longest = max(sound.count for sound in self._sounds)
             raise InputError(
@@ -129,7 +129,7 @@ class Resampled:
     def __init__(self, recording: Recording, rate: int) -> None:
         self._recording, common = recording, gcd(rate, recording.rate)
         self._up, self._down = rate // common, recording.rate // common
-        self._periods = max(1, SAMPLES_A_BLOCK // max(self._up, self._down))
+        self._periods = max(1, RESAMPLED_NUMBERS // max(self._up, self._down))
         self.count = -(-recording.count * self._up // self._down)
         block = self._periods * self._up
         self._blocks = Partition([block] * -(-self.count // block))

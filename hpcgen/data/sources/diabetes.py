@@ -11,11 +11,8 @@ class Diabetes(Source):
     """Inputs: age, sex, body mass index, blood pressure and six blood serum measurements, in their units.
     Sample: the progression of the disease after one year."""
 
-    kind = "array"
-    dtype = np.float32
-    columns = ("inputs", "samples")
-    name = "scikit-learn diabetes"
-    shape = (1,)
+    kind, dtype, shape = "array", np.float32, (1,)
+    columns, name = ("inputs", "samples"), "scikit-learn diabetes"
 
     def __init__(self) -> None:
         try:

@@ -4,7 +4,9 @@ A file holds two zero bytes, the type code, the number of axes, their lengths, a
 """
 
 import gzip
-from collections.abc import Callable
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedIOBase
 from math import prod
 from pathlib import Path
@@ -14,8 +16,14 @@ import numpy as np
 from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source
 from hpcgen.errors import InputError
+from hpcgen.files.reading import read_file
 
+# The type code of unsigned bytes.
 UBYTE = 0x08
+# The first bytes of a compressed file.
+GZIP = b"\x1f\x8b"
+# Bytes that are read at a time to count them.
+COUNTED_BYTES = 1 << 22
 
 
 class IDX(Source):
@@ -43,51 +51,57 @@ class IDXFile:
     """One array of unsigned bytes with a given number of axes. Its size must match its header."""
 
     def __init__(self, path: Path | str, axes: int) -> None:
-        self.path, self._open = path, _opener(path)
-        header = 4 + 4 * axes
-        try:
-            with self._open() as file:
-                head = file.read(header)
-                if head[:4] != bytes([0, 0, UBYTE, axes]):
-                    raise InputError(
-                        f"{path}: its magic number is {head[:4].hex() or 'missing'}; an IDX file of "
-                        f"{'images' if axes == 3 else 'labels'} has 000008{axes:02d}"
-                    )
-                if len(head) < header:
-                    raise InputError(f"{path}: truncated in its header")
-                self.shape = tuple(int(length) for length in np.frombuffer(head, ">u4", offset=4))
-                self._header, expected = header, prod(self.shape)
-                actual = _remaining(file)
-        except EOFError:
-            raise InputError(f"{path}: the gzip file is truncated; copy it again") from None
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror or error}") from None
+        self._path, self._header = path, 4 + 4 * axes
+        self.shape, actual = read_file(path, "its header", lambda: self._survey(axes))
+        expected = prod(self.shape)
         if actual != expected:
             less = "fewer" if actual < expected else "more"
             raise InputError(
                 f"{path}: {less} bytes than its header says: {actual} of data, not {expected}; copy it again"
             )
 
+    def _survey(self, axes: int) -> tuple[tuple[int, ...], int]:
+        """Return the shape that the header tells, and the number of bytes that follow."""
+        with self._open() as file:
+            head = file.read(self._header)
+            if head[:4] != bytes([0, 0, UBYTE, axes]):
+                raise InputError(
+                    f"{self._path}: magic {head[:4].hex() or 'missing'} is not that of "
+                    f"an IDX file of {'images' if axes == 3 else 'labels'}, 000008{axes:02d}"
+                )
+            if len(head) < self._header:
+                raise InputError(f"{self._path}: truncated in its header")
+            shape = tuple(int(length) for length in np.frombuffer(head, ">u4", offset=4))
+            return shape, _remaining(file)
+
     def read(self, start: int, stop: int) -> np.ndarray:
+        """Return the rows [start, stop)."""
+        return read_file(self._path, "its rows", lambda: self._rows(start, stop))
+
+    def _rows(self, start: int, stop: int) -> np.ndarray:
         row = prod(self.shape[1:])
         with self._open() as file:
             file.seek(self._header + start * row)
             data = file.read((stop - start) * row)
         return np.frombuffer(data, np.uint8).reshape(stop - start, *self.shape[1:])
 
-
-def _opener(path: Path | str) -> Callable[[], BufferedIOBase]:
-    try:
-        with open(path, "rb") as file:
-            compressed = file.read(2) == b"\x1f\x8b"
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    return (lambda: gzip.open(path, "rb")) if compressed else (lambda: open(path, "rb"))
+    @contextmanager
+    def _open(self) -> Iterator[BufferedIOBase]:
+        """Open the file, which may be compressed. Raises InputError where it cannot be decompressed."""
+        with open(self._path, "rb") as file:
+            compressed = file.read(len(GZIP)) == GZIP
+            file.seek(0)
+            try:
+                yield gzip.GzipFile(fileobj=file) if compressed else file
+            except EOFError:
+                raise InputError(f"{self._path}: the gzip file is truncated; copy it again") from None
+            except (gzip.BadGzipFile, zlib.error) as error:
+                raise InputError(f"{self._path}: the gzip file is damaged ({error}); copy it again") from None
 
 
 def _remaining(file: BufferedIOBase) -> int:
     """Return the number of bytes from the current position to the end; decompressed bytes of a gzip file."""
     total = 0
-    while chunk := len(file.read(1 << 22)):
+    while chunk := len(file.read(COUNTED_BYTES)):
         total += chunk
     return total

@@ -8,8 +8,8 @@ from hpcgen.parallel.partition import Partition
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
-# How many numbers of x and y a block holds.
-NUMBERS_A_BLOCK = 1 << 18
+# Numbers of x and y that are drawn at once, about. Part of what a seed means.
+DRAWN_NUMBERS = 1 << 18
 
 
 class LinearModel(Source):
@@ -25,7 +25,7 @@ class LinearModel(Source):
         self.rows, self.shape, self._noise, self._seed = rows, (outputs,), noise, seed
         self._theta = stream(seed, Purpose.THETA).standard_normal((inputs, outputs)).astype(np.float32)
         self.attributes, self.constants = {"noise": noise}, {"theta": self._theta}
-        block = max(1, NUMBERS_A_BLOCK // (inputs + outputs))
+        block = max(1, DRAWN_NUMBERS // (inputs + outputs))
         self._blocks = Partition([block] * -(-rows // block))
 
     def read(self, start: int, stop: int) -> Rows:

@@ -11,11 +11,12 @@ from mpi4py import MPI
 from hpcgen.data.rows import Rows
 from hpcgen.data.sources import Source, names_of
 from hpcgen.errors import InputError
+from hpcgen.files.reading import read_file
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
 
-# Number of bytes of a file that are read at a time.
-CHUNK_BYTES = 1 << 20
+# Bytes of text that are read at a time.
+TEXT_BYTES = 1 << 20
 # The number of code points in Unicode.
 CODE_POINTS = 0x110000
 # The largest number of different tokens that 16 bits can hold.
@@ -48,10 +49,10 @@ class Text(Source):
     kind = "text"
 
     def __init__(
-        self, paths: Sequence[Path | str], length: int, units: str = "characters", chunk: int = CHUNK_BYTES
+        self, paths: Sequence[Path | str], length: int, units: str = "characters", chunk: int = TEXT_BYTES
     ) -> None:
         self._length, self._unit, self._chunk = length, UNITS[units], chunk
-        self.name, self.shape, self.attributes = names_of(paths), (length,), {"units": units}
+        self.name, self.shape, self.units = names_of(paths), (length,), units
         self._chunks = [(path, start) for path in paths for start in range(0, _size(path), chunk)]
 
     def survey(self, comm: MPI.Comm) -> None:
@@ -64,27 +65,25 @@ class Text(Source):
                 counts.append(len(codes))
         comm.Allreduce(MPI.IN_PLACE, occurs, op=MPI.LOR)
         self._tokens = Partition(count for rank in comm.allgather(counts) for count in rank)
-        vocabulary = np.flatnonzero(occurs).astype(np.uint32)
-        self._require_use(vocabulary)
+        self.vocabulary = "".join(map(chr, np.flatnonzero(occurs)))
+        self._require_use()
         self.rows = self._tokens.total // self._length
-        self.dtype = np.uint8 if len(vocabulary) <= 256 else np.uint16
-        self.constants, self.range = {"vocabulary": vocabulary}, (0.0, len(vocabulary) - 1.0)
+        self.dtype = np.uint8 if len(self.vocabulary) <= 256 else np.uint16
+        self.range = (0.0, len(self.vocabulary) - 1.0)
         self._token_of = (np.cumsum(occurs) - 1).astype(self.dtype)
 
-    def _require_use(self, vocabulary: np.ndarray) -> None:
-        units = self.attributes["units"]
+    def _require_use(self) -> None:
+        units, vocabulary = self.units, self.vocabulary
         if self._tokens.total < self._length:
             raise InputError(
                 f"{self.name}: {self._tokens.total} {units} are fewer than --length {self._length}"
             )
         if len(vocabulary) == 1:
-            raise InputError(
-                f"{self.name}: all {units} are {chr(vocabulary[0])!r}; there is nothing to learn"
-            )
+            raise InputError(f"{self.name}: all {units} are {vocabulary!r}; there is nothing to learn")
         if len(vocabulary) > MOST_TOKENS:
             raise InputError(
-                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST_TOKENS:,}; give "
-                "--units bytes"
+                f"{self.name}: {len(vocabulary):,} different {units} are more than {MOST_TOKENS:,}; "
+                "give --units bytes"
             )
 
     def read(self, start: int, stop: int) -> Rows:
@@ -98,18 +97,22 @@ class Text(Source):
 
         Raises InputError.
         """
-        with open(path, "rb") as file:
-            first, last = (
-                _beginning(file, position, self._unit.inner) for position in (start, start + self._chunk)
-            )
-            file.seek(first)
-            data = file.read(last - first)
+
+        def read() -> tuple[int, bytes]:
+            with open(path, "rb") as file:
+                first, last = (
+                    _beginning(file, position, self._unit.inner) for position in (start, start + self._chunk)
+                )
+                file.seek(first)
+                return first, file.read(last - first)
+
+        first, data = read_file(path, "its text", read)
         try:
             text = data.decode(self._unit.encoding)
         except UnicodeDecodeError as error:
             raise InputError(
-                f"{path}: byte {first + error.start} is not UTF-8; convert the file, or give --units "
-                "bytes to use its bytes as tokens"
+                f"{path}: byte {first + error.start} is not UTF-8; "
+                "convert the file, or give --units bytes to take it as it is"
             ) from None
         return np.frombuffer(text.encode("utf-32-le"), "<u4")
 
@@ -123,8 +126,8 @@ def _beginning(file: BinaryIO, position: int, inner: bytes) -> int:
 
 
 def _size(path: Path | str) -> int:
-    try:
+    def size() -> int:
         with open(path, "rb") as file:
             return file.seek(0, os.SEEK_END)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from None
+
+    return read_file(path, "its size", size)

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from hpcgen.checkpoints.folder import candidates, checkpoint_name
+from hpcgen.files.replacing import refusals
 from hpcgen.parallel.agreement import agree
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks.hook import Hook, due
@@ -30,6 +31,15 @@ class Checkpoints(Hook):
             if comm.rank == 0:
                 self._folder.require_there()
         training.save(self._folder.path / "checkpoints" / checkpoint_name(training.step))
-        if comm.rank == 0 and config.keep:
-            for path in candidates(self._folder.path)[config.keep :]:
+        with agree(comm):
+            if comm.rank == 0:
+                # To write takes a while, in which another run's folder may have come here.
+                self._folder.require_there()
+                if config.keep:
+                    self._remove_older(config.keep)
+
+    def _remove_older(self, keep: int) -> None:
+        """Remove all checkpoints but the newest `keep`. Raises WriteError."""
+        for path in candidates(self._folder.path)[keep:]:
+            with refusals(path):
                 path.unlink(missing_ok=True)

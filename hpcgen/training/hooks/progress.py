@@ -59,8 +59,8 @@ class Lines(Hook):
         start, first = self._start
         left = (train.steps - training.step) * (now - start) / (training.step - first)
         print(
-            f"step {training.step} of {train.steps}  {rate:,.0f} samples/s  {_losses(statistics)}  "
-            f"{left:.0f} s left",
+            f"step {training.step} of {train.steps}  {rate:,.0f} samples/s  "
+            f"{_losses(statistics)}  {left:.0f} s left",
             flush=True,
         )
         self._time, self._step = now, training.step

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hpcgen.data.schema import Schema
-from hpcgen.files.replacing import refusals
 from hpcgen.nn.vector import Vector
 from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree
 from hpcgen.sampling import showing
@@ -56,7 +55,6 @@ class Samples(Hook):
         model, config, schema = training.model, training.config, training.shards.schema
         samples = generate(model, theta, schema, Prior(model, config.seed), 0, config.samples.count)
         if training.mesh.world.rank == 0:
+            # To draw them takes a while, in which the folder may vanish.
             self._folder.require_there()
-            path = self.path(training.step)
-            with refusals(path):
-                showing.save(samples, path, schema, self._ending)
+            showing.save(samples, self.path(training.step), schema, self._ending)

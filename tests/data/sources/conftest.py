@@ -1,11 +1,17 @@
 """Helpers for tests of sources: read a source in pieces, and compare `prepare` on all ranks and on one."""
 
+import errno
+import os
+from contextlib import contextmanager
+
 import h5py
 import pytest
 from mpi4py import MPI
 
 from hpcgen.data.prepare import PrepareOptions, prepare
 from hpcgen.data.rows import Rows
+from hpcgen.errors import InputError, UnreadableError
+from hpcgen.files import reading
 from hpcgen.files.checksums import verify
 
 
@@ -49,6 +55,29 @@ def prepared(comm, folder):
         return datasets, attributes
 
     return prepared
+
+
+@pytest.fixture(params=[errno.EMFILE, errno.EIO, errno.EACCES], ids=errno.errorcode.get)
+def refused(request, monkeypatch):
+    """refused(path): a context in which the system refuses to open a file, which must end in one line."""
+    reason = os.strerror(request.param)
+    kind = InputError if request.param == errno.EACCES else UnreadableError
+
+    @contextmanager
+    def refused(path):
+        opened = open
+
+        def opening(file, *arguments, **options):
+            if file == path:
+                raise OSError(request.param, reason)
+            return opened(file, *arguments, **options)
+
+        with monkeypatch.context() as patch, pytest.raises(kind, match=f"{path.name}: .*{reason}"):
+            patch.setattr(reading, "RETRY_PAUSES", (0.0,))
+            patch.setattr("builtins.open", opening)
+            yield
+
+    return refused
 
 
 @pytest.fixture

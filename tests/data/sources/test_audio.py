@@ -71,7 +71,7 @@ def test_frames_start_anew_in_each_file(put, prepared, length, hop, rows):
 
 @pytest.mark.parametrize("rate", [5000, 8000, 22_050])
 def test_resampled_in_blocks_as_in_one(put, prepared, monkeypatch, rate):
-    monkeypatch.setattr(audio, "SAMPLES_A_BLOCK", 1000)
+    monkeypatch.setattr(audio, "RESAMPLED_NUMBERS", 1000)
     recordings = [(tone(7000), 8000), (tone(0), 8000), (tone(5001, 44_100), 44_100)]
     paths = [put(f"{i}.wav", wav(values, its)) for i, (values, its) in enumerate(recordings)]
     datasets, attributes = prepared(lambda: Audio(paths, 50, rate, hop=13), keep_order=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from hpcgen.data.sources.cifar import CIFAR
-from hpcgen.errors import InputError
+from hpcgen.errors import DamagedError, InputError
 
 
 def cifar_batch(random, rows):
@@ -32,5 +32,22 @@ def test_bad_cifar(tmp_path, random):
             CIFAR([tmp_path / name])
     with pytest.raises(InputError, match="label: record 2 has label 11"):
         CIFAR([tmp_path / "label"]).read(1, 3)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="missing: no such file"):
         CIFAR([tmp_path / "missing"])
+
+
+def test_batches_that_the_system_refuses(tmp_path, random, refused):
+    path = tmp_path / "a.bin"
+    path.write_bytes(cifar_batch(random, 4)[2])
+    source = CIFAR([path])
+    with refused(path):
+        source.read(1, 3)
+
+
+def test_a_batch_that_became_shorter_is_damaged(tmp_path, random):
+    path = tmp_path / "a.bin"
+    path.write_bytes(cifar_batch(random, 4)[2])
+    source = CIFAR([path])
+    path.write_bytes(b"x")
+    with pytest.raises(DamagedError, match="a.bin: damaged: cannot read its records"):
+        source.read(1, 3)

@@ -35,15 +35,27 @@ def test_bad_idx(tmp_path, random):
         "header": (images[:9], "truncated in its header"),
         "empty": (b"", "magic number is missing"),
         "gzip": (gzip.compress(images)[:-20], "gzip file is truncated"),
+        "deflate": (gzip.compress(images)[:10] + b"\xff" * 90, "gzip file is damaged"),
         "crc": (gzip.compress(images)[:-6] + b"123456", "CRC"),
     }
     for name, (content, message) in cases.items():
         (tmp_path / name).write_bytes(content)
         with pytest.raises(InputError, match=message):
             IDX(tmp_path / name)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="missing: no such file"):
         IDX(tmp_path / "missing")
     (tmp_path / "good").write_bytes(images)
     (tmp_path / "eight").write_bytes(idx(np.zeros(8, np.uint8)))
     with pytest.raises(InputError, match="8 labels for the 7 images"):
         IDX(tmp_path / "good", tmp_path / "eight")
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_files_that_the_system_refuses(tmp_path, random, refused, compress):
+    path = tmp_path / "images"
+    path.write_bytes(compress(idx(random.integers(0, 255, (7, 5, 4), np.uint8))))
+    source = IDX(path)
+    with refused(path):
+        IDX(path)
+    with refused(path):
+        source.read(2, 5)

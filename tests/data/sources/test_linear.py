@@ -7,7 +7,7 @@ from hpcgen.data.sources.linear import LinearModel
 
 @pytest.fixture(autouse=True)
 def many_blocks(monkeypatch):
-    monkeypatch.setattr(linear, "NUMBERS_A_BLOCK", 7 * 64)
+    monkeypatch.setattr(linear, "DRAWN_NUMBERS", 7 * 64)
 
 
 def test_the_same_rows_at_any_number_of_ranks(prepared):

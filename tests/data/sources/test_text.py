@@ -22,7 +22,7 @@ drawn = settings(derandomize=True, deadline=None, max_examples=200)
 
 
 def decoded(source, samples):
-    return "".join(map(chr, source.constants["vocabulary"][samples].reshape(-1)))
+    return "".join(source.vocabulary[token] for token in samples.reshape(-1))
 
 
 @pytest.mark.parametrize("units", ["characters", "bytes"])
@@ -67,7 +67,7 @@ def test_chunks_of_any_size_hold_the_same_characters(tmp_path_factory, in_pieces
         source = Text(paths, length, chunk=chunk)
         samples = in_pieces(source).samples
         assert decoded(source, samples) == whole[: len(whole) // length * length]
-        assert source.constants["vocabulary"].tolist() == sorted(map(ord, set(whole)))
+        assert source.vocabulary == "".join(sorted(set(whole)))
 
 
 @drawn
@@ -118,10 +118,22 @@ def test_text_that_cannot_be_used(comm, put, content, message):
 
 
 def test_files_that_cannot_be_read(tmp_path):
-    with pytest.raises(InputError, match="missing.txt: No such file"):
+    with pytest.raises(InputError, match="missing.txt: no such file"):
         Text([tmp_path / "missing.txt"], 4)
     with pytest.raises(InputError, match="Is a directory"):
         Text([tmp_path], 4)
+
+
+def test_files_that_the_system_refuses(put, refused):
+    path = put("a.txt", b"cabbage")
+    source = Text([path], 2)
+    source.survey(MPI.COMM_SELF)
+    with refused(path):
+        Text([path], 2)
+    with refused(path):
+        source.survey(MPI.COMM_SELF)
+    with refused(path):
+        source.read(0, 2)
 
 
 def test_of_many_files_some_are_named(tmp_path):
