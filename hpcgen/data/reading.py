@@ -162,8 +162,7 @@ def require_suitable(path: Path | str, files: DataFiles, schema: Schema, owner: 
                     f"{path}: has a different vocabulary from the data of {owner}; prepare both together"
                 )
             raise InputError(
-                f"{path}: {name} of samples is {getattr(mine, name)}, "
-                f"not {getattr(theirs, name)} as for {owner}"
+                f"{path}: {name} of samples is {getattr(mine, name)}, but {getattr(theirs, name)} in {owner}"
             )
 
 

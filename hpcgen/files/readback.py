@@ -23,7 +23,7 @@ def kept(path: Path) -> Iterator[None]:
         yield
     except InputError as error:
         raise WriteError(
-            f"{path.parent}: the disk did not keep {path.name}: {error}; what was there stayed as it was"
+            f"{path.parent}: the disk did not keep {path.name}: {error}; existing files are unchanged"
         ) from None
 
 
@@ -42,10 +42,10 @@ def require_structure(temporary: Path, attributes: Attributes, slabs: Mapping[st
     """
     values, datasets, boxes = attempt(temporary, "its structure", lambda: _structure(temporary, attributes))
     if not all(_same(values[name], value) for name, value in attributes.items()):
-        raise DamagedError("its attributes are not those that were written")
+        raise DamagedError("its attributes differ from those that were written")
     meant = {name: (tuple(slab.shape), slab.dtype) for name, slab in slabs.items()}
     if datasets != meant or boxes != checksums.boxes(slabs):
-        raise DamagedError("its datasets are not those that were written")
+        raise DamagedError("its datasets differ from those that were written")
 
 
 def _structure(
@@ -56,7 +56,7 @@ def _structure(
         # Asked for by name: HDF5 may crash on a list of names that is damaged.
         values = {name: file.attrs[name] for name in attributes}
         if len(file.attrs) != len(attributes):
-            raise DamagedError("its attributes are not those that were written")
+            raise DamagedError("its attributes differ from those that were written")
         datasets: dict[str, tuple] = {}
         boxes: dict[str, tuple] = {}
 

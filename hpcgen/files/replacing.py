@@ -204,8 +204,7 @@ def require_room(path: Path | str, size: int) -> None:
     free = shutil.disk_usage(path.parent).free
     if free < size:
         raise RunError(
-            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; "
-            "existing files stay as they are"
+            f"{path.parent}: {size:,} bytes are needed there, {free:,} are free; existing files are unchanged"
         )
 
 

@@ -55,7 +55,7 @@ def _autoencoder(model: Model, state: Checkpoint) -> Autoencoder:
     if isinstance(model, Autoencoder):
         return model
     raise InputError(
-        f"{state.path}: model.kind = {state.config.model.kind} encodes nothing; "
+        f"{state.path}: model.kind = {state.config.model.kind} has no encoder; "
         "--reconstruct and --interpolate need vae or rvae"
     )
 

@@ -86,11 +86,11 @@ class RunFolder:
         try:
             there = leads_to(self.path / LOCK, self._lock.fileno())
         except OSError as error:
-            raise RunError(f"{self.path}: cannot be reached any more: {error.strerror}") from error
+            raise RunError(f"{self.path}: is no longer accessible: {error.strerror}") from error
         if not there:
             raise RunError(
                 f"{self.path}: the run folder was moved or removed while the run was writing there; "
-                "nothing more is written; put it back and run again to go on from its newest checkpoint"
+                "nothing more is written; put it back and run again to resume from its newest checkpoint"
             )
 
     @contextmanager

@@ -94,7 +94,7 @@ def test_a_file_of_hpcgen(comm, folder, said):
     lines = said()
     assert lines[0] == f"{folder / 'digits.h5'}: data file, 1,797 samples of 8 x 8 x 1 uint8"
     assert lines[1].split() == ["kind", "image"] and "  /labels (1797,)" in lines
-    assert lines[-1] == "  whole: every checksum holds, every number is finite"
+    assert lines[-1] == "  whole: every checksum is correct, every number is finite"
 
 
 def test_a_file_of_another_program(comm, plain, said):

@@ -31,7 +31,7 @@ def test_an_attribute_has_the_value_type_and_shape_that_were_meant(path, slabs, 
     if repr(found) == repr(meant):
         require_structure(path, {"x": meant}, slabs)
     else:
-        with pytest.raises(DamagedError, match="its attributes are not those that were written"):
+        with pytest.raises(DamagedError, match="its attributes differ from those that were written"):
             require_structure(path, {"x": meant}, slabs)
 
 
@@ -46,7 +46,7 @@ def test_attributes_that_are_missing_or_too_many(path, slabs, attributes):
 @pytest.mark.parametrize("name, array", [("a", np.zeros(5, "f4")), ("a", np.zeros(6)), ("b", np.zeros(5))])
 def test_datasets_have_the_name_type_and_shape_that_were_meant(path, slabs, name, array):
     require_structure(path, {}, slabs)
-    with pytest.raises(DamagedError, match="its datasets are not those that were written"):
+    with pytest.raises(DamagedError, match="its datasets differ from those that were written"):
         require_structure(path, {}, {name: Slab.rows(array.shape, 0, array)})
 
 

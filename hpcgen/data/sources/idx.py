@@ -66,8 +66,8 @@ class IDXFile:
             head = file.read(self._header)
             if head[:4] != bytes([0, 0, UBYTE, axes]):
                 raise InputError(
-                    f"{self._path}: magic {head[:4].hex() or 'missing'} is not that of "
-                    f"an IDX file of {'images' if axes == 3 else 'labels'}, 000008{axes:02d}"
+                    f"{self._path}: its magic number is {head[:4].hex() or 'missing'}; an IDX file of "
+                    f"{'images' if axes == 3 else 'labels'} has 000008{axes:02d}"
                 )
             if len(head) < self._header:
                 raise InputError(f"{self._path}: truncated in its header")
