@@ -43,7 +43,7 @@ ACROSS = {
     "models/test_torch.py": "all models, beside PyTorch, which not every interpreter has",
     "nn/test_torch.py": "all layers and optimizers, beside PyTorch",
     "training/test_bits.py": "all networks and optimizers: the bits of one rank at any number of ranks",
-    "training/test_cells.py": "runs on divided samples: the bits of one rank, and the numbers of whole samples",
+    "training/test_cells.py": "runs on divided samples: the bits of one rank, the numbers of whole samples",
     "commands/test_choices.py": "choices that stand in two places: they agree",
     "docs/test_pages.py": "the documentation",
 }

@@ -113,7 +113,7 @@ def test_as_few_ranks_share_a_lane_as_there_must_be():
         assert made.space == (1 if ranks <= lanes else ranks // lanes)
 
 
-def test_weights_deal_lanes_to_teams_and_cells_to_their_ranks():
+def test_weights_deal_of_to_teams_and_cells_to_their_ranks():
     made = deal(8, 4, 4, 2, [3, 3, 1, 1])
     assert made.lanes.counts == [6, 2]
     assert made.cells_in(0).counts == [2, 2] and made.cells_in(1).counts == [2, 2]

@@ -12,10 +12,9 @@ from hpcgen.checkpoints.opening import ForeignError
 from hpcgen.config.reading import parse_config
 from hpcgen.errors import InputError, RunError, UnreadableError
 from hpcgen.files import reading
-from hpcgen.parallel.mesh import Mesh
 from hpcgen.runtime import environment
 from hpcgen.training import loop
-from hpcgen.training.loop import Training, deal_lanes
+from hpcgen.training.loop import Training, deal_of
 
 
 @pytest.fixture
@@ -26,7 +25,7 @@ def made(comm, written):
 
         def make(*settings):
             config = parse_config(text, ["train.steps=6", *settings])
-            return stack.enter_context(closing(Training(config, Mesh.of(comm))))
+            return stack.enter_context(closing(Training(config, comm)))
 
         yield make
 
@@ -231,14 +230,14 @@ def test_a_model_has_no_more_numbers_than_mpi_counts(made, monkeypatch):
 )
 def test_lanes_are_dealt_out_evenly_or_by_weights(size, weights, counts):
     config = parse_config('data.path = "x"', [f"train.lanes={LANES}", f"parallel.weights={weights}"])
-    assert deal_lanes(config, size).counts == counts
+    assert deal_of(config, size).counts == counts
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
 def test_ranks_and_lanes_must_fit(size):
     config = parse_config('data.path = "x"', [f"train.lanes={size}"])
     with pytest.raises(InputError, match=f"{size + 1} ranks are more than train.lanes = {size}"):
-        deal_lanes(config, size + 1)
+        deal_of(config, size + 1)
     config = parse_config('data.path = "x"', [f"parallel.weights={[1] * (size + 1)}"])
     with pytest.raises(InputError, match=f"parallel.weights has {size + 1} numbers for {size} ranks"):
-        deal_lanes(config, size)
+        deal_of(config, size)
