@@ -1,5 +1,7 @@
 """What a team adds up and gathers is the same on all of its ranks, and the same whoever has the cells."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -9,17 +11,15 @@ GRIDS = [(1,), (2,), (3,), (5,), (2, 2), (4, 2), (3, 1, 2)]
 
 
 @pytest.mark.parametrize("grid", GRIDS)
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("shape", [(), (1,), (3, 1, 1), (0,), (2, 5)])
-def test_total_is_the_tree_sum_of_one_rank(teams, comm, random, unlike, grid, dtype, shape):
+def test_total_is_the_tree_sum_of_one_rank(teams, comm, random, unlike, grid):
+    alone = teams.alone(grid)
     for team in teams.each(grid, random):
-        parts = unlike((len(team.grid), *shape), dtype)
-        total = team.total([parts[cell] for cell in team.mine])
-        expected = tree_sum(list(parts))
-        assert total.dtype == dtype and total.shape == shape
-        assert total.tobytes() == expected.tobytes()
-        alone = teams.alone(grid).total(list(parts))
-        assert alone.tobytes() == expected.tobytes()
+        for dtype, shape in itertools.product([np.float32, np.float64], [(), (1,), (3, 1, 1), (0,), (2, 5)]):
+            parts = unlike((len(team.grid), *shape), dtype)
+            total = team.total([parts[cell] for cell in team.mine])
+            expected = tree_sum(list(parts))
+            assert total.dtype == dtype and total.shape == shape
+            assert total.tobytes() == expected.tobytes() == alone.total(list(parts)).tobytes()
 
 
 def test_numbers_add_up_as_arrays_do(teams, comm, random, unlike):
@@ -39,10 +39,9 @@ def test_parts_are_left_as_they_are(teams, comm, random, grid):
         assert len(team.grid) == 1 or all((part == cell).all() for part, cell in zip(parts, team.mine))
 
 
-@pytest.mark.parametrize("grid", GRIDS)
 @pytest.mark.parametrize("dtype", [np.float32, np.int64, bool])
-def test_gathered_parts_stand_in_the_order_of_the_cells(teams, comm, random, grid, dtype):
-    for team in teams.each(grid, random):
+def test_gathered_parts_stand_in_the_order_of_the_cells(teams, comm, random, dtype):
+    for team in (team for grid in GRIDS for team in teams.each(grid, random)):
         parts = random.integers(0, 100, (len(team.grid), 2, 3)).astype(dtype)
         mine = parts[team.mine.start : team.mine.stop]
         for here in (mine, np.asfortranarray(mine)):
@@ -60,3 +59,27 @@ def test_every_cell_has_one_owner(teams, comm, random, grid):
         assert [team.here(cell) for cell in team.mine] == list(range(len(team.mine)))
         cells = team.divided([np.full((2, 1), cell) for cell in team.mine])
         assert cells.team is team and [cell[0, 0] for cell in cells.cells] == list(team.mine)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_a_whole_array_is_cut(teams, comm, random, grid):
+    """By the sizes of its own places; each cell lies in one piece."""
+    for team in teams.each(grid, random):
+        sizes = (5, 4, 3)[: len(grid)]
+        whole = random.standard_normal((2, *sizes, 3))
+        for given in (whole, np.asfortranarray(whole)):
+            cells = team.cut(given)
+            assert cells.team is team and all(cell.flags.c_contiguous for cell in cells.cells)
+            for cell, found in zip(team.mine, cells.cells):
+                assert np.array_equal(found, whole[(slice(None), *team.grid.region(cell, sizes))])
+
+
+def test_traffic_is_counted(teams, comm, random):
+    """Messages and bytes that leave this rank: none in a team of one."""
+    for team in teams.each((4, 2), random):
+        others, mine = team.comm.size - 1, len(team.mine)
+        team.total([np.ones(3, np.float32)] * mine)
+        assert (team.traffic.messages, team.traffic.bytes) == (others, others * mine * 12)
+        assert team.traffic.seconds == 0 if others == 0 else team.traffic.seconds > 0
+        team.gathered(np.ones((mine, 5)))
+        assert (team.traffic.messages, team.traffic.bytes) == (2 * others, others * mine * (12 + 40))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hpcgen.parallel.operators.gather import Gather
+from hpcgen.parallel.operators.gather import Gather, GatherChannels
 
 MANY = settings(max_examples=30)
 
@@ -90,3 +90,30 @@ def test_cells_in_another_order_in_memory_are_gathered_too(teams, comm, random, 
             np.asfortranarray(whole[(slice(None), *team.grid.region(cell, sizes))]) for cell in team.mine
         ]
         assert np.array_equal(Gather(team, sizes).whole(team.divided(cells)), whole)
+
+
+@MANY
+@given(data=st.data(), random=..., channels=st.integers(1, 9), shape=st.lists(st.integers(1, 3), max_size=3))
+def test_channels(comm, teams, data, random: np.random.Generator, channels, shape):
+    """Each cell has some of them, or none; whole and parts are each other's adjoint."""
+    grid = data.draw(st.sampled_from([(1,), (3,), (2, 2), (2, 4)]))
+    team = teams.of(grid, data.draw(st.integers(1, teams.most(grid))), random)
+    gather, wrong = GatherChannels(team, channels), []
+    dtype = data.draw(st.sampled_from([np.float32, np.float64]))
+    whole, y = random.standard_normal((2, *shape, channels)).astype(dtype)
+    parts = gather.parts(whole)
+    if [part.shape[-1] for part in parts] != [part.stop - part.start for part in gather.mine]:
+        wrong.append("a cell has other channels")
+    if not all(equal(part, whole[..., mine]) for part, mine in zip(parts, gather.mine)):
+        wrong.append("other parts")
+    if not all(part.flags.c_contiguous for part in parts) or not equal(gather.whole(parts), whole):
+        wrong.append("whole does not undo parts")
+    back = team.comm.allreduce(float(sum(map(np.vdot, parts, gather.parts(y)))))
+    if abs(np.vdot(whole, y) - back) > 1e2 * np.finfo(dtype).eps * (1 + np.abs(y).sum()):
+        wrong.append("not the adjoint")
+    found = [part for mine in team.comm.allgather(gather.mine) for part in mine]
+    if [part.start for part in found] != [
+        cell * channels // len(team.grid) for cell in range(len(team.grid))
+    ]:
+        wrong.append(f"channels depend on the deal: {found}")
+    teams.agreed(wrong)

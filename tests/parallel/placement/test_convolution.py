@@ -12,7 +12,7 @@ from hpcgen.nn.convolution.winograd import Winograd
 from hpcgen.nn.layers import convolution
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.spectral import SpectralNorm
-from hpcgen.parallel.placement import network
+from hpcgen.parallel.placement import network as placement
 from hpcgen.parallel.placement.convolution import PlacedConvolution, SharedConvolution
 from hpcgen.parallel.placement.network import place
 
@@ -76,8 +76,11 @@ def test_any_geometry(
     network = chain(
         [SpectralNorm(layer) if data.draw(st.booleans()) else layer], (*sizes, channels), (*made, outputs)
     )
-    # Samples in chunks of one, or all at once.
-    with patch.object(convolution, "CHUNK_BYTES", data.draw(st.sampled_from([1, 2 << 20]))):
+    # Samples in chunks of one, or all at once; cells that share the places, or the channels.
+    with (
+        patch.object(convolution, "CHUNK_BYTES", data.draw(st.sampled_from([1, 2 << 20]))),
+        patch.object(placement, "FEWEST_PLACES", data.draw(st.sampled_from([1, 1, 1 << 30]))),
+    ):
         check(passes(network, n, random), team, 1e-10)
 
 
@@ -173,7 +176,7 @@ def test_cells_share_the_channels_where_places_are_few(
     comm, teams, check, passes, chain, random, monkeypatch, kind, spectral, grid, channels, outputs
 ):
     """More cells than channels too, and shapes that Winograd's products serve."""
-    monkeypatch.setattr(network, "FEWEST_PLACES", 1 << 30)
+    monkeypatch.setattr(placement, "FEWEST_PLACES", 1 << 30)
     small, large = (4, 5), (8, 10)
     sizes, made = (large, small) if kind is Conv else (small, large)
     layer = layer_of(kind, Geometry((4, 4), (2, 2), (1, 1)), (0, 0), channels, outputs, slope=0.2)

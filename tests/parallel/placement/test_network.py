@@ -1,6 +1,7 @@
 """Whole networks on cells: random chains, those of models, where they leave their places and come back."""
 
 from math import prod
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ from hpcgen.nn.layers.dense import Dense
 from hpcgen.nn.layers.normalization import BatchNorm, LayerNorm
 from hpcgen.nn.layers.shaping import Reshape, Upsample
 from hpcgen.nn.layers.spectral import SpectralNorm
-from hpcgen.parallel.placement.network import axes_of_places, divide, place
+from hpcgen.parallel.cells import Grid
+from hpcgen.parallel.placement import network as placement
+from hpcgen.parallel.placement.network import axes_of_places, divide, pays, place
 
 FEW = st.integers(1, 3)
 STARTS = [(6, 1), (9, 2), (5, 6, 1), (8, 8, 2), (3, 4, 5, 1), (4, 4, 4, 2), (5,)]
@@ -99,13 +102,20 @@ def test_random_chains(comm, teams, check, passes, data, random: np.random.Gener
         divisible(shape) and data.draw(st.booleans()) for shape in (network.shapes[0], network.shapes[-1])
     )
     team = teams.of(grid, data.draw(st.integers(1, teams.most(grid))), random)
-    check(passes(network, n, random, parts=parts, takes=takes, makes=makes), team, 1e-8)
+    # Where there are fewer places a cell, the cells share the channels.
+    with patch.object(placement, "FEWEST_PLACES", data.draw(st.sampled_from([1, 4, 16]))):
+        check(passes(network, n, random, parts=parts, takes=takes, makes=makes), team, 1e-8)
 
 
 def kinds(chain):
-    """Return what each layer of a placed chain is: on cells (c), whole (w), or a way between them (> <)."""
-    signs = {"Gathering": ">", "Scattering": "<", "Replicated": "w", "SharedConvolution": "w"}
-    return "".join(signs.get(type(layer).__name__, "c") for layer in chain.layers)
+    """Return what each layer of a placed chain is.
+
+    On cells (c), on whole samples, whose channels the cells share (s) or which all ranks compute (w), or a
+    way between them (> <).
+    """
+    signs = {"Gathering": ">", "Scattering": "<", "Replicated": "w", "SharedConvolution": "s"}
+    layers = (layer.layer if isinstance(layer, SpectralNorm) else layer for layer in chain.layers)
+    return "".join(signs.get(type(layer).__name__, "c") for layer in layers)
 
 
 def hourglass(spatial=2, largest=16):
@@ -129,11 +139,11 @@ def hourglass(spatial=2, largest=16):
     "grid, expected",
     [
         ((1, 1), "cccccccccccc"),
-        ((2, 2), "ccc>ww<ccccccc"),
-        ((2,), "ccc>ww<ccccccc"),
-        ((3, 1), "cc>wwwww<ccccc"),
-        ((4, 2), "cc>wwwww<ccccc"),
-        ((5,), "c>wwwwwwww<ccc"),
+        ((2, 2), "ccc>ss<ccccccc"),
+        ((2,), "ccc>ss<ccccccc"),
+        ((3, 1), "cc>sssws<ccccc"),
+        ((4, 2), "cc>sssws<ccccc"),
+        ((5,), "c>sssswsws<ccc"),
     ],
 )
 def test_a_network_is_whole_where_its_extents_are_below_the_cells(
@@ -142,6 +152,26 @@ def test_a_network_is_whole_where_its_extents_are_below_the_cells(
     for team in teams.each(grid, random):
         placed = place(hourglass(), team, True, True)
         assert kinds(placed) == expected
+        check(passes(hourglass(), 2, random), team, 1e-9)
+
+
+def test_places_are_divided_where_each_cell_has_enough(monkeypatch):
+    monkeypatch.undo()
+    fewest = placement.FEWEST_PLACES
+    assert pays(Grid((2, 2)), (4, fewest)) and not pays(Grid((2, 2)), (4, fewest - 1))
+    assert not pays(Grid((2, 2)), (1, 100 * fewest)) and not pays(Grid((2,)), ())
+    assert pays(Grid((1,)), (fewest,)) and pays(Grid((4,)), (4, 2, fewest // 2))
+
+
+@pytest.mark.parametrize(
+    "fewest, expected", [(1, "ccc>ss<ccccccc"), (4, "cc>sssws<ccccc"), (16, "c>sssswsws<ccc")]
+)
+def test_where_places_are_few_cells_share_the_channels(
+    comm, teams, check, passes, random, monkeypatch, fewest, expected
+):
+    monkeypatch.setattr(placement, "FEWEST_PLACES", fewest)
+    for team in teams.each((2, 2), random):
+        assert kinds(place(hourglass(), team, True, True)) == expected
         check(passes(hourglass(), 2, random), team, 1e-9)
 
 
