@@ -384,7 +384,7 @@ def test_data_that_suit_a_model_are_of_the_kind_that_it_was_trained_on(files):
     others = {"shape": (3,), "dtype": "uint8", "kind": "audio", "rate": 8000}
     for name, value in others.items():
         other = replace(schema, **{name: value})
-        with pytest.raises(InputError, match=f"x.h5: {name} of samples is .*, not .* as for run"):
+        with pytest.raises(InputError, match=f"x.h5: {name} of samples is .*, but .* in run"):
             require_suitable("x.h5", files, other, "run")
 
 

@@ -57,7 +57,7 @@ class Stop:
 
 def test_a_rank_that_must_stop_stops_all_after_the_same_step(comm, made):
     training, seen = made(), []
-    with pytest.raises(RunError, match="stopped by a signal after step 3, saved in None; run again to go on"):
+    with pytest.raises(RunError, match="stopped by a signal after step 3, saved in None; run again to"):
         training.run(
             [lambda training, _, last: seen.append((training.step, last))],
             Stop(training, 2, comm.size - 1),
@@ -160,7 +160,7 @@ def test_no_whole_checkpoint_is_no_beginning(comm, made, saved):
 
 def test_a_checkpoint_of_another_version_or_run_stays_as_it_is(comm, made, saved, monkeypatch):
     paths, _ = saved
-    with pytest.raises(ForeignError, match="of another configuration .train.lane_size: 2, not 3."):
+    with pytest.raises(ForeignError, match="has another configuration .train.lane_size: 2, not 3."):
         made("train.lane_size=2").resume(paths)
     monkeypatch.setattr("hpcgen.checkpoints.opening.VERSION", 3)
     with pytest.raises(ForeignError, match="checkpoint version 2; this hpcgen reads version 3"):
@@ -230,7 +230,7 @@ def test_a_model_has_no_more_numbers_than_mpi_counts(made, monkeypatch):
 )
 def test_lanes_are_dealt_out_evenly_or_by_weights(size, weights, counts):
     config = parse_config('data.path = "x"', [f"train.lanes={LANES}", f"parallel.weights={weights}"])
-    assert deal_of(config, size).counts == counts
+    assert deal_of(config, size).lanes.counts == counts
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
