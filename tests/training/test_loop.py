@@ -221,7 +221,7 @@ def test_a_model_has_no_more_numbers_than_mpi_counts(made, monkeypatch):
     monkeypatch.setattr(loop, "LARGEST_COUNT", size)
     made()
     monkeypatch.setattr(loop, "LARGEST_COUNT", size - 1)
-    with pytest.raises(InputError, match=f"the regressor has {size:,} numbers; {size - 1:,} are the most"):
+    with pytest.raises(InputError, match=f"has {size:,} numbers; MPI can exchange at most {size - 1:,}"):
         made()
 
 
