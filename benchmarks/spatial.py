@@ -90,7 +90,7 @@ def launch(options, ranks, *arguments):
 
 
 def measured(options, folder, name):
-    """Return {(ranks, cells, space): figures} of a network."""
+    """Return what was measured of a network: a dictionary for each number of ranks, cells and space."""
     found = []
     for ranks, variants in RUNS.items():
         words = [f"{cells}/{space}" for cells, space in variants]
@@ -136,7 +136,7 @@ def table(name, rows, cores):
 
 
 def large(options, folder):
-    """Return the figures of a step of 128^3 at S = 4 and on one rank."""
+    """Return the memory of a step of 128^3 at S = 4 and on one rank."""
     return {
         word: launch(options, ranks, "--worker", *net("large"), folder, 1, word)["memory"]
         for ranks, word in ((4, "4/4"), (1, "/1"))
@@ -157,8 +157,7 @@ def projection(options, folder):
     """Return what a step of 512^3 takes on 64 to 4,096 ranks: a cell a rank, one sample a lane.
 
     Operations are those of the products in their direct form. Halo bytes and messages follow from the regions
-    of a cell in the middle; a collective is log2(ranks) messages. A step passes through the discriminator
-    Operations are those of products in their direct form. Halo bytes and messages follow from the regions
+    of a cell in the middle; a collective is log2(ranks) messages.
     """
     costs = launch(options, 2, "--costs", folder)
     alpha, beta = options.alpha or costs["alpha"], options.beta or costs["beta"]
@@ -235,9 +234,13 @@ def work(network, size, lanes, lane_size, folder, rounds, *words):
     training = runs[0]
     peak = comm.allreduce(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, op=MPI.MAX)
     traffic = training.model.team.traffic if training.model.team else None
-    before = (traffic.bytes, traffic.seconds) if traffic else (0, 0.0)
+
+    def talked():
+        return (traffic.bytes if traffic else 0), training.watch.seconds.get("team", 0.0)
+
+    before = talked()
     whole = step(training)
-    sent, waiting = (traffic.bytes - before[0], traffic.seconds - before[1]) if traffic else (0, 0.0)
+    sent, waiting = (now - then for now, then in zip(talked(), before))
     exchanged = sum(
         exchanged_bytes(player.exchange) * turns(training, name) for name, player in training.players.items()
     )

@@ -7,6 +7,7 @@ own only cell.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -19,6 +20,9 @@ Result = TypeVar("Result")
 
 class Team(Protocol):
     """The ranks that share a lane."""
+
+    def each(self, function: Callable[..., Result], *cells: Sequence[Any]) -> list[Result]:
+        """Return function(*cell) of each cell that is here."""
 
     def total(self, parts: Sequence[Any]) -> Any:
         """Return the sum over all cells of the lane, from the numbers (arrays of one shape) of the cells
@@ -41,7 +45,7 @@ class Divided(np.lib.mixins.NDArrayOperatorsMixin):
 
     def map(self, function: Callable[..., Array], *others: "Array | Divided") -> "Divided":
         """Return function(cell, *others) of each cell. Another Divided gives its own cell each time."""
-        return Divided([function(*cell) for cell in _cells(self, *others)], self.team)
+        return Divided(_of_cells(function, self, *others), self.team)
 
     def copy(self) -> "Divided":
         """Return a copy of all cells."""
@@ -54,22 +58,21 @@ class Divided(np.lib.mixins.NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, out: Any = None, **options: Any) -> Any:
         if method != "__call__":
             return NotImplemented
-        targets = [None] * len(self.cells) if out is None else out[0].cells
-        made = [
-            ufunc(*cell, **options) if target is None else ufunc(*cell, out=target, **options)
-            for target, cell in zip(targets, _cells(*inputs), strict=True)
-        ]
-        return Divided(made, self.team) if out is None else out[0]
+        if out is None:
+            return Divided(_of_cells(partial(ufunc, **options), *inputs), self.team)
+
+        def write(target: Array, *cell: Any) -> None:
+            ufunc(*cell, out=target, **options)
+
+        _of_cells(write, out[0], *inputs)
+        return out[0]
 
 
-def _cells(*arrays: Any) -> list[tuple[Any, ...]]:
-    """Return the arguments of each cell: the cell of a Divided, and anything else as it is."""
-    count = next(len(array.cells) for array in arrays if isinstance(array, Divided))
-    return list(
-        zip(
-            *(array.cells if isinstance(array, Divided) else [array] * count for array in arrays), strict=True
-        )
-    )
+def _of_cells(function: Callable[..., Result], *arrays: Any) -> list[Result]:
+    """Return function(*arrays) of each cell: of the cell of a Divided, and of anything else as it is."""
+    first = next(array for array in arrays if isinstance(array, Divided))
+    cells = (array.cells if isinstance(array, Divided) else [array] * len(first.cells) for array in arrays)
+    return first.team.each(function, *cells)
 
 
 def each(function: Callable[..., Array], x: Any, *others: Any) -> Any:
@@ -81,7 +84,7 @@ def total(function: Callable[..., Any], x: Any, *others: Any) -> Any:
     """Return function(x, *others), which adds over places. Collective over the team of a Divided."""
     if not isinstance(x, Divided):
         return function(x, *others)
-    return x.team.total([function(*cell) for cell in _cells(x, *others)])
+    return x.team.total(_of_cells(function, x, *others))
 
 
 def summed(function: Callable[..., tuple[Any, Array]], x: Any, *others: Any) -> tuple[Any, Any]:
@@ -91,7 +94,7 @@ def summed(function: Callable[..., tuple[Any, Array]], x: Any, *others: Any) -> 
     """
     if not isinstance(x, Divided):
         return function(x, *others)
-    sums, cells = zip(*(function(*cell) for cell in _cells(x, *others)), strict=True)
+    sums, cells = zip(*_of_cells(function, x, *others), strict=True)
     return x.team.total(sums), Divided(cells, x.team)
 
 

@@ -1,10 +1,9 @@
 """The ranks that share a lane, and the cells that each of them has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -12,26 +11,29 @@ from hpcgen.arrays import Array
 from hpcgen.nn.divided import Divided
 from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.stopwatch import Stopwatch
+from hpcgen.parallel.threads import ALONE, Workers
 from hpcgen.parallel.tree import tree_sum
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+Result = TypeVar("Result")
+
 
 @dataclass
 class Traffic:
-    """What this rank has sent to the others of its team, and the seconds that this took, with waiting."""
+    """What this rank has sent to the others of its team. `watch` counts the time, with waiting, as "team"."""
 
+    watch: Stopwatch
     messages: int = 0
     bytes: int = 0
-    seconds: float = 0.0
 
     @contextmanager
     def __call__(self, messages: int, sent: int) -> Iterator[None]:
         """Count so many messages with so many bytes, and the time of the body."""
-        start = perf_counter()
-        yield
-        self.seconds += perf_counter() - start
+        with self.watch("team"):
+            yield
         self.messages += messages
         self.bytes += sent
 
@@ -40,11 +42,20 @@ class Team:
     """The ranks of `comm`, each with a run of the cells of `grid`, as `deal` says.
 
     `mine` are the numbers of the cells that are here. All ranks of a team must use its operators in the same
-    order: one lane at a time.
+    order: one lane at a time. The threads of `workers` compute the cells of a rank, and never communicate.
     """
 
-    def __init__(self, comm: "MPI.Comm", grid: Grid, deal: Partition) -> None:
-        self.comm, self.grid, self.deal, self.traffic = comm, grid, deal, Traffic()
+    def __init__(
+        self,
+        comm: "MPI.Comm",
+        grid: Grid,
+        deal: Partition,
+        workers: Workers = ALONE,
+        watch: Stopwatch | None = None,
+    ) -> None:
+        self.comm, self.grid, self.deal = comm, grid, deal
+        self.traffic = Traffic(watch or Stopwatch())
+        self._workers = workers
         mine = deal.slice(comm.rank)
         self.mine = range(mine.start, mine.stop)
         # The rank that has a cell.
@@ -58,6 +69,10 @@ class Team:
     def here(self, cell: int) -> int:
         """Return the position of a cell among those that are here."""
         return cell - self.mine.start
+
+    def each(self, function: Callable[..., Result], *cells: Sequence[Any]) -> list[Result]:
+        """Return function(*cell) of each cell that is here. Several are computed at a time, in threads."""
+        return list(self._workers.each(lambda cell: function(*cell), zip(*cells, strict=True)))
 
     def divided(self, cells: Sequence[Any]) -> Divided:
         """Return the Divided of the cells that are here."""

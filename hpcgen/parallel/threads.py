@@ -1,4 +1,4 @@
-"""Compute several lanes at a time, in threads of one rank."""
+"""Compute several lanes, or several cells of a lane, at a time in threads of one rank."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -11,15 +11,16 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """Threads that compute lanes. NumPy's products and the compiled kernels release the interpreter's lock.
+    """Threads that compute lanes or cells. NumPy's products and the compiled kernels release the
+    interpreter's lock.
 
-    One thread computes a lane, and lanes are added in order. The bits therefore do not depend on the number
-    of threads.
+    One thread computes an item, and results are used in the order of the items. The bits therefore do not
+    depend on the number of threads.
     """
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
-        self._pool = ThreadPoolExecutor(threads, "lane") if threads > 1 else None
+        self._pool = ThreadPoolExecutor(threads, "worker") if threads > 1 else None
 
     def close(self) -> None:
         if self._pool:
@@ -39,3 +40,7 @@ class Workers:
             running.append(self._pool.submit(copy_context().run, function, item))
         while running:
             yield running.popleft().result()
+
+
+# The calling thread.
+ALONE = Workers(1)

@@ -27,13 +27,13 @@ from hpcgen.parallel.deal import Deal, deal
 from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.mesh import Mesh
 from hpcgen.parallel.placement.network import divide
+from hpcgen.parallel.stopwatch import Stopwatch
 from hpcgen.parallel.team import Team
 from hpcgen.parallel.threads import Workers
 from hpcgen.runtime import environment, lane_threads, one_blas_thread
 from hpcgen.streams import Purpose, stream
 from hpcgen.training.player import Player
 from hpcgen.training.schedule import Schedule, Statistics
-from hpcgen.training.stopwatch import Stopwatch
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +62,8 @@ class Training:
         self.config, self.step, train = config, 0, config.train
         self.deal = deal_of(config, comm.size)
         self.mesh = mesh = Mesh.of(comm, self.deal.space)
+        self.watch = Stopwatch()
+        self.lane_workers, self.cell_workers = self._workers()
         model, team = MODELS[config.model.kind], self._team()
         self.shards = Shards(
             config.data.path, mesh.data, self.deal, train.lane_size, config.seed, config.data.block, team
@@ -70,17 +72,14 @@ class Training:
         if team is not None:
             divide(self.model, team)
         self.players = {name: self._player(i, name) for i, name in enumerate(self.model.players)}
-        # The ranks of a team must compute their lanes in the same order.
-        most = len(self.deal.lanes_of(mesh.data.rank)) if self.deal.space == 1 else 1
-        self.workers = Workers(min(lane_threads(mesh.world), most))
-        self.environment = mesh.world.bcast(environment() | {"threads": str(self.workers.threads)})
-        self.watch = Stopwatch()
+        threads = max(self.lane_workers.threads, self.cell_workers.threads)
+        self.environment = mesh.world.bcast(environment() | {"threads": str(threads)})
         self.schedule = Schedule(
             self.model,
             self.players,
             self.deal,
             mesh.data.rank,
-            self.workers,
+            self.lane_workers,
             self._batch,
             self.watch,
             train.recompute,
@@ -92,12 +91,21 @@ class Training:
         """The parameters of each player."""
         return {name: player.state.theta for name, player in self.players.items()}
 
+    def _workers(self) -> tuple[Workers, Workers]:
+        """Return the threads that compute lanes, and those that compute the cells of a lane. Collective."""
+        threads, rank = lane_threads(self.mesh.world), self.mesh.data.rank
+        # The ranks of a team must compute their lanes in the same order.
+        lanes = min(threads, len(self.deal.lanes_of(rank))) if self.deal.space == 1 else 1
+        cells = min(threads, lanes * len(self.deal.cells_of(rank))) if threads > lanes else 1
+        return Workers(lanes), Workers(cells)
+
     def _team(self) -> Team | None:
         """Return the team of this rank, or None if samples are not divided."""
         cells, rank = self.config.train.grid, self.mesh.data.rank
         if not cells:
             return None
-        return Team(self.mesh.team, Grid(cells), self.deal.cells_in(self.deal.team(rank)))
+        deal = self.deal.cells_in(self.deal.team(rank))
+        return Team(self.mesh.team, Grid(cells), deal, self.cell_workers, self.watch)
 
     def _player(self, index: int, name: str) -> Player:
         layout = Schedule.layout(self.model.layouts[name])
@@ -115,7 +123,8 @@ class Training:
 
     def close(self) -> None:
         """Release the threads, the files, and the resources of the exchanges."""
-        self.workers.close()
+        self.lane_workers.close()
+        self.cell_workers.close()
         self.shards.close()
         for player in self.players.values():
             player.exchange.close()

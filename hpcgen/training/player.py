@@ -10,7 +10,7 @@ from hpcgen.nn.vector import Vector
 from hpcgen.parallel.exchange.exchange import Exchange
 from hpcgen.parallel.ownership import packed
 from hpcgen.parallel.parts import Parts
-from hpcgen.training.stopwatch import Stopwatch
+from hpcgen.parallel.stopwatch import Stopwatch
 
 
 class Player:

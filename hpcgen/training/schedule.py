@@ -7,9 +7,9 @@ from hpcgen.models.model import Model
 from hpcgen.nn.divided import Gradient, Leaves
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
+from hpcgen.parallel.stopwatch import Stopwatch
 from hpcgen.parallel.threads import Workers
 from hpcgen.training.player import Player
-from hpcgen.training.stopwatch import Stopwatch
 
 # The statistic that carries a rank's request to stop.
 STOP = "stop"

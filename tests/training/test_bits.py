@@ -15,8 +15,8 @@ from hpcgen.training.loop import Training
 
 def bits(text, world, steps, threads=1, settings=()):
     with closing(Training(parse_config(text, [f"train.steps={steps}", *settings]), world)) as training:
-        training.workers.close()
-        training.schedule.workers = training.workers = Workers(threads)
+        training.lane_workers.close()
+        training.schedule.workers = training.lane_workers = Workers(threads)
         training.run([])
         parts = [part for player in training.players.values() for part in player.sampled().data]
         return np.array(parts).tobytes()

@@ -121,6 +121,14 @@ def test_one_number_divides_the_first_axis(comm, data):
     assert one == several
 
 
+def test_the_time_in_messages_of_a_team_is_told_apart(comm, data):
+    config = config_of(run_file("dcgan28", data("image")), "train.cells=[2, 2]", lanes=1)
+    with closing(Training(config, comm)) as training:
+        training.run([])
+        assert training.watch.seconds["compute"] > 0
+        assert (training.watch.seconds.get("team", 0) > 0) == (comm.size > 1)
+
+
 @pytest.mark.parametrize("cells", [[2, 2], [3]])
 def test_allreduce_agrees_to_rounding(comm, data, cells):
     text = run_file("dcgan64", data("colour"))

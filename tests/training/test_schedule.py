@@ -8,9 +8,9 @@ from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.deal import Deal
 from hpcgen.parallel.exchange import EXCHANGES
 from hpcgen.parallel.partition import Partition
+from hpcgen.parallel.stopwatch import Stopwatch
 from hpcgen.parallel.threads import Workers
 from hpcgen.training.schedule import STOP, Schedule
-from hpcgen.training.stopwatch import Stopwatch
 
 
 class Model:

@@ -1,6 +1,7 @@
 """Where a convolution reads the samples of a chunk, and where it writes them."""
 
 from collections.abc import Callable, Hashable
+from threading import Lock
 
 from hpcgen.arrays import Array
 
@@ -46,14 +47,16 @@ class Whole(Samples):
 
 
 class Kept(Whole):
-    """The samples of one array, whose factors are kept for other forms of the same kind."""
+    """The samples of one array, whose factors are kept for other forms of the same kind, in any thread."""
 
     def __init__(self, array: Array) -> None:
         super().__init__(array)
         self._factors: dict[tuple[Hashable, int], Array] = {}
+        self._lock = Lock()
 
     def factors(self, function: Callable[[Array], Array], kind: Hashable, chunk: slice) -> Array:
         key = kind, chunk.start
-        if key not in self._factors:
-            self._factors[key] = function(self.read(chunk))
-        return self._factors[key]
+        with self._lock:
+            if key not in self._factors:
+                self._factors[key] = function(self.read(chunk))
+            return self._factors[key]

@@ -75,8 +75,7 @@ class BatchNorm(Layer):
 
         def backward(dys: list[Array], grad: Gradient | None, need_dx: bool) -> list[Array]:
             if self.slope != 1:
-                for dy, y in zip(dys, ys, strict=True):
-                    kernels(dy).rectify_gradient(dy, y, self.slope)
+                self.each(lambda dy, y: kernels(dy).rectify_gradient(dy, y, self.slope), dys, ys)
             rows = zip(*(_split(dy, batches, self.channels) for dy in dys), strict=True)
             derivatives = [part(each, need_dx) for part, each in zip(parts, rows, strict=True)]
             if grad is not None:
@@ -95,6 +94,10 @@ class BatchNorm(Layer):
             for name, values in ((self.mean, means), (self.variance, variances)):
                 grad.whole[name][...] = sum(values)
                 grad.whole[name][...] *= weight
+
+    def each(self, function: Callable[..., Any], *cells: Sequence[Array]) -> list[Any]:
+        """Return function(*cell) of each cell that is here."""
+        return list(map(function, *cells))
 
     def total(self, parts: Sequence[Array]) -> Array:
         """Return the sum over the cells of a lane, from the numbers of those that are here."""
@@ -126,23 +129,22 @@ class BatchNorm(Layer):
         """Normalise the rows xs (m, channels) of the cells into ys. Return the derivative of that, which
         overwrites dys with dxs."""
         loops, m = kernels(xs[0]), self.count(xs)
-        mean = self.total([loops.column_sums(x) for x in xs]) / m
-        variance = self.total([loops.column_squares(x, mean) for x in xs]) / m
+        mean = self.total(self.each(loops.column_sums, xs)) / m
+        variance = self.total(self.each(lambda x: loops.column_squares(x, mean), xs)) / m
         inverse = 1 / np.sqrt(variance + EPSILON)
         scale = theta[self.gamma] * inverse
         shift = theta[self.beta] - mean * scale
-        for x, y in zip(xs, ys, strict=True):
-            loops.scale_rectify(x, scale, shift, self.slope, y)
+        self.each(lambda x, y: loops.scale_rectify(x, scale, shift, self.slope, y), xs, ys)
 
         def back(dys: Sequence[Array], need_dx: bool) -> tuple[list[tuple[Array, Array]], Array, Array]:
-            sums = [loops.column_products(dy, x, mean) for dy, x in zip(dys, xs, strict=True)]
+            sums = self.each(lambda dy, x: loops.column_products(dy, x, mean), dys, xs)
             cells = [(products * inverse, beta) for beta, products in sums]
             if need_dx:
                 gamma, beta = self.total([np.stack(cell) for cell in cells])
                 # dx = gamma / sigma (dy - mean(dy) - xhat mean(dy xhat)) as a dy + (b x + c)
                 b = scale * inverse * gamma / -m
-                for x, dy in zip(xs, dys, strict=True):
-                    loops.combine(dy, x, scale, b, scale * beta / -m - b * mean)
+                c = scale * beta / -m - b * mean
+                self.each(lambda dy, x: loops.combine(dy, x, scale, b, c), dys, xs)
             return cells, mean, variance * (m / max(m - 1, 1))
 
         return back

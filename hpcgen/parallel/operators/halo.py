@@ -210,10 +210,11 @@ def _exchange(
 
     sizes = {rank: [int(np.prod(shape)) for shape in each] for rank, each in shapes.items()}
     rooms = {rank: np.empty(sum(each), dtype) for rank, each in sizes.items()}
-    requests = [team.comm.Irecv([room, MPI.BYTE], rank) for rank, room in rooms.items()]
     packed = {rank: np.concatenate([array.reshape(-1) for array in arrays]) for rank, arrays in sent.items()}
-    requests += [team.comm.Isend([array, MPI.BYTE], rank) for rank, array in packed.items()]
-    MPI.Request.Waitall(requests)
+    with team.traffic(len(packed), sum(array.nbytes for array in packed.values())):
+        requests = [team.comm.Irecv([room, MPI.BYTE], rank) for rank, room in rooms.items()]
+        requests += [team.comm.Isend([array, MPI.BYTE], rank) for rank, array in packed.items()]
+        MPI.Request.Waitall(requests)
     return {
         rank: [
             part.reshape(shape)

@@ -15,7 +15,7 @@ import numpy as np
 
 from hpcgen.arrays import Array, Shape
 from hpcgen.nn.convolution.geometry import Geometry
-from hpcgen.nn.convolution.samples import Kept, Whole
+from hpcgen.nn.convolution.samples import Kept, Samples, Whole
 from hpcgen.nn.divided import Divided, each
 from hpcgen.nn.kernels import contiguous
 from hpcgen.nn.layer import TRAIN, Backward, Parameters, TangentBackward, Train
@@ -47,9 +47,9 @@ class _Multiplying(Placed):
 
     layer: Convolution
 
-    def __init__(self, layer: Convolution) -> None:
+    def __init__(self, layer: Convolution, team: Team) -> None:
         super().__init__(layer)
-        self.weight, self.axis = layer.weight, layer.axis
+        self.weight, self.axis, self._team = layer.weight, layer.axis, team
 
     def _multiply(self, theta: Parameters, x: Any) -> tuple[Any, Callable[[Any, Any, bool], Any]]:
         """Return W x without bias and activation, and its backward(dy, grad, need_dx)."""
@@ -57,13 +57,11 @@ class _Multiplying(Placed):
 
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
         y, multiplied = self._multiply(theta, x)
-        for part in _parts(y):
-            self.layer.finish(part, theta)
+        self._team.each(lambda part: self.layer.finish(part, theta), _parts(y))
 
         def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             dy = each(contiguous, dy)
-            for part, reached, leaf in zip(_parts(dy), _parts(y), _leaves(grad, y), strict=True):
-                self.layer.begin(part, reached, leaf)
+            self._team.each(self.layer.begin, _parts(dy), _parts(y), _leaves(grad, y))
             return multiplied(dy, grad, need_dx)
 
         return y, backward
@@ -94,8 +92,7 @@ class _Multiplying(Placed):
         return y, ty, backward
 
     def _rectify(self, d: Any, y: Any) -> None:
-        for part, reached in zip(_parts(d), _parts(y), strict=True):
-            self.layer.rectify_gradient(part, reached)
+        self._team.each(self.layer.rectify_gradient, _parts(d), _parts(y))
 
 
 def _parts(y: Any) -> list[Array]:
@@ -117,7 +114,7 @@ class PlacedConvolution(_Multiplying):
     """
 
     def __init__(self, layer: Convolution, team: Team, sizes: Shape, made: Shape) -> None:
-        super().__init__(layer)
+        super().__init__(layer, team)
         parts = (*team.grid.shape, *[1] * (len(sizes) - len(team.grid.shape)))
         cut = [count > 1 for count in parts]
         self._core = layer.without_padding(cut)
@@ -136,18 +133,24 @@ class PlacedConvolution(_Multiplying):
         core, n = self._core, len(x)
         xs, ys = self._x.gather(x), self._y.spread(n, (core.leads_to,), x.dtype)
         weights = core.weights(theta)
-        for cell, sizes in enumerate(self._sizes):
-            core.multiply(weights, n, sizes, xs[cell], ys[cell])
-            xs[cell].release()
+
+        def multiply(sizes: Shape, x: Samples, y: Samples) -> None:
+            core.multiply(weights, n, sizes, x, y)
+            x.release()
+
+        self._team.each(multiply, self._sizes, xs, ys)
         y = self._y.add(ys)
 
         def backward(dy: Any, grad: Any, need_dx: bool) -> Any:
             dys, weights = self._y.gather(dy), core.weights(theta)
             dxs = self._x.spread(n, (core.comes_from,), dy.dtype) if need_dx else [None] * len(dys)
-            for cell, sizes in enumerate(self._sizes):
-                dw = None if grad is None else grad.leaves[cell][self.weight]
-                core.multiply_adjoint(weights, n, sizes, xs[cell], dys[cell], dxs[cell], dw)
-                xs[cell].release()
+
+            def multiply_adjoint(sizes: Shape, x: Samples, dy: Samples, dx: Samples, leaf: Any) -> None:
+                dw = None if leaf is None else leaf[self.weight]
+                core.multiply_adjoint(weights, n, sizes, x, dy, dx, dw)
+                x.release()
+
+            self._team.each(multiply_adjoint, self._sizes, xs, dys, dxs, _leaves(grad, dy))
             return self._x.add(dxs) if need_dx else None
 
         return y, backward
@@ -162,8 +165,7 @@ class SharedConvolution(_Multiplying):
     """
 
     def __init__(self, layer: Convolution, team: Team) -> None:
-        super().__init__(layer)
-        self._team = team
+        super().__init__(layer, team)
         self._gather_y, self._gather_x = (
             GatherChannels(team, count) for count in (layer.leads_to, layer.comes_from)
         )
@@ -177,9 +179,12 @@ class SharedConvolution(_Multiplying):
         n, sizes = len(x), x.shape[1:-1]
         kept = Kept(x)
         made = [np.empty((n, *core.sizes(sizes), core.leads_to), x.dtype) for core in self._of_y]
-        for core, y in zip(self._of_y, made, strict=True):
+
+        def multiply(core: Convolution, y: Array) -> None:
             if y.size:
                 core.multiply(core.weights(theta), n, sizes, kept, Whole(y))
+
+        self._team.each(multiply, self._of_y, made)
 
         def backward(dy: Any, grad: Any, need_dx: bool) -> Any:
             if grad is not None:
@@ -192,21 +197,27 @@ class SharedConvolution(_Multiplying):
         """Write to each cell's Vector the derivative in the weights that lead to its channels of y."""
         if grad.whole is not None:
             grad.whole[self.weight][...] = 0
-        for core, part, leaf in zip(self._of_y, self._gather_y.parts(dy), grad.leaves, strict=True):
+        sizes = x.array.shape[1:-1]
+
+        def write(core: Convolution, part: Array, leaf: Any) -> None:
             if part.size:
                 dw = np.empty(leaf[self.weight][core.part].shape, dy.dtype)
-                sizes = x.array.shape[1:-1]
                 core.multiply_adjoint(core.weights(theta), len(dy), sizes, x, Whole(part), dw=dw)
                 leaf[self.weight][core.part] = dw
+
+        self._team.each(write, self._of_y, self._gather_y.parts(dy), grad.leaves)
 
     def _pull(self, theta: Parameters, shape: Shape, dy: Array) -> Array:
         """Return dx."""
         n, *sizes, _ = shape
         kept = Kept(dy)
         made = [np.empty((n, *sizes, core.comes_from), dy.dtype) for core in self._of_x]
-        for core, dx in zip(self._of_x, made, strict=True):
+
+        def pull(core: Convolution, dx: Array) -> None:
             if dx.size:
                 core.multiply_adjoint(core.weights(theta), n, tuple(sizes), None, kept, Whole(dx))
+
+        self._team.each(pull, self._of_x, made)
         return self._gather_x.whole(made)
 
 

@@ -66,14 +66,13 @@ class Cellwise(Placed):
         self._layers = layers
 
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
-        pairs = [layer.forward(theta, cell, train) for layer, cell in zip(self._layers, x.cells, strict=True)]
+        pairs = x.team.each(lambda layer, cell: layer.forward(theta, cell, train), self._layers, x.cells)
         ys, backwards = zip(*pairs, strict=True)
 
         def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
-            dxs = [
-                back(cell, leaf, need_dx)
-                for back, cell, leaf in zip(backwards, dy.cells, _leaves(grad, x), strict=True)
-            ]
+            dxs = x.team.each(
+                lambda back, cell, leaf: back(cell, leaf, need_dx), backwards, dy.cells, _leaves(grad, x)
+            )
             return Divided(dxs, x.team) if need_dx else None
 
         return Divided(ys, x.team), backward
@@ -81,18 +80,23 @@ class Cellwise(Placed):
     def tangent(
         self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
     ) -> tuple[Any, Any, TangentBackward]:
-        made = [
-            layer.tangent(theta, cell, tangent, train)
-            for layer, cell, tangent in zip(self._layers, x.cells, t.cells, strict=True)
-        ]
+        made = x.team.each(
+            lambda layer, cell, tangent: layer.tangent(theta, cell, tangent, train),
+            self._layers,
+            x.cells,
+            t.cells,
+        )
         ys, tys, backwards = zip(*made, strict=True)
 
         def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
             dys = [None] * len(x.cells) if dy is None else dy.cells
-            pairs = [
-                back(*cell, leaf, need_dx)
-                for back, *cell, leaf in zip(backwards, dys, dty.cells, _leaves(grad, x), strict=True)
-            ]
+            pairs = x.team.each(
+                lambda back, dy, dty, leaf: back(dy, dty, leaf, need_dx),
+                backwards,
+                dys,
+                dty.cells,
+                _leaves(grad, x),
+            )
             if not need_dx:
                 return None, None
             dxs, dts = zip(*pairs, strict=True)

@@ -1,6 +1,6 @@
 """Batch norm and layer norm on cells: sums over places go over the team."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
@@ -23,8 +23,7 @@ class PlacedBatchNorm(BatchNorm):
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
         x = x.map(contiguous)
         if train is None:
-            pairs = [self._infer(theta, cell) for cell in x.cells]
-            return x.team.divided([y for y, _ in pairs]), _refused
+            return x.map(lambda cell: self._infer(theta, cell)[0]), _refused
         ys, cells_backward = self.normalize(theta, x.cells, len(x), train.parts)
 
         def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
@@ -32,6 +31,9 @@ class PlacedBatchNorm(BatchNorm):
             return Divided(dxs, x.team) if need_dx else None
 
         return Divided(ys, x.team), backward
+
+    def each(self, function: Callable[..., Any], *cells: Sequence[Array]) -> list[Any]:
+        return self._team.each(function, *cells)
 
     def total(self, parts: Sequence[Array]) -> Array:
         return self._team.total(parts)

@@ -182,3 +182,26 @@ def test_a_piece_of_the_own_cell_is_not_copied(teams, cut, random):
     x = cut(team, random.standard_normal((2, 6, 6, 1)))
     for region in halo.gather(x):
         assert all(np.shares_memory(piece, x.cells[i]) for i, (_, piece) in enumerate(region._pieces))
+
+
+def test_traffic_is_counted(teams, comm, cut, random):
+    """One message to each rank that takes a piece of this rank's cells, with all of the pieces."""
+    for team in teams.each((4,), random):
+        regions = [
+            (
+                (part.start - 1, part.stop + 1),
+                (0, 2),
+            )
+            for cell in range(4)
+            for part in team.grid.region(cell, (8,))
+        ]
+        halo = Halo(team, (8, 2), regions)
+        halo.gather(cut(team, random.standard_normal((3, 8, 2, 1)).astype(np.float32)))
+        edges = [
+            (cell, other)
+            for cell in team.mine
+            for other in (cell - 1, cell + 1)
+            if 0 <= other < 4 and other not in team.mine
+        ]
+        assert (team.traffic.messages, team.traffic.bytes) == (len(edges), len(edges) * 3 * 2 * 4)
+        assert ("team" in team.traffic.watch.seconds) == bool(edges)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hpcgen.training import stopwatch
-from hpcgen.training.stopwatch import Stopwatch
+from hpcgen.parallel import stopwatch
+from hpcgen.parallel.stopwatch import Stopwatch
 
 
 @pytest.fixture
@@ -22,6 +22,17 @@ def test_seconds_are_added_up_part_by_part(clock):
             clock[0] += seconds
         clock[0] += 50  # between the parts
     assert watch.seconds == {"data": 3, "compute": 8, "exchange": 0}
+
+
+def test_a_part_within_a_part_interrupts_it(clock):
+    watch = Stopwatch()
+    with watch("compute"):
+        clock[0] += 1
+        for _ in range(2):
+            with watch("team"):
+                clock[0] += 4
+            clock[0] += 2
+    assert watch.seconds == {"compute": 5, "team": 8}
 
 
 def test_a_part_that_fails_counts_and_hides_nothing(clock):
