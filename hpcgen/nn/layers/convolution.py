@@ -47,8 +47,9 @@ class Convolution(Affine):
     `hpcgen.nn.convolution.form`).
     """
 
-    # The part of the weight that is multiplied.
+    # The part of the weight that is multiplied, and the part of the bias that is added.
     part: tuple[Any, ...] = (...,)
+    bias_part: slice = slice(None)
 
     @property
     def leads_to(self) -> int:
@@ -95,6 +96,8 @@ class Convolution(Affine):
     def with_channels(self, part: slice, of_y: bool) -> "Convolution":
         """Return the layer with a part of the channels of y, or of x. The parameters are the same."""
         made, last = copy(self), of_y == (self.axis == -1)
+        if of_y:
+            made.bias_part = part
         if last:
             made.outputs, made.part = part.stop - part.start, (..., part)
         else:
@@ -193,14 +196,14 @@ class Convolution(Affine):
     def finish(self, y: Array, theta: Parameters) -> None:
         """Add the bias to W x, and apply the activation."""
         if self.bias or self.slope != 1:
-            bias = theta[self.bias] if self.bias else None
+            bias = theta[self.bias][self.bias_part] if self.bias else None
             kernels(y).rectify(y.reshape(-1, y.shape[-1]), bias, self.slope)
 
     def begin(self, dy: Array, y: Array, grad: Vector | None) -> None:
         """Multiply dy by the derivative of the activation, and write the derivative of the bias."""
         self.rectify_gradient(dy, y)
         if self.bias and grad is not None:
-            grad[self.bias][...] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
+            grad[self.bias][self.bias_part] = kernels(dy).column_sums(dy.reshape(-1, dy.shape[-1]))
 
     def forward(self, theta: Parameters, x: Array, train: Train | None = TRAIN) -> tuple[Array, Backward]:
         x = contiguous(x)

@@ -1,6 +1,7 @@
 """Batch normalisation and layer normalisation."""
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,12 @@ class BatchNorm(Layer):
             f"{name}/{part}" for part in ("gamma", "beta", "mean", "variance")
         )
         self.channels, self.slope = channels, slope
+
+    def with_channels(self, channels: int) -> "BatchNorm":
+        """Return the layer for so many of its channels."""
+        made = copy(self)
+        made.channels = channels
+        return made
 
     def parameters(self) -> dict[str, Shape]:
         return {self.gamma: (self.channels,), self.beta: (self.channels,)}

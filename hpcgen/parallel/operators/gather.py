@@ -41,24 +41,27 @@ class Gather:
 
 
 class GatherChannels:
-    """Between arrays (n, ..., channels) of which each cell has some channels, and whole ones."""
+    """Between samples (n, ..., channels) that are divided by channels, and whole ones.
+
+    `whole` and `parts` are each other's adjoint, as those of `Gather`.
+    """
 
     def __init__(self, team: Team, channels: int) -> None:
         self.team, self._deal = team, Partition.even(channels, len(team.grid))
         # The channels of the cells that are here.
         self.mine = [self._deal.slice(cell) for cell in team.mine]
 
-    def whole(self, parts: Sequence[Array]) -> Array:
-        """Return all channels. parts: distributed, one a cell that is here; the array: the same on all ranks.
+    def whole(self, x: Divided) -> Array:
+        """Return all channels in one array. x: distributed; the array: the same on all ranks.
 
         Collective over the team.
         """
-        shapes = [(*parts[0].shape[:-1], count) for count in self._deal.counts]
-        return np.concatenate(all_of(self.team, parts, shapes), axis=-1)
+        shapes = [(*x.cells[0].shape[:-1], count) for count in self._deal.counts]
+        return np.concatenate(all_of(self.team, x.cells, shapes), axis=-1)
 
-    def parts(self, whole: Array) -> list[Array]:
-        """Return the channels of the cells here. whole: the same on all ranks; the parts: distributed."""
-        return [np.ascontiguousarray(whole[..., part]) for part in self.mine]
+    def parts(self, whole: Array) -> Divided:
+        """Return the channels of the cells here. whole: the same on all ranks; the cells: distributed."""
+        return self.team.divided([np.ascontiguousarray(whole[..., part]) for part in self.mine])
 
 
 def all_of(team: Team, parts: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:

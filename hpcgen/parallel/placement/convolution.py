@@ -13,16 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Shape
 from hpcgen.nn.convolution.geometry import Geometry
-from hpcgen.nn.convolution.samples import Kept, Samples, Whole
-from hpcgen.nn.divided import Divided, each
+from hpcgen.nn.convolution.samples import Samples, Whole
+from hpcgen.nn.divided import Divided
 from hpcgen.nn.kernels import contiguous
 from hpcgen.nn.layer import TRAIN, Backward, Parameters, TangentBackward, Train
 from hpcgen.nn.layers.convolution import Conv, Convolution
-from hpcgen.parallel.operators.gather import GatherChannels
 from hpcgen.parallel.operators.halo import Halo, Region
-from hpcgen.parallel.placement.layer import Placed
+from hpcgen.parallel.placement.layer import Placed, leaves_of
 from hpcgen.parallel.team import Team
 
 
@@ -42,26 +41,42 @@ class _Cells:
         return self.team.divided([spread.array for spread in spreads])
 
 
-class _Multiplying(Placed):
-    """A convolution whose products the cells share. A subclass says how, in `_multiply`."""
+class Multiplying(Placed):
+    """A convolution whose products the cells share. A subclass says how, in `multiply`.
+
+    `cores` has the convolution that makes the part of y of each cell that is here.
+    """
 
     layer: Convolution
+    cores: list[Convolution]
 
     def __init__(self, layer: Convolution, team: Team) -> None:
         super().__init__(layer)
-        self.weight, self.axis, self._team = layer.weight, layer.axis, team
+        self.weight, self.axis, self.team = layer.weight, layer.axis, team
 
-    def _multiply(self, theta: Parameters, x: Any) -> tuple[Any, Callable[[Any, Any, bool], Any]]:
+    def multiply(self, theta: Parameters, x: Any) -> tuple[Divided, Callable[[Divided, Any, bool], Any]]:
         """Return W x without bias and activation, and its backward(dy, grad, need_dx)."""
         raise AssertionError(f"{type(self).__name__} has no product")
 
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
-        y, multiplied = self._multiply(theta, x)
-        self._team.each(lambda part: self.layer.finish(part, theta), _parts(y))
+        y, multiplied = self.multiply(theta, x)
+        self.team.each(lambda core, part: part.size and core.finish(part, theta), self.cores, y.cells)
+        # Only an activation needs y again.
+        reached = y if self.layer.slope != 1 else None
 
         def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
-            dy = each(contiguous, dy)
-            self._team.each(self.layer.begin, _parts(dy), _parts(y), _leaves(grad, y))
+            dy = dy.map(contiguous)
+            ys = dy if reached is None else reached
+            if self.layer.bias and grad is not None and grad.whole is not None:
+                # No cell of a `SharedConvolution` writes the whole of it.
+                grad.whole[self.layer.bias][...] = 0
+            self.team.each(
+                lambda core, part, *others: part.size and core.begin(part, *others),
+                self.cores,
+                dy.cells,
+                ys.cells,
+                leaves_of(grad, dy),
+            )
             return multiplied(dy, grad, need_dx)
 
         return y, backward
@@ -70,44 +85,32 @@ class _Multiplying(Placed):
         self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
     ) -> tuple[Any, Any, TangentBackward]:
         """As `hpcgen.nn.layers.affine.Affine`: ty = f' W t."""
-        (y, y_backward), (ty, multiplied) = self.forward(theta, x), self._multiply(theta, t)
+        (y, y_backward), (ty, multiplied) = self.forward(theta, x), self.multiply(theta, t)
         self._rectify(ty, y)
 
         def backward(dy: Any, dty: Any, grad: Any = None, need_dx: bool = True) -> tuple[Any, Any]:
-            dty = each(contiguous, dty)
+            dty = dty.map(contiguous)
             self._rectify(dty, y)
             dt = multiplied(dty, grad, need_dx)
+            leaves = grad.leaves if grad is not None else []
             if dy is None:
-                for leaf in _leaves(grad, y) if self.layer.bias else ():
-                    if leaf is not None:
-                        leaf[self.layer.bias][...] = 0
+                for leaf in leaves if self.layer.bias else ():
+                    leaf[self.layer.bias][...] = 0
                 return None, dt
             # Both backwards write the derivative in W. Their sum is needed.
-            of_t = [leaf[self.weight].copy() for leaf in grad.leaves] if grad is not None else []
+            of_t = [leaf[self.weight].copy() for leaf in leaves]
             dx = y_backward(dy, grad, need_dx)
-            for leaf, derivative in zip(grad.leaves if grad is not None else (), of_t, strict=True):
+            for leaf, derivative in zip(leaves, of_t, strict=True):
                 leaf[self.weight][...] += derivative
             return dx, dt
 
         return y, ty, backward
 
-    def _rectify(self, d: Any, y: Any) -> None:
-        self._team.each(self.layer.rectify_gradient, _parts(d), _parts(y))
+    def _rectify(self, d: Divided, y: Divided) -> None:
+        self.team.each(self.layer.rectify_gradient, d.cells, y.cells)
 
 
-def _parts(y: Any) -> list[Array]:
-    """Return the cells of divided samples, or the one array of whole samples."""
-    return y.cells if isinstance(y, Divided) else [y]
-
-
-def _leaves(grad: Any, y: Any) -> list[Any]:
-    """Return what takes the derivatives of each of these parts: those of whole samples count once."""
-    if grad is None:
-        return [None] * len(_parts(y))
-    return grad.leaves if isinstance(y, Divided) else [grad.whole]
-
-
-class PlacedConvolution(_Multiplying):
+class PlacedConvolution(Multiplying):
     """A convolution, or a transposed one, between activations whose places have these sizes.
 
     x and y: distributed.
@@ -117,7 +120,8 @@ class PlacedConvolution(_Multiplying):
         super().__init__(layer, team)
         parts = (*team.grid.shape, *[1] * (len(sizes) - len(team.grid.shape)))
         cut = [count > 1 for count in parts]
-        self._core = layer.without_padding(cut)
+        core = layer.without_padding(cut)
+        self.cores = [core] * len(team.mine)
         windows, places = (made, sizes) if isinstance(layer, Conv) else (sizes, made)
         regions = [
             region_of(layer.geometry, team.grid.whole_region(cell, windows), places, cut)
@@ -129,8 +133,8 @@ class PlacedConvolution(_Multiplying):
         self._x, self._y = (halo, cells) if isinstance(layer, Conv) else (cells, halo)
         self._sizes = halo.shapes if isinstance(layer, Conv) else cells.sizes
 
-    def _multiply(self, theta: Parameters, x: Any) -> tuple[Any, Callable[[Any, Any, bool], Any]]:
-        core, n = self._core, len(x)
+    def multiply(self, theta: Parameters, x: Any) -> tuple[Divided, Callable[[Divided, Any, bool], Any]]:
+        core, n = self.cores[0], len(x)
         xs, ys = self._x.gather(x), self._y.spread(n, (core.leads_to,), x.dtype)
         weights = core.weights(theta)
 
@@ -138,7 +142,7 @@ class PlacedConvolution(_Multiplying):
             core.multiply(weights, n, sizes, x, y)
             x.release()
 
-        self._team.each(multiply, self._sizes, xs, ys)
+        self.team.each(multiply, self._sizes, xs, ys)
         y = self._y.add(ys)
 
         def backward(dy: Any, grad: Any, need_dx: bool) -> Any:
@@ -150,75 +154,10 @@ class PlacedConvolution(_Multiplying):
                 core.multiply_adjoint(weights, n, sizes, x, dy, dx, dw)
                 x.release()
 
-            self._team.each(multiply_adjoint, self._sizes, xs, dys, dxs, _leaves(grad, dy))
+            self.team.each(multiply_adjoint, self._sizes, xs, dys, dxs, leaves_of(grad, dy))
             return self._x.add(dxs) if need_dx else None
 
         return y, backward
-
-
-class SharedConvolution(_Multiplying):
-    """A convolution, or a transposed one, of whole samples with few places, whose channels the cells share.
-
-    Each cell makes some channels of y, with the weights that lead to them, and in the derivative some
-    channels of x (channel and filter parallelism, Dryden et al. 2019, doi:10.1145/3295500.3356207). x and y:
-    the same on all ranks.
-    """
-
-    def __init__(self, layer: Convolution, team: Team) -> None:
-        super().__init__(layer, team)
-        self._gather_y, self._gather_x = (
-            GatherChannels(team, count) for count in (layer.leads_to, layer.comes_from)
-        )
-        self._of_y, self._of_x = (
-            [layer.with_channels(part, of_y) for part in gather.mine]
-            for gather, of_y in ((self._gather_y, True), (self._gather_x, False))
-        )
-
-    def _multiply(self, theta: Parameters, x: Any) -> tuple[Any, Callable[[Any, Any, bool], Any]]:
-        x = contiguous(x)
-        n, sizes = len(x), x.shape[1:-1]
-        kept = Kept(x)
-        made = [np.empty((n, *core.sizes(sizes), core.leads_to), x.dtype) for core in self._of_y]
-
-        def multiply(core: Convolution, y: Array) -> None:
-            if y.size:
-                core.multiply(core.weights(theta), n, sizes, kept, Whole(y))
-
-        self._team.each(multiply, self._of_y, made)
-
-        def backward(dy: Any, grad: Any, need_dx: bool) -> Any:
-            if grad is not None:
-                self._write(theta, Kept(x), dy, grad)
-            return self._pull(theta, x.shape, dy) if need_dx else None
-
-        return self._gather_y.whole(made), backward
-
-    def _write(self, theta: Parameters, x: Kept, dy: Array, grad: Any) -> None:
-        """Write to each cell's Vector the derivative in the weights that lead to its channels of y."""
-        if grad.whole is not None:
-            grad.whole[self.weight][...] = 0
-        sizes = x.array.shape[1:-1]
-
-        def write(core: Convolution, part: Array, leaf: Any) -> None:
-            if part.size:
-                dw = np.empty(leaf[self.weight][core.part].shape, dy.dtype)
-                core.multiply_adjoint(core.weights(theta), len(dy), sizes, x, Whole(part), dw=dw)
-                leaf[self.weight][core.part] = dw
-
-        self._team.each(write, self._of_y, self._gather_y.parts(dy), grad.leaves)
-
-    def _pull(self, theta: Parameters, shape: Shape, dy: Array) -> Array:
-        """Return dx."""
-        n, *sizes, _ = shape
-        kept = Kept(dy)
-        made = [np.empty((n, *sizes, core.comes_from), dy.dtype) for core in self._of_x]
-
-        def pull(core: Convolution, dx: Array) -> None:
-            if dx.size:
-                core.multiply_adjoint(core.weights(theta), n, tuple(sizes), None, kept, Whole(dx))
-
-        self._team.each(pull, self._of_x, made)
-        return self._gather_x.whole(made)
 
 
 def region_of(geometry: Geometry, windows: tuple[slice, ...], places: Shape, cut: list[bool]) -> Region:

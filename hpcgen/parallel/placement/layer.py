@@ -13,7 +13,7 @@ from hpcgen.nn.buffers import Buffer
 from hpcgen.nn.divided import Divided, Leaves
 from hpcgen.nn.layer import TRAIN, Backward, Layer, Parameters, TangentBackward, Train
 from hpcgen.nn.vector import Vector
-from hpcgen.parallel.operators.gather import Gather
+from hpcgen.parallel.operators.gather import Gather, GatherChannels
 
 
 class Placed(Layer):
@@ -71,7 +71,7 @@ class Cellwise(Placed):
 
         def backward(dy: Any, grad: Any = None, need_dx: bool = True) -> Any:
             dxs = x.team.each(
-                lambda back, cell, leaf: back(cell, leaf, need_dx), backwards, dy.cells, _leaves(grad, x)
+                lambda back, cell, leaf: back(cell, leaf, need_dx), backwards, dy.cells, leaves_of(grad, x)
             )
             return Divided(dxs, x.team) if need_dx else None
 
@@ -95,7 +95,7 @@ class Cellwise(Placed):
                 backwards,
                 dys,
                 dty.cells,
-                _leaves(grad, x),
+                leaves_of(grad, x),
             )
             if not need_dx:
                 return None, None
@@ -105,14 +105,15 @@ class Cellwise(Placed):
         return Divided(ys, x.team), Divided(tys, x.team), backward
 
 
-def _leaves(grad: Leaves | None, x: Divided) -> list[Any]:
+def leaves_of(grad: Leaves | None, x: Divided) -> list[Any]:
+    """Return what takes the derivatives of each cell that is here, or Nones."""
     return [None] * len(x.cells) if grad is None else grad.leaves
 
 
 class Gathering(Layer):
-    """From divided samples to whole ones: the operator Gather."""
+    """From divided samples to whole ones."""
 
-    def __init__(self, gather: Gather) -> None:
+    def __init__(self, gather: Gather | GatherChannels) -> None:
         self._gather = gather
 
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:

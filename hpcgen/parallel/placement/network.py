@@ -19,16 +19,18 @@ from hpcgen.nn.layers.shaping import Reshape, Upsample
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.nn.vector import Layout, Vector
 from hpcgen.parallel.cells import Grid
-from hpcgen.parallel.operators.gather import Gather
-from hpcgen.parallel.placement.convolution import PlacedConvolution, SharedConvolution
+from hpcgen.parallel.operators.gather import Gather, GatherChannels
+from hpcgen.parallel.placement.channels import SharedBatchNorm, SharedConvolution
+from hpcgen.parallel.placement.convolution import PlacedConvolution
 from hpcgen.parallel.placement.layer import Cellwise, Gathering, Replicated, Scattering
 from hpcgen.parallel.placement.normalization import PlacedBatchNorm, PlacedLayerNorm
 from hpcgen.parallel.placement.shaping import PlacedDropout, PlacedUpsample
 from hpcgen.parallel.team import Team
 
 # The fewest places of a cell, on average. Where there are fewer, weights outweigh activations: then the cells
-# share the channels of a layer, not its places.
+# divide the channels of a layer, not its places.
 FEWEST_PLACES = 16
+CONVOLUTIONS = (Conv, ConvTranspose)
 # Layers of windows: the last axis of x and y has the channels, all others are places.
 WINDOWS = (Conv, ConvTranspose, Upsample)
 # Layers whose y has the shape of x, and its places.
@@ -49,27 +51,38 @@ class PlacedChain(Chain):
 def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
     """Return the chain for the cells of a team. It `takes` or `makes` divided samples, or whole ones.
 
-    A layer works on cells if its x and its y have enough places in each cell, and if it can. Shapes alone
-    decide that.
+    A layer works on cells of places if its x and its y have enough places in each cell, and if it can. Of
+    other convolutions, and of what follows them, the cells divide the channels. All other layers work on
+    whole samples. Shapes alone decide that.
     """
     axes, shapes = axes_of_places(chain), chain.shapes
     divided = [
         count >= len(team.grid.shape) and pays(team.grid, shape[:count])
         for count, shape in zip(axes, shapes, strict=True)
     ]
+
+    def places(i: int) -> Gather:
+        return Gather(team, shapes[i][: len(team.grid.shape)])
+
     layers: list[Layer] = []
-    here = takes
+    # What gathers the samples as they are divided, or None if they are whole.
+    here: Gather | GatherChannels | None = places(0) if takes else None
     for i, layer in enumerate(chain.layers):
         placed = None
         if divided[i] and divided[i + 1]:
             placed = _placed(layer, team, shapes[i], shapes[i + 1], axes[i])
-        if (placed is not None) != here:
-            layers.append(_crossing(team, shapes[i], here))
-            here = not here
-        layers.append(_whole(layer, team) if placed is None else placed)
-    if here != makes:
-        layers.append(_crossing(team, shapes[-1], here))
-    return PlacedChain(chain, layers, team)
+        if placed is not None:
+            layers += [*_crossing(here, places(i)), placed]
+            here = places(i + 1)
+        elif isinstance(_inner(layer), CONVOLUTIONS):
+            layers.append(_shared(layer, team, here))
+            here = GatherChannels(team, shapes[i + 1][-1])
+        elif isinstance(here, GatherChannels) and isinstance(layer, (BatchNorm, Elementwise)):
+            layers.append(_shared(layer, team, here))
+        else:
+            layers += [*_crossing(here, None), Replicated(layer)]
+            here = None
+    return PlacedChain(chain, [*layers, *_crossing(here, places(-1) if makes else None)], team)
 
 
 def pays(grid: Grid, sizes: Shape) -> bool:
@@ -77,10 +90,13 @@ def pays(grid: Grid, sizes: Shape) -> bool:
     return grid.divides(sizes) and prod(sizes) >= FEWEST_PLACES * len(grid)
 
 
-def _crossing(team: Team, shape: Shape, divided: bool) -> Layer:
-    """Return what leads from divided samples to whole ones, or back."""
-    gather = Gather(team, shape[: len(team.grid.shape)])
-    return Gathering(gather) if divided else Scattering(gather)
+def _crossing(here: Gather | GatherChannels | None, there: Gather | None) -> list[Layer]:
+    """Return what leads from samples that are divided in one way, or whole, to another way, or to whole
+    ones."""
+    if isinstance(here, Gather) and there is not None:
+        return []
+    gathering: list[Layer] = [] if here is None else [Gathering(here)]
+    return gathering if there is None else [*gathering, Scattering(there)]
 
 
 def axes_of_places(chain: Chain) -> list[int]:
@@ -124,14 +140,16 @@ def _placed(layer: Layer, team: Team, before: Shape, after: Shape, axes: int) ->
     return None
 
 
-def _whole(layer: Layer, team: Team) -> Layer:
-    """Return the layer of whole samples: the cells share the products of convolutions."""
-    if isinstance(layer, (Conv, ConvTranspose)):
-        return SharedConvolution(layer, team)
-    if isinstance(layer, SpectralNorm) and isinstance(layer.layer, (Conv, ConvTranspose)):
-        shared: Any = SharedConvolution(layer.layer, team)
-        return SpectralNorm(shared)
-    return Replicated(layer)
+def _shared(layer: Any, team: Team, here: Gather | GatherChannels | None) -> Layer:
+    """Return the layer whose channels the cells divide, for samples that are divided as `here` says."""
+    if isinstance(layer, SpectralNorm):
+        inner: Any = _shared(layer.layer, team, here)
+        return SpectralNorm(inner)
+    if isinstance(layer, BatchNorm):
+        return SharedBatchNorm(layer, team)
+    if isinstance(layer, Elementwise):
+        return Cellwise(layer, [layer] * len(team.mine))
+    return SharedConvolution(layer, team, here)
 
 
 def _spectral(layer: Any, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
@@ -156,7 +174,7 @@ def _reshape(layer: Any, team: Team, before: Shape, after: Shape, axes: int) -> 
 Placement = Callable[[Any, Team, Shape, Shape, int], Layer | None]
 PLACEMENTS: dict[Any, Placement] = {
     SpectralNorm: _spectral,
-    (Conv, ConvTranspose): lambda layer, team, before, after, axes: PlacedConvolution(
+    CONVOLUTIONS: lambda layer, team, before, after, axes: PlacedConvolution(
         layer, team, before[:-1], after[:-1]
     ),
     BatchNorm: lambda layer, team, before, after, axes: PlacedBatchNorm(layer, team, before[:-1]),

@@ -102,13 +102,13 @@ def test_channels(comm, teams, data, random: np.random.Generator, channels, shap
     dtype = data.draw(st.sampled_from([np.float32, np.float64]))
     whole, y = random.standard_normal((2, *shape, channels)).astype(dtype)
     parts = gather.parts(whole)
-    if [part.shape[-1] for part in parts] != [part.stop - part.start for part in gather.mine]:
+    if [part.shape[-1] for part in parts.cells] != [part.stop - part.start for part in gather.mine]:
         wrong.append("a cell has other channels")
-    if not all(equal(part, whole[..., mine]) for part, mine in zip(parts, gather.mine)):
+    if not all(equal(part, whole[..., mine]) for part, mine in zip(parts.cells, gather.mine)):
         wrong.append("other parts")
-    if not all(part.flags.c_contiguous for part in parts) or not equal(gather.whole(parts), whole):
+    if not all(part.flags.c_contiguous for part in parts.cells) or not equal(gather.whole(parts), whole):
         wrong.append("whole does not undo parts")
-    back = team.comm.allreduce(float(sum(map(np.vdot, parts, gather.parts(y)))))
+    back = team.comm.allreduce(float(sum(map(np.vdot, parts.cells, gather.parts(y).cells))))
     if abs(np.vdot(whole, y) - back) > 1e2 * np.finfo(dtype).eps * (1 + np.abs(y).sum()):
         wrong.append("not the adjoint")
     found = [part for mine in team.comm.allgather(gather.mine) for part in mine]

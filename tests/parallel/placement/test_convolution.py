@@ -13,7 +13,7 @@ from hpcgen.nn.layers import convolution
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.spectral import SpectralNorm
 from hpcgen.parallel.placement import network as placement
-from hpcgen.parallel.placement.convolution import PlacedConvolution, SharedConvolution
+from hpcgen.parallel.placement.convolution import PlacedConvolution
 from hpcgen.parallel.placement.network import place
 
 KINDS = pytest.mark.parametrize("kind", [Conv, ConvTranspose])
@@ -105,7 +105,7 @@ def test_winograd(
     dtype, tolerance = data.draw(st.sampled_from([(np.float32, 3e-5), (np.float64, 1e-10)]))
     network = chain([layer], (*sizes, channels), (*made, outputs))
     (placed,) = place(network, team, True, True).layers
-    assert any(isinstance(form, Winograd) for form in placed._core.forms)
+    assert any(isinstance(form, Winograd) for form in placed.cores[0].forms)
     check(passes(network, n, random, dtype), team, tolerance)
 
 
@@ -164,24 +164,5 @@ def test_axes_that_are_not_divided_keep_their_padding(teams, chain, kind):
     network = chain([layer], (4, 4, 4, 2), (4, 4, 4, 3))
     for grid, padding in (((1, 2), (1, 0, 1)), ((2,), (0, 1, 1)), ((1,), (1, 1, 1))):
         (placed,) = place(network, teams.alone(grid), True, True).layers
-        assert placed._core.geometry.padding == padding
+        assert placed.cores[0].geometry.padding == padding
         assert layer.geometry.padding == (1, 1, 1)
-
-
-@KINDS
-@pytest.mark.parametrize("spectral", [False, True])
-@pytest.mark.parametrize("grid", [(2,), (3,), (2, 2), (2, 4)])
-@pytest.mark.parametrize("channels, outputs", [(3, 5), (2, 1), (32, 40)])
-def test_cells_share_the_channels_where_places_are_few(
-    comm, teams, check, passes, chain, random, monkeypatch, kind, spectral, grid, channels, outputs
-):
-    """More cells than channels too, and shapes that Winograd's products serve."""
-    monkeypatch.setattr(placement, "FEWEST_PLACES", 1 << 30)
-    small, large = (4, 5), (8, 10)
-    sizes, made = (large, small) if kind is Conv else (small, large)
-    layer = layer_of(kind, Geometry((4, 4), (2, 2), (1, 1)), (0, 0), channels, outputs, slope=0.2)
-    layers = chain([SpectralNorm(layer) if spectral else layer], (*sizes, channels), (*made, outputs))
-    for team in teams.each(grid, random):
-        placed = place(layers, team, True, True).layers[1]
-        assert isinstance(placed.layer if spectral else placed, SharedConvolution)
-        check(passes(layers, 2, random), team, 1e-10)

@@ -110,8 +110,8 @@ def test_random_chains(comm, teams, check, passes, data, random: np.random.Gener
 def kinds(chain):
     """Return what each layer of a placed chain is.
 
-    On cells (c), on whole samples, whose channels the cells share (s) or which all ranks compute (w), or a
-    way between them (> <).
+    On cells of places (c), on cells of channels (s), on whole samples (w), or a way to whole samples (>) and
+    back (<).
     """
     signs = {"Gathering": ">", "Scattering": "<", "Replicated": "w", "SharedConvolution": "s"}
     layers = (layer.layer if isinstance(layer, SpectralNorm) else layer for layer in chain.layers)
@@ -139,11 +139,11 @@ def hourglass(spatial=2, largest=16):
     "grid, expected",
     [
         ((1, 1), "cccccccccccc"),
-        ((2, 2), "ccc>ss<ccccccc"),
-        ((2,), "ccc>ss<ccccccc"),
-        ((3, 1), "cc>sssws<ccccc"),
-        ((4, 2), "cc>sssws<ccccc"),
-        ((5,), "c>sssswsws<ccc"),
+        ((2, 2), "cccss><ccccccc"),
+        ((2,), "cccss><ccccccc"),
+        ((3, 1), "ccsss>ws><ccccc"),
+        ((4, 2), "ccsss>ws><ccccc"),
+        ((5,), "cssss>ws>ws><ccc"),
     ],
 )
 def test_a_network_is_whole_where_its_extents_are_below_the_cells(
@@ -164,7 +164,7 @@ def test_places_are_divided_where_each_cell_has_enough(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "fewest, expected", [(1, "ccc>ss<ccccccc"), (4, "cc>sssws<ccccc"), (16, "c>sssswsws<ccc")]
+    "fewest, expected", [(1, "cccss><ccccccc"), (4, "ccsss>ws><ccccc"), (16, "cssss>ws>ws><ccc")]
 )
 def test_where_places_are_few_cells_share_the_channels(
     comm, teams, check, passes, random, monkeypatch, fewest, expected
