@@ -35,7 +35,7 @@ LARGE = ("dcgan3d", (128, 128, 128), 1, 1)
 RUNS = {
     1: [("", 1), ("2", 1), ("2,2", 1)],
     2: [("", 1), ("2", 2)],
-    4: [("4", 4)],
+    4: [("2,2", 4)],
 }
 MIB = 1 << 20
 
@@ -139,7 +139,7 @@ def large(options, folder):
     """Return the memory of a step of 128^3 at S = 4 and on one rank."""
     return {
         word: launch(options, ranks, "--worker", *net("large"), folder, 1, word)["memory"]
-        for ranks, word in ((4, "4/4"), (1, "/1"))
+        for ranks, word in ((4, "2,2/4"), (1, "/1"))
     }
 
 

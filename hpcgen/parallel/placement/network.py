@@ -29,7 +29,7 @@ from hpcgen.parallel.team import Team
 
 # The fewest places of a cell, on average. Where there are fewer, weights outweigh activations: then the cells
 # divide the channels of a layer, not its places.
-FEWEST_PLACES = 16
+FEWEST_PLACES = 64
 CONVOLUTIONS = (Conv, ConvTranspose)
 # Layers of windows: the last axis of x and y has the channels, all others are places.
 WINDOWS = (Conv, ConvTranspose, Upsample)
