@@ -87,9 +87,9 @@ def test_saved_with_one_deal_resumed_with_another(hpcgen, tmp_path, cells_file, 
     require_same(hpcgen, run, alone)
 
 
-@pytest.mark.parametrize("ranks, space, threads", [(2, 1, 2), (4, 2, 1)])
+@pytest.mark.parametrize("ranks, space, threads", [(2, 1, 3), (4, 2, 2)])
 def test_threads_do_not_change_the_bits(hpcgen, tmp_path, cells_file, alone, ranks, space, threads):
-    """Lanes in threads where a rank has whole lanes; one at a time where ranks share them."""
+    """Two lanes of a rank in three threads, which also divide cells; then two cells of a lane in two."""
     run, keys = tmp_path / "run", settings(f"parallel.space={space}")
     ended = hpcgen(ranks, "train", cells_file, "--run", run, *keys, OMP_NUM_THREADS="3")
     assert ended.status == 0 and f"; threads {threads};" in ended.out
