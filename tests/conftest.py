@@ -1,6 +1,7 @@
-"""Tests are written once for any number of ranks. Every rank runs every test, rank 0 reports, and all ranks
-fail together. A test without the fixture `comm` does not depend on the number of ranks, so it runs only at
-one rank.
+"""Tests are written once for any number of ranks.
+
+All ranks run a test that uses the fixture `comm`, itself or through another fixture. Rank 0 reports, and all
+ranks fail together. A test without `comm` does not depend on the number of ranks. It runs only at one rank.
 
 A failure on one rank is printed at once. Then the ranks agree on it. If a rank waits for a failed rank, the
 time limit of the test (setup.cfg) ends its process, which ends all ranks.

@@ -32,7 +32,9 @@ def compare(a: Path, b: Path, comm: "MPI.Comm") -> int:
 
     a, b = _whole(a, comm), _whole(b, comm)
     with agree(comm):
-        mine, largest = reread([a, b], lambda: attempt(f"{a} or {b}", "it", lambda: _differences(a, b, comm)))
+        mine, largest = reread(
+            [a, b], lambda: attempt(f"{a} or {b}", "its datasets", lambda: _differences(a, b, comm))
+        )
     lines = comm.reduce(mine, op=_largest_by_name)
     largest = comm.allreduce(largest, op=MPI.MAX)
     for name, difference in sorted((lines or {}).items()):
@@ -75,6 +77,8 @@ def _differences(a: Path, b: Path, comm: "MPI.Comm") -> tuple[dict[str, str | fl
 
 
 def _dataset_difference(one: h5py.Dataset, other: h5py.Dataset, comm: "MPI.Comm") -> str | float | None:
+    """Return the largest difference of this rank's rows, a text if there is no such number, or None if the
+    bits are the same."""
     if one.shape != other.shape or one.dtype != other.dtype:
         return f"{one.dtype} {one.shape} and {other.dtype} {other.shape}"
     mine = partition(one.shape, one.dtype, comm.size).slice(comm.rank)
@@ -87,12 +91,15 @@ def _dataset_difference(one: h5py.Dataset, other: h5py.Dataset, comm: "MPI.Comm"
             continue
         if x.dtype.kind != "f":
             return "differs"
-        difference = np.nan_to_num(np.abs(x.astype(np.float64) - y), nan=np.inf).max()
-        largest = max(largest or 0.0, float(difference))
+        with np.errstate(invalid="ignore"):  # infinity minus infinity
+            difference = np.abs(x.astype(np.float64) - y)
+        # NaN has no order. It counts as an infinite difference.
+        largest = max(largest or 0.0, float(np.nan_to_num(difference, nan=np.inf, posinf=np.inf).max()))
     return largest
 
 
 def _largest_by_name(x: dict[str, str | float], y: dict[str, str | float]) -> dict[str, str | float]:
+    """Return the differences of two ranks in one dictionary. A text takes precedence over a number."""
     merged = dict(x)
     for name, difference in y.items():
         known = merged.get(name, difference)

@@ -1,6 +1,6 @@
 """Checkpoints: plain global arrays in one HDF5 file, written and read by any number of ranks.
 
-    /players/<player>/parameters          (n,)   every rank writes its own slice
+    /players/<player>/parameters          (n,)   each rank writes its own ranges
     /players/<player>/layout              (name, offset, shape) of each parameter
     /players/<player>/optimizer/<slot>    (n,)
     /players/<player>/average             (n,)   if the optimizer keeps a mean of past parameters

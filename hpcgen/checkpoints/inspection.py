@@ -25,9 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 def inspect(path: Path, comm: "MPI.Comm") -> int:
-    """Describe a data file, checkpoint or run folder in the log, and verify it. Return 0, or 1 if damaged.
+    """Describe a data file, checkpoint or run folder in the log, and verify it.
 
-    The ranks divide the reading. Collective over `comm`. Raises InputError for a path that is none of these.
+    Return 0, or 1 if the file is damaged, or if a checkpoint of the run is damaged or cannot be read. The
+    ranks divide the reading. Collective over `comm`. Raises InputError for a path that is none of these.
     """
     try:
         if from_root(comm, Path(path).is_dir):

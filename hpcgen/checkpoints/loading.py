@@ -30,7 +30,8 @@ class Checkpoint:
     """A checkpoint in memory. `players`, `averages` and `optimizer[player]` hold Vectors by name.
 
     `checkpoint.players["generator"]["dense1/weight"]` is an ndarray. `averages` holds a Vector for each
-    optimizer keeps a mean of past parameters. Layouts are those of the model that `config` describes.
+    player whose optimizer keeps a mean of past parameters. Layouts are those of the model that `config`
+    describes.
     """
 
     path: Path
@@ -100,7 +101,7 @@ def _load(path: Path, optimizer: bool) -> Checkpoint:
 
 
 class _Player(NamedTuple):
-    """What a checkpoint holds of a player. `average` is None where the optimizer keeps none."""
+    """The state of one player in a checkpoint. `average` is None if the optimizer keeps no average."""
 
     theta: Vector
     average: Vector | None
@@ -108,8 +109,8 @@ class _Player(NamedTuple):
 
     @classmethod
     def read(cls, file: h5py.File, player: str, layout: Layout, optimizer: bool) -> "_Player":
-        """Read a player whose parameters and buffers lie as in `layout`. Raises ForeignError if they do
-        not."""
+        """Read a player. Raises ForeignError unless its parameters and buffers have the names and shapes of
+        `layout`."""
         group = f"players/{player}"
         buffered = layout.buffers.stop > layout.buffers.start
         for name, section in (("layout", layout.parameters), ("buffers_layout", layout.buffers)):
@@ -132,20 +133,23 @@ class _Player(NamedTuple):
 
 
 def _layouts(path: Path, config: Config, schema: Schema) -> dict[str, Layout]:
-    """Return the Layout of each player, with the rules of its buffers, which the model tells."""
+    """Return the Layout of each player. The model gives it, with the update rule of each buffer.
+
+    Raises ForeignError if the configuration describes no model of this version of hpcgen.
+    """
     try:
         layouts = MODELS[config.model.kind](config.model, schema).layouts
     except InputError as error:
-        raise ForeignError(f"{path}: written by an hpcgen with another model ({error})") from None
+        raise ForeignError(f"{path}: written by a version of hpcgen with another model ({error})") from None
     return {player: layout.state() for player, layout in layouts.items()}
 
 
 def _members(file: h5py.File, group: str) -> list[str]:
-    """Return the names in a group, which the file may not have."""
+    """Return the names in a group, or [] if the file has no such group."""
     return attempt(file.filename, f"/{group}", lambda: list(file[group]) if group in file else [])
 
 
 def _require(path: Path | str, other: str, same: bool) -> None:
-    """Raise ForeignError unless the model is the `same` as that of the file, which has `other` parts."""
+    """Raise ForeignError unless `same` is true. `other` names what differs from the model."""
     if not same:
-        raise ForeignError(f"{path}: written by an hpcgen with another model ({other})")
+        raise ForeignError(f"{path}: written by a version of hpcgen with another model ({other})")

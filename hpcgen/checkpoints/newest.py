@@ -1,4 +1,4 @@
-"""A checkpoint that the user names: a file, or a run folder, which stands for its newest whole checkpoint."""
+"""Find the checkpoint that the user names: a file, or the newest whole checkpoint of a run folder."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -15,15 +15,16 @@ Taken = TypeVar("Taken")
 
 
 def _here(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Ask this process alone."""
+    """Return function(*arguments), called by this process alone."""
     return function(*arguments)
 
 
 def named(path: Path | str, take: Callable[[Path], Taken], ask: Callable[..., Any] = _here) -> Taken:
     """Return take(path) for the checkpoint `path`, or for the newest whole one of the run folder `path`.
 
-    `take` raises for a checkpoint that is not whole. `ask(function, *arguments)` looks at the file system:
-    ranks that must see the same give partial(from_root, comm). Raises as `newest`, or as `take` for a file.
+    `take` must raise InputError or UnreadableError for a checkpoint that is not whole. `ask(function,
+    *arguments)` calls a function that looks at the file system. Ranks that need the same answer pass
+    partial(from_root, comm). Raises the errors of `newest` for a folder, and those of `take` for a file.
     """
     path = Path(path)
     return newest(path, ask(candidates, path), take) if ask(path.is_dir) else take(path)
@@ -32,8 +33,8 @@ def named(path: Path | str, take: Callable[[Path], Taken], ask: Callable[..., An
 def newest(run: Path, paths: Sequence[Path], take: Callable[[Path], Taken]) -> Taken:
     """Return take(path) for the first whole checkpoint among `paths`, the checkpoints of `run`, newest first.
 
-    One that is not is passed over, with a warning. Raises UnreadableError if none is whole and the system
-    failed to read one, InputError if none is whole.
+    The others are skipped with a warning. If none is whole, raises UnreadableError if the system failed to
+    read one of them, else InputError.
     """
     unreadable = None
     for path in paths:

@@ -96,9 +96,9 @@ def require_same_run(path: Path | str, attributes: dict[str, Any], config: Confi
 
 @contextmanager
 def part_of_run(path: Path) -> Iterator[None]:
-    """Treat a file in a run's folder that is not a checkpoint as damaged: an empty file, for example.
+    """Raise DamagedError for a file in a run's folder that is not a checkpoint, such as an empty file.
 
-    A crash may leave such files. A file that the system does not give access to is not damaged.
+    A crash may leave such files. A file to which the system gives no access does not count as damaged.
     """
     try:
         yield

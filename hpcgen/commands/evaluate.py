@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def declare(commands: argparse._SubParsersAction) -> None:
     """Declare the arguments."""
     parser = commands.add_parser(
-        "evaluate", help="measure how well a model fits data, next to real data or a closed form"
+        "evaluate", help="measure how well a model fits data, compared with real data or a closed form"
     )
     parser.add_argument(
         "checkpoint",

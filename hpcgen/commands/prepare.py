@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 SIZE = arguments.integer(1, 4096)
 WIDTH = arguments.integer(1, 10**6)
-# Fewer places have one bin of a spectrum beside that of the mean.
+# With fewer places, a spectrum has only one bin besides that of the mean.
 PLACES = arguments.integer(4, 1 << 30)
 
 
@@ -28,7 +28,7 @@ def declare(commands: argparse._SubParsersAction) -> None:
         "--seed",
         type=arguments.seed,
         default=0,
-        help="decides the order of the rows, and rows that are drawn (default: 0)",
+        help="seed of the order of the rows, and of rows that are drawn at random (default: 0)",
     )
     common.add_argument("--keep-order", action="store_true", help="do not shuffle the rows")
     common.add_argument(
@@ -149,7 +149,11 @@ def _declare_audio(add: Callable[..., Any]) -> None:
     add("files", metavar="FILE", type=Path, nargs="+", help="the files to read; they are used as one")
     add("--length", type=arguments.count, required=True, help="numbers in a frame")
     add("--rate", type=WIDTH, help="resample all files to RATE numbers per second")
-    add("--hop", type=arguments.count, help="numbers from one frame to the next (default: the length)")
+    add(
+        "--hop",
+        type=arguments.count,
+        help="numbers from the start of one frame to the start of the next (default: the length)",
+    )
 
 
 def _audio(options: argparse.Namespace) -> "Source":
@@ -191,7 +195,7 @@ def _declare_fields(add: Callable[..., Any]) -> None:
         required=True,
         help="slope of the spectrum E(k), the power in a shell of wave numbers; turbulence: -1.667",
     )
-    add("--axes", type=int, choices=(1, 2, 3), default=3, help="axes of places (default: 3)")
+    add("--axes", type=int, choices=(1, 2, 3), default=3, help="spatial axes of a field (default: 3)")
 
 
 def _fields(options: argparse.Namespace) -> "Source":

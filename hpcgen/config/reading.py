@@ -28,8 +28,10 @@ def load_config(path: Path | str, settings: Sequence[str] = ()) -> Config:
 
 
 def load_recorded(path: Path | str) -> Config:
-    """Return the Config of the run file `path` that a run recorded. Raises InputError, also if its end is
-    missing: the defaults would stand for it."""
+    """Return the Config of the run file `path` that a run recorded.
+
+    Raises InputError, also if the end of the file is missing: defaults would replace the missing keys.
+    """
     with _naming(path):
         text = _text(path)
         require_recorded(text)
@@ -37,15 +39,15 @@ def load_recorded(path: Path | str) -> Config:
 
 
 def require_recorded(text: str) -> None:
-    """Raise InputError unless `text` is a whole run file as a run records it. If bytes were lost, it ends at
-    the first of them."""
+    """Raise InputError unless `text` is a complete run file as a run records it. A file that lost bytes ends
+    at the first lost byte."""
     if not text.endswith("\n") or not _table(text).keys() >= RECORDED:
         raise InputError("not a whole run file: its end is missing")
 
 
 @contextmanager
 def _naming(path: Path | str) -> Iterator[None]:
-    """Let an InputError begin with the path of the file."""
+    """Put the path of the file before the message of an InputError."""
     try:
         yield
     except InputError as error:

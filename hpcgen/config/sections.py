@@ -38,7 +38,7 @@ class Train:
     cells: int | list[int] = setting(
         list,
         ge=1,
-        help="parts of each sample along its first axes, such as [2, 2]; empty: samples are whole",
+        help="parts of each sample along its first axes, such as [2, 2]; empty: samples are not divided",
     )
     recompute: bool = setting(
         False,
@@ -101,10 +101,12 @@ class Parallel:
         help="how gradients are summed: exact (same bits at any number of ranks), allreduce (up to rounding)",
     )
     weights: list[float] = setting(
-        list, gt=0, help="relative speeds of the ranks, by which lanes and cells are dealt out; empty: evenly"
+        list,
+        gt=0,
+        help="relative speeds of the ranks: faster ranks get more lanes and cells; empty: all equal",
     )
     space: int = setting(
-        0, ge=0, help="ranks that share a lane, each with some of its cells; 0: as few as there must be"
+        0, ge=0, help="ranks that share a lane, each with some of its cells; 0: as few as possible"
     )
 
 

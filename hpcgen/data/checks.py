@@ -12,15 +12,17 @@ MOST_CLASSES = 1 << 20
 
 
 def _known_samples(name: str, rows: np.ndarray, first: int, schema: Schema) -> np.ndarray:
+    """Return `rows`. Raise InputError if a row holds NaN, infinity, or a number outside the vocabulary or the
+    interval that `schema` describes."""
     if schema.kind == "text" and rows.size and rows.max() >= len(schema.vocabulary):
         row = int(np.argmax(rows.reshape(len(rows), -1).max(1) >= len(schema.vocabulary)))
         raise InputError(
             f"{name}: row {first + row} holds token {rows[row].max()}, "
-            f"outside the vocabulary of {len(schema.vocabulary)}"
+            f"outside the vocabulary of {len(schema.vocabulary)} tokens"
         )
     finite_rows(name, rows, first)
     if rows.dtype.kind == "f" and schema.low is not None:
-        # Rounding errors, made when samples are mapped from a model's interval, are not refused.
+        # Accept the rounding errors of samples that were mapped from a model's interval.
         slack = 1e-3 * (schema.high - schema.low)
         outside = ((rows < schema.low - slack) | (rows > schema.high + slack)).any(tuple(range(1, rows.ndim)))
         if outside.any():

@@ -76,7 +76,7 @@ def schema_of(file: h5py.File) -> Schema:
     rate = file.attrs.get("rate", 0) if kind == "audio" else 0
     if kind == "audio" and not (isinstance(rate, (int, np.integer)) and rate > 0):
         raise InputError(
-            f"{file.filename}: audio needs the attribute rate, samples a second; "
+            f"{file.filename}: audio needs the attribute rate, the numbers per second; "
             "make it with 'hpcgen prepare audio'"
         )
     return Schema(
@@ -110,7 +110,7 @@ def _vocabulary(file: h5py.File) -> str:
 
 
 def fingerprint(file: h5py.File) -> str:
-    """Return a text that identifies the rows of a file: shape, type, and a CRC-32.
+    """Return a string that identifies the rows of a file: shape, type, and a CRC-32.
 
     The CRC-32 covers the checksums. In a file without checksums it covers the first and the last rows.
     """

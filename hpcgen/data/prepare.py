@@ -95,7 +95,7 @@ def _require_targets(path: Path, hold_out: Path | None) -> None:
 
 
 def _read_share(source: Source, comm: "MPI.Comm") -> Rows:
-    """Return this rank's rows, which can be used. Warn of what all ranks left out. Collective."""
+    """Return this rank's rows, checked. Warn of each row that a rank left out. Collective over `comm`."""
     mine = Partition.even(source.rows, comm.size).slice(comm.rank)
     with agree(comm):
         rows = source.read(mine.start, mine.stop)
@@ -111,7 +111,10 @@ def _read_share(source: Source, comm: "MPI.Comm") -> Rows:
 
 
 def _schema(source: Source, rows: Rows, comm: "MPI.Comm") -> Schema:
-    """Return what the samples are. Raises InputError if all are the same number. Collective."""
+    """Return the description of the samples. Raises InputError if all are the same number.
+
+    Collective over `comm`.
+    """
     low, high = source.range or value_range(comm, rows.samples)
     if not low < high:
         raise InputError(f"{source.name}: all samples are {low}; there is nothing to learn")
@@ -149,7 +152,7 @@ def _kept(source: Source, rows: int, options: PrepareOptions) -> int:
 def _slab(local: np.ndarray, before: Partition, chosen: np.ndarray, comm: "MPI.Comm") -> Slab:
     """Return this rank's share of the `chosen` rows of a column, which lie on ranks as `before` says.
 
-    Collective.
+    Collective over `comm`.
     """
     shape = (len(chosen), *local.shape[1:])
     after = partition(shape, local.dtype, comm.size)

@@ -28,15 +28,15 @@ class DataFiles:
     """One data file, or several, open for reading. The rows of several files follow each other.
 
     Attributes: `schema`, `rows`, `row_bytes`, the `names` of the columns, and `fingerprint`, which differs
-    for other data. The schema lacks what only all rows together tell: classes, inputs and outputs, and low
-    and high unless all files declare them. Raises InputError.
+    for other data. The schema lacks the values that are known only after all rows are read: classes, inputs
+    and outputs, and also low and high unless all files declare them. Raises InputError.
     """
 
     def __init__(self, paths: Sequence[Path | str]) -> None:
         self._paths = list(paths)
         self._files: list[h5py.File] = []
         self._stack, self._closed = ExitStack(), False
-        # A second thread may read: it reads the next block of rows ahead of its use.
+        # A second thread may read the next block of rows ahead.
         self._lock = Lock()
         try:
             self._reread(self._survey)
@@ -126,10 +126,10 @@ class DataFiles:
         names: Sequence[str] = Rows._fields,
         region: tuple[slice, ...] = (),
     ) -> Rows:
-        """Return rows [start, stop) of the columns `names`, after checking that the numbers are finite.
+        """Return rows [start, stop) of the columns `names`.
 
-        `region` has a slice without a step for each of the first axes of a sample. Then only that part of
-        the samples is read.
+        `region` selects a part of each sample: one slice without a step for each of the sample's first axes.
+        Only that part is read. Raises InputError for rows that `hpcgen.data.checks` refuses.
         """
         if any(axis.step not in (None, 1) for axis in region):
             raise ValueError(f"a region has no steps: {region}")

@@ -37,7 +37,7 @@ class Shards:
     of that size. Each epoch reads the blocks in a new order, and shuffles the rows within each block. A
     thread reads the next block while one is used, so a lane holds two blocks.
 
-    `deal` says which lanes a rank has. With a `team` it reads only its cells of each sample. Attributes:
+    `deal` gives each rank its lanes. With a `team`, a rank reads only its cells of each sample. Attributes:
     `schema`, and `fingerprint`, which differs for other data. Collective over `comm`. Raises InputError for
     data that cannot be used.
     """
@@ -96,7 +96,7 @@ class Shards:
             )
 
     def batch(self, draw: int, lane: int) -> Rows:
-        """Return the lane_size `Rows` of the lane's batch number `draw`, as they lie in the file.
+        """Return the lane_size `Rows` of the lane's batch number `draw`, as the file holds them.
 
         With a team the samples are `Divided`.
         """
@@ -106,12 +106,12 @@ class Shards:
         self._open.close()
 
 
-# Reads rows [start, stop) of some columns.
+# A function (start, stop, names) that returns rows [start, stop) of these columns.
 Reader = Callable[..., Rows]
 
 
 class CellReader:
-    """Reads the cells of samples that a rank has, and nothing else of them."""
+    """Read only this rank's cells of each sample."""
 
     def __init__(self, files: DataFiles, team: Team) -> None:
         self._files, self._team, self._shape = files, team, files.schema.shape
@@ -124,7 +124,8 @@ class CellReader:
         ]
 
     def read(self, start: int, stop: int, names: Sequence[str] = Rows._fields) -> Rows:
-        """Return rows [start, stop). Of each sample the cells here, one after the other: (n, numbers)."""
+        """Return rows [start, stop). Their samples are packed: (n, numbers), this rank's cells one after the
+        other."""
         others = self._files.read(start, stop, [name for name in names if name != "samples"])
         if "samples" not in names:
             return others
@@ -133,14 +134,15 @@ class CellReader:
         return Rows(packed, others.inputs, others.labels)
 
     def unpacked(self, rows: Rows) -> Rows:
-        """Return rows that `read` gave with samples that are `Divided`."""
+        """Return the rows that `read` returned, with `Divided` samples."""
         ends = np.cumsum([math.prod(shape) for shape in self._shapes])
         parts = np.split(rows.samples, ends[:-1], axis=1)
         cells = [part.reshape(len(rows), *shape) for part, shape in zip(parts, self._shapes, strict=True)]
         return Rows(self._team.divided(cells), rows.inputs, rows.labels)
 
     def united(self, ranks: Sequence[list["Survey"]]) -> list["Survey"]:
-        """Return the surveys of a team's lanes, from those that its ranks made of their cells."""
+        """Return the surveys of a team's lanes. `ranks` holds the surveys that each rank made of its
+        cells."""
         united = []
         for lane in zip(*ranks, strict=True):
             extremes, classes, inputs, outputs = zip(*lane, strict=True)
@@ -149,7 +151,7 @@ class CellReader:
         return united
 
     def _of_whole_samples(self, cells: Sequence["_Moments"]) -> "_Moments":
-        """Return the moments of whole samples, from those of each rank's cells."""
+        """Return the moments of whole samples. `cells` holds the moments of each rank's cells."""
         if not cells[0].count:
             return cells[0]
         mean, squares = (
@@ -159,7 +161,8 @@ class CellReader:
         return _Moments(cells[0].count, mean, squares)
 
     def _whole(self, packed: np.ndarray) -> np.ndarray:
-        """Return the numbers of a sample in their order, from those of all cells, one after the other."""
+        """Return the numbers of a whole sample in their order. `packed` holds all cells, one after the
+        other."""
         grid, whole, start = self._team.grid, np.empty(self._shape, packed.dtype), 0
         for cell in range(len(grid)):
             place = whole[grid.region(cell, self._shape[: len(grid.shape)])]

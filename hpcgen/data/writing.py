@@ -24,11 +24,11 @@ def write_data(
     source: str,
     attributes: Mapping[str, str | int | float] = {},
 ) -> None:
-    """Write a data file: `slabs` by dataset (the samples, and what belongs to them), what `schema` says about
-    the samples, and further attributes.
+    """Write a data file: the datasets `slabs` by name, the description `schema` of the samples, and further
+    attributes.
 
     `source` says where the rows come from. `hpcgen.data.opening.schema_of` reads the schema again. Collective
-    over `comm`. Raises as `hpcgen.files.writing.write`.
+    over `comm`. Raises the errors of `hpcgen.files.writing.write`.
     """
     known: dict[str, str | int | float] = {
         "format": FORMAT,

@@ -93,9 +93,11 @@ def _require_use(
     if any(measure.draws for measure in chosen):
         _require_count(rows, count)
     elif count is not None:
-        raise InputError("a count applies to drawn samples; this model is measured on all rows: leave it out")
+        raise InputError(
+            "a count applies to drawn samples; this model is measured on all rows: leave the count out"
+        )
     if features and not any(measure.takes_features for measure in chosen):
-        raise InputError("features apply to drawn samples that are not text: leave them out")
+        raise InputError("features apply to drawn samples that are not text: leave the features out")
 
 
 def _require_count(rows: int, count: int | None) -> None:

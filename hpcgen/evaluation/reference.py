@@ -33,7 +33,7 @@ class Reference:
         return self._files.read(2 * start, 2 * stop, ("samples",)).samples[1::2]
 
     def labels(self, start: int, stop: int) -> np.ndarray:
-        """Return the labels [start, stop) of the even rows, up to label `count`."""
+        """Return the labels [start, stop) of the even rows, (n,). Labels from `count` on are left out."""
         first, last = min(start, self.count), min(stop, self.count)
         return self._files.read(2 * first, 2 * last, ("labels",)).labels[::2]
 

@@ -1,4 +1,4 @@
-"""Work that the ranks divide, and the threads of each rank.
+"""Work that is divided among the ranks, and among the threads of each rank.
 
 The work is cut into fixed items, and the results are combined in the order of the items. A result therefore
 has the same bits at any number of ranks and threads.
@@ -38,8 +38,9 @@ def measurable() -> Iterator[None]:
 class Work:
     """The ranks of `comm` and their threads. Every method is collective and returns the same on all ranks.
 
-    If a function fails, all ranks raise its error. It must not communicate, except among `space` consecutive
-    ranks, which share each item: they call it for the same items in the same order.
+    If a function fails, all ranks raise its error. Groups of `space` consecutive ranks share each item: they
+    call a function for the same items in the same order. A function must not communicate, except within its
+    group.
     """
 
     def __init__(self, comm: "MPI.Comm", space: int = 1) -> None:

@@ -73,9 +73,9 @@ def read(
 ) -> np.ndarray:
     """Return rows [start, stop) of a dataset. Verify the checksum of each block that they overlap.
 
-    `region` has a slice without a step for each of the first axes of a row: then that part of the rows is
-    returned, and little more is read. Raises DamagedError, which names the file, the dataset and the rows,
-    and whatever `attempt` raises.
+    `region` selects a part of each row: one slice without a step for each of the row's first axes. Only the
+    boxes that overlap it are read. Raises DamagedError, which names the file, the dataset and the rows, and
+    the errors of `attempt`.
     """
     selection = (slice(start, stop), *region)
     blocks = attempt(file.filename, f"/{name}", lambda: _read_blocks(file, name, selection))
@@ -86,7 +86,8 @@ def read(
 class _Blocks(NamedTuple):
     """Blocks of a dataset as they were read: `rows` from the row number `first` on.
 
-    A block has `lengths` along the axes, and one of the checksums `expected`. `inside` is what was asked for.
+    A block has `lengths` along the axes, and one of the checksums `expected`. `inside` selects the requested
+    part of `rows`.
     """
 
     rows: np.ndarray
@@ -96,13 +97,13 @@ class _Blocks(NamedTuple):
     inside: tuple[slice, ...]
 
     def require_whole(self, what: str) -> None:
-        """Raise DamagedError, which begins with `what`, unless all checksums hold."""
+        """Raise DamagedError, which begins with `what`, unless all checksums match."""
         if not self.rows.size:
             return
         block, *box = self.lengths
         actual = _of(self.rows, block, tuple(box))
         if actual.size != self.expected.size:
-            raise DamagedError(f"{what} has not as many checksums as blocks")
+            raise DamagedError(f"{what} has too many or too few checksums")
         wrong = np.flatnonzero(actual.reshape(-1) != self.expected.reshape(-1))
         if len(wrong):
             row = self.first + int(np.unravel_index(wrong[0], actual.shape)[0]) * block
@@ -122,8 +123,8 @@ def _read_blocks(file: h5py.File, name: str, selection: tuple[slice, ...]) -> _B
 
 
 def _touched(wanted: slice, length: int, size: int) -> tuple[slice, slice, slice]:
-    """Return which blocks of `length` the places `wanted` of an axis of `size` touch, the places that these
-    blocks cover, and where those wanted lie among them."""
+    """Return three slices for the interval `wanted` of an axis of `size` numbers: the blocks of `length`
+    numbers that it overlaps, the numbers that these blocks cover, and the interval relative to them."""
     start, stop, _ = wanted.indices(size)
     stop = max(start, stop)
     first = start // length

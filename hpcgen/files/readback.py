@@ -1,4 +1,4 @@
-"""What the disk kept of a file, compared with what was meant: MPI-IO may report success for what it lost."""
+"""Read a written file back, and compare it with what was meant. MPI-IO may lose data and report success."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -51,7 +51,8 @@ def require_structure(temporary: Path, attributes: Attributes, slabs: Mapping[st
 def _structure(
     temporary: Path, attributes: Attributes
 ) -> tuple[dict[str, Any], dict[str, tuple], dict[str, tuple]]:
-    """Return the attributes of these names, and of each dataset (shape, dtype) and its box, if it has one."""
+    """Return three dictionaries: the values of these attributes, (shape, dtype) of each dataset, and the
+    attribute `box` of the datasets that have it."""
     with h5py.File(temporary, "r") as file:
         # Asked for by name: HDF5 may crash on a list of names that is damaged.
         values = {name: file.attrs[name] for name in attributes}
@@ -71,6 +72,6 @@ def _structure(
 
 
 def _same(found: Any, meant: Any) -> bool:
-    """Return whether two attributes are the same: 1, 1.0 and True are three."""
+    """Return whether two attributes have the same type, shape and value. 1, 1.0 and True differ."""
     a, b = np.asarray(found), np.asarray(meant)
     return a.dtype.kind == b.dtype.kind and a.shape == b.shape and np.array_equal(a, b)

@@ -20,7 +20,7 @@ CHECKSUMS = "checksums"
 RETRY_PAUSES = (0.1, 0.4, 1.0)
 # Errors of a path that leads to no file. Further attempts cannot mend them.
 NO_ACCESS = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG)
-# Errors of permissions. On some file servers they pass.
+# Errors of permissions. On some file servers they are temporary.
 DENIED = (errno.EACCES, errno.EPERM)
 # Errors of h5py for a file that it cannot read. A damaged structure causes errors of many types.
 UNREADABLE = (OSError, LookupError, ValueError, TypeError, RuntimeError, AttributeError, ArithmeticError)
@@ -31,7 +31,7 @@ Result = TypeVar("Result")
 
 
 def system_error(error: BaseException) -> int | None:
-    """Return the errno of the failed system call, or None if no call failed. HDF5 hides it in its message."""
+    """Return the errno of the failed system call, or None if no call failed. HDF5 has it in its message."""
     if isinstance(error, OSError) and error.errno:
         return error.errno
     hidden = re.search(r"errno = (\d+)", str(error))
@@ -41,9 +41,9 @@ def system_error(error: BaseException) -> int | None:
 def attempt(path: Path | str, what: str, function: Callable[[], Result], remedy: str = "") -> Result:
     """Return function(), which only reads from the file `path`. `what` names what it reads.
 
-    Raises AccessError without access, UnreadableError if the system fails to read, and DamagedError if h5py
-    cannot interpret the file's structure. The file must then be closed: after a failed read, HDF5 may use
-    bytes that were never read as the file's content. `reread` opens it again.
+    Raises AccessError if the system gives no access, UnreadableError if it fails to read, and DamagedError if
+    h5py cannot interpret the file's structure. The file must then be closed: after a failed read, HDF5 may
+    take uninitialised memory for the file's content. `reread` opens it again.
     """
     try:
         return function()
@@ -63,7 +63,7 @@ def attempt(path: Path | str, what: str, function: Callable[[], Result], remedy:
         if number in DENIED:
             raise DeniedError(f"{path}: {said}") from None
         raise UnreadableError(
-            f"{path}: the system cannot read it: {said}; it may be whole: try again later"
+            f"{path}: the system cannot read it: {said}; the file may be undamaged: try again later"
         ) from error
 
 
@@ -103,7 +103,8 @@ def reread(
 def read_file(path: Path | str, what: str, function: Callable[[], Result]) -> Result:
     """Return function(), which opens the file `path`, reads `what` of it and closes it.
 
-    For files of any format. Raises as `attempt`, after further tries as those of `reread`.
+    The file may have any format. After a failure, function() is called again as in `reread`. Raises the
+    errors of `attempt`.
     """
     return reread(path, lambda: attempt(path, what, function))
 
@@ -118,7 +119,7 @@ def _read_all(path: Path | str) -> None:
 def open_file(path: Path | str, remedy: str = "check the name") -> Iterator[h5py.File]:
     """Check the seal of an HDF5 file, if it has one, and open the file for reading.
 
-    Raises InputError for a file that is not HDF5, with the remedy, and the errors of `attempt`. Use it within
+    Raises the errors of `attempt`, and InputError with `remedy` for a file that is not HDF5. Use it within
     `reread`.
     """
     if Path(path).is_dir():

@@ -72,8 +72,8 @@ def replacing(path: Path, comm: "MPI.Comm", size: int) -> Iterator[Path]:
     """Yield an empty temporary file, which the body fills with `size` bytes. Then flush it and rename it to
     `path`.
 
-    If anything fails, `path` stays as it was and the other file is removed. Collective over `comm`. Raises
-    InputError if the folder cannot be written, RunError if it lacks the room or was moved or removed
+    If anything fails, `path` stays as it was and the temporary file is removed. Collective over `comm`.
+    Raises InputError if the folder cannot be written, RunError if it lacks the space or was moved or removed
     meanwhile, WriteError if the disk refuses.
     """
     temporary = comm.bcast(path.with_name(temporary_name(path.name)))
@@ -99,10 +99,10 @@ def replacing(path: Path, comm: "MPI.Comm", size: int) -> Iterator[Path]:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """Give the body the name of a file to write, then let this file take the place of `path`.
+    """Yield the path of a temporary file, which the body writes. Then rename it to `path`.
 
-    For one process alone. If anything fails, `path` stays as it was and the other file is removed. Raises
-    WriteError if the disk refuses, RunError if the folder was moved or removed meanwhile.
+    One process calls this. If anything fails, `path` stays as it was and the temporary file is removed.
+    Raises WriteError if the disk refuses, RunError if the folder was moved or removed meanwhile.
     """
     temporary = path.with_name(temporary_name(path.name))
     with refusals(path), held(path.parent) as require_same, ExitStack() as stack:
@@ -115,7 +115,7 @@ def replaced(path: Path) -> Iterator[Path]:
 def replace_text(path: Path, text: str) -> None:
     """Replace `path` by a small text file. Even after a power failure, the old or the new file is complete.
 
-    Raises as `replaced`.
+    Raises the errors of `replaced`.
     """
     with replaced(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         file.write(text)
@@ -127,9 +127,9 @@ def replace_text(path: Path, text: str) -> None:
 
 @contextmanager
 def held(folder: Path) -> Iterator[Callable[[], None]]:
-    """Hold a folder open. Give the body a function that raises RunError if its path leads elsewhere by now.
+    """Hold a folder open. Yield a function that raises RunError if the path now leads to another folder.
 
-    A folder that was moved or removed, and made anew, may be another run's.
+    Another run may have made a folder of the same name after this one was moved or removed.
     """
     descriptor = os.open(folder, os.O_RDONLY)
 
@@ -144,7 +144,10 @@ def held(folder: Path) -> Iterator[Callable[[], None]]:
 
 
 def leads_to(path: Path, descriptor: int) -> bool:
-    """Return whether `path` leads to the file or folder open as `descriptor`. Raises OSError if unknown."""
+    """Return whether `path` leads to the file or folder that is open as `descriptor`.
+
+    Raises OSError if the system cannot tell.
+    """
     try:
         found = os.stat(path)
     except OSError as error:
@@ -155,7 +158,7 @@ def leads_to(path: Path, descriptor: int) -> bool:
 
 
 def _discard(temporary: Path) -> None:
-    """Remove a temporary file, and what Open MPI may have left beside it."""
+    """Remove a temporary file, and the file that Open MPI may have left to test locks."""
     for left in (temporary, temporary.with_name(f"{temporary.name}.locktest.0")):
         with suppress(OSError):
             left.unlink(missing_ok=True)
@@ -176,14 +179,15 @@ def require_short(path: Path) -> None:
     if longest > LONGEST_PATH:
         raise InputError(
             f"{path}: the path is {longest - LONGEST_PATH} bytes too long for MPI-IO; "
-            "choose a shorter one, or start from a folder nearer to it and give a relative path"
+            "choose a shorter path, or start from a folder nearer to the file and give a relative path"
         )
 
 
 def require_target(path: Path | str, size: int = 0) -> None:
-    """Make the folder of `path`, which a command will write, if it is not there; then `require_room`.
+    """Make the folder of `path` if it does not exist, then call `require_room`.
 
-    Commands call this before they begin. Later nothing makes a folder: a run that lost its own must notice.
+    Commands call this before they begin, with the files that they will write. No folder is made later. A run
+    whose folder was removed therefore fails, and does not write into a new one.
     """
     path = Path(path)
     with _writable(path.parent):
@@ -198,7 +202,7 @@ def require_room(path: Path | str, size: int) -> None:
         if path.is_dir():
             raise InputError(f"{path}: is a folder; name a file")
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is a device or a pipe, which no file can replace; name a file")
+            raise InputError(f"{path}: is a device or a pipe, which hpcgen does not replace; name a file")
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     free = shutil.disk_usage(path.parent).free
@@ -210,7 +214,7 @@ def require_room(path: Path | str, size: int) -> None:
 
 @contextmanager
 def _writable(folder: Path) -> Iterator[None]:
-    """Turn the system's errors while a file is tried in `folder` into an InputError."""
+    """Turn an OSError, raised while a file is tried in `folder`, into an InputError."""
     try:
         yield
     except OSError as error:
@@ -229,7 +233,7 @@ def require_unread(path: Path, read: Iterable[Path | None]) -> None:
 
 @contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """Turn errors of the disk while `path` is written (full, over quota, no permission) into WriteError."""
+    """Turn an error of the disk (full, over quota, no permission) while `path` is written into WriteError."""
     try:
         yield
     except (OSError, RuntimeError) as error:
@@ -241,6 +245,6 @@ def refusals(path: Path) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the system's own error message, which HDF5 hides in a long text."""
+    """Return the system's own error message, which HDF5 embeds in a long text."""
     said = re.search(r"error message = '([^']*)'", str(error))
     return said.group(1) if said else getattr(error, "strerror", None) or " ".join(str(error).split())

@@ -8,8 +8,8 @@ import numpy as np
 
 from hpcgen.parallel.partition import OWNERSHIP_BLOCK, Partition
 
-# Bytes that one checksum covers, which is part of the file format: those of the unit in which ranks own parts
-# of a vector of float32. A rank writes and reads whole blocks of a checkpoint.
+# Bytes that one checksum covers. They are part of the file format. They equal the unit in which ranks own
+# parts of a float32 vector, so that a rank writes and reads whole blocks of a checkpoint.
 BLOCK_BYTES = OWNERSHIP_BLOCK * np.dtype(np.float32).itemsize
 
 

@@ -34,9 +34,9 @@ CLOSING_BYTES = 1 << 18
 FALLOC_FL_KEEP_SIZE = 1
 # Seconds that a rank waits for the others after it failed to write. MPI-IO may never return on the others.
 PATIENCE_SECONDS = 3.0
-# A write counts as hanging after this many seconds, beside those that the slowest of disks needs.
+# A write counts as hanging after the time that the slowest disk needs, plus this many seconds.
 HANGING_SECONDS = 900.0
-# What the slowest of disks writes.
+# The speed of the slowest disk.
 SLOWEST_BYTES_PER_SECOND = 10e6
 
 Method = Callable[[Path, Path, "MPI.Comm", Attributes, Mapping[str, Slab]], None]

@@ -39,7 +39,10 @@ class GANOptions(ModelOptions):
     latent: int = setting(100, ge=1, le=1_000_000, help="noise numbers from which a sample is made")
     loss: str = setting("non-saturating", choices=LOSSES, help="the adversarial loss")
     label_smoothing: float = setting(
-        0.0, ge=0, lt=1, help="s: the discriminator's target for real samples is 1 - s (losses with targets)"
+        0.0,
+        ge=0,
+        lt=1,
+        help="s: the discriminator's target for real samples is 1 - s (only for losses with targets)",
     )
     conditional: bool = setting(False, help="generate samples for given labels of the data")
     discriminator_steps: int = setting(

@@ -55,14 +55,14 @@ class Model(ABC):
     statistics: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     # The turns of a step in order: a player, and the number of its batch.
     turns: tuple[tuple[str, int], ...]
-    # The networks by name; each can be run. With several players, each player has the network of its name.
+    # The networks by name. With several players, each player has the network with its own name.
     networks: Mapping[str, Layer]
     # The conversion of samples and of inputs to the model's numbers.
     units: Units
     input_units: Units | None = None
-    # The networks that take samples, and those that make them: (takes, makes).
+    # For networks at samples: whether the input is a sample, and whether the output is one.
     at_samples: ClassVar[Mapping[str, tuple[bool, bool]]] = MappingProxyType({})
-    # The ranks that share the places of a sample; None: samples are whole.
+    # The ranks that share the cells of a sample. None: samples are not divided.
     team: Any = None
     # The largest absolute value of a parameter, for players with a bound.
     limits: Mapping[str, float]
@@ -92,8 +92,10 @@ class Model(ABC):
         )
 
     def divide(self, team: Any, place: Callable[[Any, bool, bool], Any]) -> None:
-        """Let the networks work on samples divided among a team: place(network, takes samples, makes samples)
-        replaces each."""
+        """Make the networks work on samples that are divided among `team`.
+
+        place(network, takes samples, makes samples) returns the network that replaces each.
+        """
         self.team = team
         for name, (takes, makes) in self.at_samples.items():
             self.networks = {**self.networks, name: place(self.networks[name], takes, makes)}
@@ -127,9 +129,9 @@ class Model(ABC):
         )
 
     def generate(self, theta: Theta, batch: Batch) -> Any:
-        """Return samples (size, *sample_shape) in the data's own interval and type.
+        """Return samples (size, *sample_shape) in the interval and type of the data.
 
-        They are `Divided` if the model is. Collective over its team.
+        They are `Divided` if the model has a team. Then this is collective over the team.
         """
         return each(self.units.decode, self.sample(theta, batch))
 

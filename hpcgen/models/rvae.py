@@ -40,11 +40,15 @@ class RVAEOptions(LatentOptions):
 
 @dataclass(frozen=True)
 class TextRVAE(RVAEOptions):
+    """The keys for network = "text"."""
+
     embedding: int = setting(64, ge=1, le=65_536, help="size of the vector that represents a token")
 
 
 @dataclass(frozen=True)
 class SequenceRVAE(RVAEOptions):
+    """The keys for network = "sequence"."""
+
     sigma: float = setting(1.0, gt=0, help="standard deviation of a sample around the decoder's output")
 
 
@@ -153,8 +157,8 @@ class RVAE(Autoencoder):
 
 
 class _Words:
-    """Tokens (n, time). Encoder and decoder have an embedding each. The decoder's has an additional token,
-    the blank."""
+    """Tokens (n, time). The encoder and the decoder each have an embedding. The decoder's embedding has an
+    additional token, the blank."""
 
     def __init__(self, options: TextRVAE, schema: Schema) -> None:
         if schema.kind != "text":

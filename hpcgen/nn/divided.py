@@ -1,9 +1,8 @@
-"""Samples divided into cells along their axes of places: an array in parts, of which some are here.
+"""Samples that are divided into cells along their spatial axes. A rank holds some of the cells.
 
-The cells of a lane's samples may lie on several ranks, which together are the team of the lane. Elementwise
-functions of NumPy serve a `Divided` as they serve an array. Whatever adds over places goes through `total` or
-`summed`, which add over all cells of the lane. Each function below takes plain arrays too: an array is its
-own only cell.
+The cells of a lane may lie on several ranks, which together are the team of the lane. NumPy's elementwise
+functions work on a `Divided` as on an array. A sum over places must use `total` or `summed`, which add over
+all cells of the lane. Each function below also takes plain arrays, which are samples with a single cell.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,15 +21,17 @@ class Team(Protocol):
     """The ranks that share a lane."""
 
     def each(self, function: Callable[..., Result], *cells: Sequence[Any]) -> list[Result]:
-        """Return function(*cell) of each cell that is here."""
+        """Return function(*cell) for each cell of this rank."""
 
     def total(self, parts: Sequence[Any]) -> Any:
-        """Return the sum over all cells of the lane, from the numbers (arrays of one shape) of the cells
-        that are here. Collective over the team."""
+        """Return the sum over all cells of the lane. Collective over the team.
+
+        `parts` has an array or number for each cell of this rank, all of one shape.
+        """
 
 
 class Divided(np.lib.mixins.NDArrayOperatorsMixin):
-    """Samples (n, *places, ...) in cells: `cells` are those that are here, (n, *places of the cell, ...)."""
+    """Samples (n, *places, ...) in cells. `cells` are this rank's cells, (n, *places of the cell, ...)."""
 
     def __init__(self, cells: Sequence[Array], team: Team) -> None:
         self.cells, self.team = list(cells), team
@@ -44,7 +45,7 @@ class Divided(np.lib.mixins.NDArrayOperatorsMixin):
         return self.cells[0].dtype
 
     def map(self, function: Callable[..., Array], *others: "Array | Divided") -> "Divided":
-        """Return function(cell, *others) of each cell. Another Divided gives its own cell each time."""
+        """Return the Divided of function(cell, *others). Of another Divided, the same cell is passed."""
         return Divided(_of_cells(function, self, *others), self.team)
 
     def copy(self) -> "Divided":
@@ -69,26 +70,29 @@ class Divided(np.lib.mixins.NDArrayOperatorsMixin):
 
 
 def _of_cells(function: Callable[..., Result], *arrays: Any) -> list[Result]:
-    """Return function(*arrays) of each cell: of the cell of a Divided, and of anything else as it is."""
+    """Return function(*arrays) for each cell. A Divided passes its cell, any other value itself."""
     first = next(array for array in arrays if isinstance(array, Divided))
     cells = (array.cells if isinstance(array, Divided) else [array] * len(first.cells) for array in arrays)
     return first.team.each(function, *cells)
 
 
 def each(function: Callable[..., Array], x: Any, *others: Any) -> Any:
-    """Return function(x, *others), which treats each place by itself."""
+    """Return function(x, *others), for a function that acts on each place separately."""
     return x.map(function, *others) if isinstance(x, Divided) else function(x, *others)
 
 
 def total(function: Callable[..., Any], x: Any, *others: Any) -> Any:
-    """Return function(x, *others), which adds over places. Collective over the team of a Divided."""
+    """Return function(x, *others), for a function that adds over places.
+
+    Collective over the team of a Divided.
+    """
     if not isinstance(x, Divided):
         return function(x, *others)
     return x.team.total(_of_cells(function, x, *others))
 
 
 def summed(function: Callable[..., tuple[Any, Array]], x: Any, *others: Any) -> tuple[Any, Any]:
-    """Return function(x, *others): a sum over places, and an array that treats each place by itself.
+    """Return function(x, *others): a sum over places, and an array that is computed place by place.
 
     Collective over the team of a Divided.
     """
@@ -104,17 +108,17 @@ def stacked(first: Any, second: Any) -> Any:
 
 
 class Leaves:
-    """The gradient of a lane on this rank: a Vector for each of its cells that are here.
+    """The gradient of a lane on this rank. `leaves` has a Vector for each cell of this rank.
 
-    `leaves` has the Vectors. What all ranks of the team compute alike counts once: `whole` is the Vector of
-    the first cell, or None where another rank has it.
+    `whole` takes derivatives that are the same on all ranks of the team, so that they count once. It is the
+    Vector of the first cell, or None on ranks without the first cell.
     """
 
     def __init__(self, vectors: Sequence[Vector], first: bool) -> None:
         self.leaves = list(vectors)
         self.whole = self.leaves[0] if first else None
         for vector in self.leaves[first:]:
-            # No layer that is computed whole writes there.
+            # Layers on whole samples write only to `whole`.
             vector.data[...] = 0
 
     @property
@@ -128,6 +132,5 @@ class Leaves:
             mine.add(theirs)
 
 
-# What takes the gradient of a lane: a Vector, or Leaves where samples are divided. A layer meets only the
-# kind that it was made for.
+# The gradient of a lane, to which backward passes write: a Vector, or Leaves if samples are divided.
 Gradient: TypeAlias = Any

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-# Seconds for which a rank that failed waits for others that may be waiting for it, before it fails alone.
+# Seconds that a failed rank waits for other ranks, which may be waiting for it, before it fails alone.
 PATIENCE_SECONDS = 3.0
 
 

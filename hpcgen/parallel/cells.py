@@ -1,4 +1,7 @@
-"""How samples are divided into cells along their axes of places. Arithmetic, no MPI."""
+"""The division of samples into cells along their spatial axes. Arithmetic, no MPI.
+
+A place is a position on the spatial axes, such as a pixel.
+"""
 
 from collections.abc import Sequence
 from itertools import product
@@ -9,10 +12,10 @@ from hpcgen.parallel.partition import Partition
 
 
 class Grid:
-    """The cells of every activation: `shape` says how many there are along each of the first axes of places.
+    """The cells of every activation. `shape` is the number of cells along each of the first spatial axes.
 
-    Cell number c has the indices `cells[c]`, the last axis running fastest: `number` is the inverse. An axis
-    is cut as evenly as can be. Each activation is cut by its own sizes.
+    Cell c has the indices `cells[c]`, with the last axis fastest. `number` is the inverse map. Each axis of
+    an activation is cut as evenly as possible.
     """
 
     def __init__(self, shape: Sequence[int]) -> None:
@@ -24,26 +27,26 @@ class Grid:
         return prod(self.shape)
 
     def divides(self, sizes: Sequence[int]) -> bool:
-        """Return whether each cell of places of these sizes has a place at least."""
+        """Return whether each cell has at least one place, if the spatial axes have these sizes."""
         return len(sizes) >= len(self.shape) and all(
             parts <= size for parts, size in zip(self.shape, sizes, strict=False)
         )
 
     def partitions(self, sizes: Sequence[int]) -> list[Partition]:
-        """Return how each axis of places is cut. Axes after those of the grid have one part."""
+        """Return the Partition of each spatial axis. Axes after those of the grid have one part."""
         parts = (*self.shape, *[1] * (len(sizes) - len(self.shape)))
         return [Partition.even(size, count) for size, count in zip(sizes, parts, strict=True)]
 
     def region(self, cell: int, sizes: Sequence[int]) -> tuple[slice, ...]:
-        """Return where a cell lies in places of these sizes: a slice for each axis of the grid."""
+        """Return the places of a cell: a slice for each axis of the grid. `sizes` are those of all axes."""
         return tuple(
             partition.slice(i) for partition, i in zip(self.partitions(sizes), self.cells[cell], strict=False)
         )
 
     def whole_region(self, cell: int, sizes: Sequence[int]) -> tuple[slice, ...]:
-        """Return where a cell lies, a slice for each axis of places."""
+        """Return the places of a cell: a slice for each spatial axis."""
         return (*self.region(cell, sizes), *(slice(0, size) for size in sizes[len(self.shape) :]))
 
     def sizes(self, cell: int, sizes: Sequence[int]) -> Shape:
-        """Return the sizes of a cell, of all axes of places."""
+        """Return the sizes of a cell on all spatial axes."""
         return tuple(axis.stop - axis.start for axis in self.whole_region(cell, sizes))

@@ -1,4 +1,4 @@
-"""Which lanes, and which cells of them, each rank has. Arithmetic, no MPI.
+"""The lanes, and the cells of these lanes, that each rank has. Arithmetic, no MPI.
 
 Ranks form teams of equal size: a team has a run of lanes, and each of its ranks a run of the cells of every
 lane of the team. Without cells every rank is a team of its own.
@@ -35,7 +35,7 @@ class Deal:
         return self._cells[team]
 
     def cells_of(self, rank: int) -> range:
-        """Return the cells that a rank has, of each lane of its team."""
+        """Return the cells that a rank has of each lane of its team."""
         mine = self.cells_in(self.team(rank)).slice(rank % self.space)
         return range(mine.start, mine.stop)
 
@@ -54,10 +54,10 @@ class Deal:
 
 
 def deal(lanes: int, cells: int, ranks: int, space: int = 0, weights: Sequence[float] = ()) -> Deal:
-    """Return how so many ranks share `lanes` lanes of `cells` cells.
+    """Return the Deal of `lanes` lanes, of `cells` cells each, among `ranks` ranks.
 
-    `space` ranks share a lane; with 0, as few as there must be. `weights` are the ranks' relative speeds.
-    Raises InputError, which names the numbers that would do.
+    `space` ranks share a lane. 0 means as few as possible. `weights` are the ranks' relative speeds. Raises
+    InputError, which names the numbers of ranks that are possible.
     """
     if weights and len(weights) != ranks:
         raise InputError(
@@ -65,8 +65,8 @@ def deal(lanes: int, cells: int, ranks: int, space: int = 0, weights: Sequence[f
         )
     space = space or _smallest(lanes, cells, ranks)
     if space > cells:
-        have = f"train.cells has {cells}" if cells > 1 else "train.cells is not set"
-        raise InputError(f"parallel.space = {space}: a lane has at most a rank a cell, and {have}")
+        have = f"train.cells makes only {cells}" if cells > 1 else "train.cells is not set"
+        raise InputError(f"parallel.space = {space}: each rank of a lane needs a cell, but {have}")
     teams = ranks // space
     if ranks % space:
         # A team needs a lane.
@@ -90,7 +90,7 @@ def deal(lanes: int, cells: int, ranks: int, space: int = 0, weights: Sequence[f
 
 
 def _smallest(lanes: int, cells: int, ranks: int) -> int:
-    """Return how many ranks must share a lane."""
+    """Return the smallest number of ranks that can share a lane. Raises InputError if there is none."""
     if ranks <= lanes:
         return 1
     if cells == 1:

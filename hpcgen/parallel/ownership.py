@@ -35,7 +35,7 @@ class Piece:
         return slice(self.packed, self.packed + self.stop - self.start)
 
     def within(self, section: slice) -> "Piece":
-        """Return the part of the piece that lies in a section of the vector; without one, start >= stop."""
+        """Return the part of the piece that lies in a section of the vector. If none does, start >= stop."""
         start, stop = max(self.start, section.start), min(self.stop, section.stop)
         return Piece(start, stop, self.owner, self.packed + start - self.start)
 
@@ -82,11 +82,11 @@ class Ownership:
         return Ownership([[p.where for p in _within(owned, section)] for owned in self._owned], self.rank)
 
     def pieces_within(self, section: slice) -> list[Piece]:
-        """Return what all ranks own of a section of the vector, in the vector's order."""
+        """Return the pieces of a section of the vector that all ranks own, in the vector's order."""
         return _within(self.pieces, section)
 
     def mine_within(self, section: slice) -> list[Piece]:
-        """Return what this rank owns of a section of the vector, in its packed order."""
+        """Return the pieces of a section of the vector that this rank owns, in its packed order."""
         return _within(self.mine, section)
 
     def take(self, vector: Array) -> Array:
@@ -94,7 +94,7 @@ class Ownership:
         return packed(vector, self.ranges[self.rank])
 
     def put(self, vector: Array, values: Array) -> None:
-        """Write this rank's numbers, packed, into a whole vector."""
+        """Write this rank's packed numbers into a whole vector."""
         for piece in self.mine:
             vector[piece.where] = values[piece.inside]
 
@@ -111,7 +111,7 @@ def packed(values: Array, runs: Sequence[slice]) -> Array:
 
 
 def counts_and_starts(ranges: Sequence[slice]) -> tuple[list[int], list[int]]:
-    """Return how many numbers each range has, and where it starts, as MPI asks for them."""
+    """Return the counts and the starts of the ranges, as MPI takes them."""
     return [r.stop - r.start for r in ranges], [r.start for r in ranges]
 
 
@@ -125,6 +125,6 @@ def _packed_pieces(ranges: Iterable[slice], owner: int) -> Iterator[Piece]:
 
 
 def _within(pieces: Iterable[Piece], section: slice) -> list[Piece]:
-    """Return what of the pieces lies in a section of the vector, in their order."""
+    """Return the parts of the pieces that lie in a section of the vector, in order."""
     parts = (piece.within(section) for piece in pieces)
     return [part for part in parts if part.start < part.stop]

@@ -21,7 +21,7 @@ class Parts(Tensors):
     ownership.
 
     `ownership` is the ownership of the parameters. `collect(values)` returns the values of all ranks, in rank
-    order; then `norms` is collective. Iteration yields (number of the tensor, its slice of the packed
+    order. If it is collective, so is `norms`. Iteration yields (number of the tensor, its slice of the packed
     numbers, whether it has more than one axis).
     """
 

@@ -18,7 +18,7 @@ class Stopwatch:
 
     @contextmanager
     def __call__(self, part: str) -> Iterator[None]:
-        """Count the time of the body to `part`."""
+        """Count the time of the body for `part`."""
         outer = self._change_to(part)
         try:
             yield
@@ -26,7 +26,7 @@ class Stopwatch:
             self._change_to(outer)
 
     def _change_to(self, part: str | None) -> str | None:
-        """Count the time since the last change to the part that ran. Return that part."""
+        """Count the time since the last change for the part that ran. Return that part."""
         now, ended = perf_counter(), self._part
         if ended is not None:
             self.seconds[ended] = self.seconds.get(ended, 0.0) + now - self._start

@@ -23,7 +23,10 @@ Result = TypeVar("Result")
 
 @dataclass
 class Traffic:
-    """What this rank has sent to the others of its team. `watch` counts the time, with waiting, as "team"."""
+    """The messages and bytes that this rank has sent to the other ranks of its team.
+
+    `watch` counts the time of the messages, including waiting, as "team".
+    """
 
     watch: Stopwatch
     messages: int = 0
@@ -31,7 +34,7 @@ class Traffic:
 
     @contextmanager
     def __call__(self, messages: int, sent: int) -> Iterator[None]:
-        """Count so many messages with so many bytes, and the time of the body."""
+        """Count `messages` messages with `sent` bytes in all, and the time of the body."""
         with self.watch("team"):
             yield
         self.messages += messages
@@ -39,10 +42,10 @@ class Traffic:
 
 
 class Team:
-    """The ranks of `comm`, each with a run of the cells of `grid`, as `deal` says.
+    """The ranks of `comm`, among which `deal` divides the cells of `grid`. Each has a run of cells.
 
-    `mine` are the numbers of the cells that are here. All ranks of a team must use its operators in the same
-    order: one lane at a time. The threads of `workers` compute the cells of a rank, and never communicate.
+    `mine` are the numbers of this rank's cells. All ranks of a team must use its operators in the same order,
+    one lane at a time. The threads of `workers` compute the cells of a rank, and never communicate.
     """
 
     def __init__(
@@ -58,42 +61,45 @@ class Team:
         self._workers = workers
         mine = deal.slice(comm.rank)
         self.mine = range(mine.start, mine.stop)
-        # The rank that has a cell.
+        # The rank of each cell.
         self.owners = [rank for rank, count in enumerate(deal.counts) for _ in range(count)]
 
     @property
     def first(self) -> bool:
-        """Whether this rank has the first cell: it counts what all ranks of the team compute alike."""
+        """Whether this rank has the first cell. It alone counts results that are the same on all ranks."""
         return self.mine.start == 0
 
     def here(self, cell: int) -> int:
-        """Return the position of a cell among those that are here."""
+        """Return the position of a cell among this rank's cells."""
         return cell - self.mine.start
 
     def each(self, function: Callable[..., Result], *cells: Sequence[Any]) -> list[Result]:
-        """Return function(*cell) of each cell that is here. Several are computed at a time, in threads."""
+        """Return function(*cell) for each cell of this rank. Threads compute several cells at a time."""
         return list(self._workers.each(lambda cell: function(*cell), zip(*cells, strict=True)))
 
     def divided(self, cells: Sequence[Any]) -> Divided:
-        """Return the Divided of the cells that are here."""
+        """Return the Divided of this rank's cells."""
         return Divided(cells, self)
 
     def cut(self, samples: Array) -> Divided:
-        """Return the cells here of whole samples (n, *places, ...). samples: the same on all ranks."""
+        """Return this rank's cells of whole samples (n, *places, ...). samples: the same on all ranks."""
         sizes = samples.shape[1 : 1 + len(self.grid.shape)]
         regions = (self.grid.region(cell, sizes) for cell in self.mine)
         return self.divided([np.ascontiguousarray(samples[(slice(None), *region)]) for region in regions])
 
     def total(self, parts: Sequence[Any]) -> Any:
-        """Return the sum over all cells in the tree over the cells, from the numbers of those that are here.
+        """Return the sum over all cells of the lane, added in a fixed tree.
 
-        `parts`: distributed, an array or a number a cell, all of one shape. The sum: the same on all ranks.
-        Collective over `comm`.
+        `parts`: distributed, an array or number for each cell of this rank, all of one shape. The sum: the
+        same on all ranks. Collective over `comm`.
         """
         return tree_sum(list(self.gathered(np.stack([np.asarray(part) for part in parts]))))
 
     def gathered(self, parts: np.ndarray) -> np.ndarray:
-        """Return parts (cells here, ...) of all ranks, (cells, ...), the same on all ranks. Collective."""
+        """Return the parts of all cells, (cells, ...), the same on all ranks.
+
+        `parts`: distributed, (this rank's cells, ...). Collective over `comm`.
+        """
         if self.comm.size == 1:
             return parts
         from mpi4py import MPI

@@ -3,8 +3,8 @@
 A leaf is a cell of a lane: the leaf of cell c of lane l has the number l cells + c. Without cells a leaf is a
 lane. The sum over the lanes [lo, hi) is the sum over [lo, middle) plus the sum over [middle, hi), where
 middle - lo is the largest power of two below hi - lo. The sum over the cells of a lane is divided in the same
-way. The tree depends on the numbers of lanes and of cells alone. The bits are therefore the same whoever
-adds.
+way. The tree depends only on the numbers of lanes and of cells. The bits are therefore the same, whichever
+ranks add.
 """
 
 from collections.abc import Callable, Sequence
@@ -34,7 +34,7 @@ def cover(start: int, stop: int, lo: int, hi: int, cells: int = 1) -> list[tuple
 
 
 def tree_sum(parts: Sequence[Any]) -> Any:
-    """Return the sum of parts, one a leaf, in the tree. The parts are left as they are."""
+    """Return the sum of `parts`, one for each leaf, added in the tree. The parts are not changed."""
     if len(parts) == 1:
         return parts[0]
     between = middle(0, len(parts))
@@ -42,10 +42,10 @@ def tree_sum(parts: Sequence[Any]) -> Any:
 
 
 class TreeSum(Generic[Sum]):
-    """Adds the sums of consecutive nodes of the tree, as soon as both halves of a parent are there.
+    """Add the sums of consecutive nodes of the tree, as soon as both halves of a parent are there.
 
     The tree has `lanes` lanes of `cells` cells. At most log2(leaves) + 1 sums are held if all leaves come in
-    one run. `add(left, right)` adds right to left in place. `free(right)` is told of each sum that is no
+    one run. `add(left, right)` adds right to left in place. `free(right)` is called with each sum that is no
     longer needed.
     """
 

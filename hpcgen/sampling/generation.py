@@ -32,10 +32,11 @@ def model_of(checkpoint: Checkpoint) -> Model:
 
 @contextmanager
 def drawing_model(checkpoint: Checkpoint, comm: "MPI.Comm", count: int) -> Iterator[Model]:
-    """Give the model of a checkpoint that draws `count` samples on the ranks of `comm`.
+    """Yield the model of a checkpoint, to draw `count` samples on the ranks of `comm`.
 
-    If the run divides its samples into cells, so does the model. As few ranks share a sample as leave no rank
-    without samples; parallel.space says how many at least. Collective over `comm`.
+    If the run divides its samples into cells, so does the model. The ranks then form teams that generate
+    blocks of samples. A team is as small as possible, but has at least parallel.space ranks, and no team
+    stays without a block. Collective over `comm`.
     """
     model, config = model_of(checkpoint), checkpoint.config
     grid = Grid(config.train.grid)
@@ -53,7 +54,7 @@ def drawing_model(checkpoint: Checkpoint, comm: "MPI.Comm", count: int) -> Itera
 
 
 def _ranks_a_block(ranks: int, cells: int, blocks: int, least: int) -> int:
-    """Return how many ranks make a block together: a divisor of the number of ranks, at most one a cell."""
+    """Return how many ranks generate a block together: a divisor of the number of ranks, at most `cells`."""
     divisors = [n for n in range(1, min(ranks, cells) + 1) if ranks % n == 0]
     return next((n for n in divisors if n >= least and ranks // n <= blocks), divisors[-1])
 
@@ -61,8 +62,8 @@ def _ranks_a_block(ranks: int, cells: int, blocks: int, least: int) -> int:
 def generate(model: Model, theta: Theta, schema: Schema, origin: Origin, start: int, stop: int) -> np.ndarray:
     """Return samples [start, stop) of `origin`, (stop - start, *sample_shape).
 
-    They lie in the data's own interval, and have its type. Collective over the model's team, if it has one:
-    each of its ranks gets the samples.
+    They have the interval and the type of the data. Collective over the model's team, if it has one: each of
+    its ranks gets the samples.
     """
     first, last = start // origin.size, -(-stop // origin.size)
     with one_blas_thread():

@@ -19,8 +19,8 @@ from hpcgen.models.batch import Batch
 from hpcgen.models.model import Model
 from hpcgen.streams import Purpose, stream
 
-# The most samples in a block, and about the most numbers: a block has fewer large samples. Both are part of
-# what a seed means: others give other samples.
+# The most samples in a block, and approximately the most numbers: a block holds fewer large samples. The
+# samples of a seed depend on both.
 SAMPLES_A_BLOCK = 64
 NUMBERS_A_BLOCK = 1 << 24
 # Number of blocks whose inputs are read at a time, because a source opens its file for each read.
@@ -58,7 +58,7 @@ class Origin(Protocol):
         return {}
 
     def with_originals(self, samples: np.ndarray) -> np.ndarray:
-        """Return the first samples for a plot. A sample that has an original follows it."""
+        """Return the first samples, for a plot. If samples have originals, each follows its original."""
         return samples
 
 
@@ -111,7 +111,7 @@ class Conditioned(Prior):
     def __init__(self, model: Model, seed: int, source: Source) -> None:
         super().__init__(model, seed)
         self._source, self.rows = source, source.rows
-        # The number of the last read, and its rows.
+        # The index of the last read, and the rows that it returned.
         self._held: tuple[int, np.ndarray] = (-1, np.empty(0))
 
     def batch(self, block: int) -> Batch:

@@ -34,8 +34,8 @@ def check(path: Path, schema: Schema, ending: str) -> None:
 def save(samples: np.ndarray, path: Path, schema: Schema, ending: str, group: int = 1) -> None:
     """Write samples to a file of the kind ".png", ".txt" or ".wav", completely or not at all.
 
-    A plot keeps each `group` of samples in one row. Raises as `hpcgen.files.replacing.replaced`: the folder
-    is not made, since it may be that of a run which was moved.
+    A plot keeps each `group` of samples in one row. Raises the errors of `hpcgen.files.replacing.replaced`.
+    The folder must exist.
     """
     with replaced(path) as temporary:
         SAVERS[ending](samples, temporary, schema, group)

@@ -32,7 +32,7 @@ def require_writer(path: Path) -> None:
 
 
 def require_path(path: Path) -> None:
-    """Raise InputError if `path` is a data file, which MPI-IO writes, and too long for it."""
+    """Raise InputError if `path` is a data file, and the path is too long for MPI-IO."""
     if WRITERS[path.suffix] is _write_hdf5:
         require_short(path)
 
@@ -51,8 +51,8 @@ def write(
 
     Every kind of file holds the column "samples". A data file holds all columns. `source` says where the
     samples come from. The rows are made in blocks of `size`, each by `space` consecutive ranks together. The
-    file has the same bytes at any number of ranks. Collective over `comm`. Raises as
-    errors of `hpcgen.files.writing.write`.
+    file has the same bytes at any number of ranks. Collective over `comm`. Raises the errors of
+    `hpcgen.files.writing.write`.
     """
     with agree(comm, None if space == 1 else PATIENCE_SECONDS):
         slabs = {name: _share(count, rows, comm, size, space) for name, rows in columns.items()}
@@ -62,7 +62,8 @@ def write(
 def _share(count: int, rows: RowsOf, comm: "MPI.Comm", size: int, space: int) -> Slab:
     """Return this rank's share of the `count` rows that rows(start, stop) makes.
 
-    The ranks that make blocks together make each block of all of their shares. Each keeps its own rows.
+    Ranks that make blocks together make every block that overlaps one of their shares. Each rank keeps its
+    own rows.
     """
     none = rows(0, 0)
     shape = (count, *none.shape[1:])

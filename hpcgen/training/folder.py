@@ -130,7 +130,7 @@ class RunFolder:
     def _require_same_run(self, config: Config) -> None:
         """Raise InputError if config.toml differs in a key that changes the mathematics.
 
-        A config.toml that is not whole, after a power cut for example, is no obstacle: the checkpoints hold
+        A config.toml that is incomplete, for example after a power failure, causes only a warning: the
         checkpoints also hold the configuration.
         """
         path = self.path / "config.toml"
@@ -149,7 +149,7 @@ class RunFolder:
             )
 
     def record(self, config: Config) -> None:
-        """Write config.toml, whole. Raises WriteError."""
+        """Write config.toml, completely or not at all. Raises WriteError."""
         replace_text(self.path / "config.toml", config.toml())
 
     def _set_aside(self) -> None:

@@ -46,10 +46,10 @@ HookFunction = Callable[["Training", Statistics, bool], None]
 
 
 class Flag(Protocol):
-    """What may turn true during a run, such as a `StopRequest`."""
+    """An object that may become true during a run, such as a `StopRequest`."""
 
     def __bool__(self) -> bool:
-        """Return whether the run shall stop."""
+        """Return whether the run must stop."""
 
 
 class Training:
@@ -252,6 +252,6 @@ class Training:
 
 
 def deal_of(config: Config, ranks: int) -> Deal:
-    """Return which lanes and cells each of so many ranks has. Raises InputError."""
+    """Return the Deal of the run's lanes and cells among `ranks` ranks. Raises InputError."""
     asked = config.parallel
     return deal(config.train.lanes, prod(config.train.grid), ranks, asked.space, asked.weights)

@@ -38,8 +38,8 @@ class Player:
         self.state = PlayerState(theta, slots, ownership, exchange.written.within(section), average)
         # The slices of this rank's sums that hold the derivatives of the parameters.
         self._derivatives = exchange.ownership.runs(section)
-        # For each range of the buffers with one rule that this rank owns in part: its slices of this rank's
-        # sums, its ownership, and the rule.
+        # For each range of buffers with the same rule, if this rank owns a part of it: the slices of this
+        # rank's sums, the ownership of the range, and the rule.
         self._buffers = [
             (exchange.ownership.runs(where), exchange.ownership.within(where), rule)
             for where, rule in theta.layout.buffer_rules()

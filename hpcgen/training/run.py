@@ -39,8 +39,8 @@ def train(
 ) -> Training:
     """Train as a run file describes. Resume from the newest whole checkpoint in `folder`, unless `fresh`.
 
-    `settings` ("KEY=VALUE") override keys of the run file. Return the Training, closed. Collective over
-    `comm`. Raises InputError and RunError.
+    `settings` ("KEY=VALUE") override keys of the run file. Return the Training, whose resources are released.
+    Collective over `comm`. Raises InputError and RunError.
     """
     config = from_root(comm, load_config, run_file, settings)
     home = RunFolder(Path(folder))
@@ -90,7 +90,7 @@ def _introduction(training: Training) -> Iterator[str]:
     config, size, lanes = training.config, training.mesh.world.size, training.deal.lanes.counts
     numbers = sum(player.state.theta.layout.parameters.stop for player in training.players.values())
     team = "rank" if training.deal.space == 1 else "team"
-    ranks = "1 rank" if size == 1 else f"{size} ranks, {_span(lanes)} a {team}"
+    ranks = "1 rank" if size == 1 else f"{size} ranks, {_span(lanes)} per {team}"
     yield (
         f"{config.model.kind} {config.model.network}: {numbers:,} parameters; "
         f"{config.train.lanes} lanes of {config.train.lane_size} samples on {ranks}; "
@@ -98,17 +98,15 @@ def _introduction(training: Training) -> Iterator[str]:
     )
     if config.train.grid:
         cells, space = training.deal.cells_in(0).counts, training.deal.space
-        shares = f"{space} ranks, {_span(cells)} cells a rank" if space > 1 else "1 rank"
-        yield f"each sample in {shown(config.train.grid)} cells; a lane on {shares}"
+        shares = f"{space} ranks (cells per rank: {_span(cells)})" if space > 1 else "1 rank"
+        yield f"each sample has {shown(config.train.grid)} cells; a lane is on {shares}"
     environment = training.environment
-    yield "numpy {numpy}, {blas}; kernels {kernels}; lanes at a time: {threads}; malloc {malloc}".format(
-        **environment
-    )
+    yield "numpy {numpy}, {blas}; kernels {kernels}; threads {threads}; malloc {malloc}".format(**environment)
     yield "h5py {h5py}; {mpi}".format(**environment)
     if environment["kernels"] == "numpy":
         yield (
-            "the kernels are not compiled, or declined: the same bits, slower "
-            "(python -m hpcgen.nn.kernels.build)"
+            "the kernels are not compiled, or switched off: NumPy computes the same bits, more slowly "
+            "(python -m hpcgen.nn.kernels.build compiles them)"
         )
     if not writing.parallel():
         yield "h5py has no MPI: the ranks write checkpoints in turn (jobs/setup.sh builds h5py with MPI)"

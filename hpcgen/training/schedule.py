@@ -18,7 +18,7 @@ Statistics = dict[str, dict[str, float]]
 
 
 class Schedule:
-    """The turns that the players take in each step, on the lanes that this rank has a part of (`deal`).
+    """The turns that the players take in each step, on the lanes and cells that `deal` gives this rank.
 
     A player's turn computes the gradient of each lane, several at a time in the threads of `workers`. It ends
     with the player's update. A turn can leave results in a lane's Batch for the next turn on the same batch.
@@ -75,7 +75,7 @@ class Schedule:
         return {lane: self._make_batch(step, step * self._draws + draw, lane) for lane in self._lanes}
 
     def _gradient(self, vectors: list[Vector]) -> Gradient:
-        """Return what takes the gradient of a lane: the Vectors of the cells that are here."""
+        """Return the Gradient of a lane, which writes to the Vectors of this rank's cells."""
         if self._deal.cells_a_lane == 1:
             return vectors[0]
         return Leaves(vectors, self._cells.start == 0)

@@ -56,7 +56,9 @@ def test_the_largest_difference_is_told_whoever_finds_it(saved, told, monkeypatc
     assert told(b, a) == (1, expected)
 
 
-@pytest.mark.parametrize("value, difference", [(np.nan, "inf"), (-0.0, "0")])
+@pytest.mark.parametrize(
+    "value, difference", [(np.nan, "inf"), (np.inf, "inf"), (-np.inf, "inf"), (-0.0, "0")]
+)
 def test_other_bits_are_other_bits(saved, told, value, difference):
     a, b = saved("a.h5", changed(7, 0.0)), saved("b.h5", changed(7, value))
     assert told(a, b) == (
@@ -67,6 +69,18 @@ def test_other_bits_are_other_bits(saved, told, value, difference):
         ],
     )
     assert told(b, b)[0] == 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_an_infinite_difference_is_the_largest_whoever_finds_it(saved, told, value):
+    """Equal infinities in the same rows do not hide it."""
+    a, b = (np.where(np.arange(N) % 4096 == 1, np.inf, WEIGHTS).astype(np.float32) for _ in range(2))
+    b[[0, 4096, N - 1]] = 1e30, value, 2e30
+    expected = [
+        "players/player/parameters: differs by up to inf",
+        "different; largest difference inf",
+    ]
+    assert told(saved("a.h5", a), saved("b.h5", b)) == (1, expected)
 
 
 def test_the_state_of_the_optimizer_counts(saved, told):

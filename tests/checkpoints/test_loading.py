@@ -187,5 +187,7 @@ def test_a_checkpoint_of_another_model_is_foreign(comm, run_folder, monkeypatch,
         return {**known, "generator": Layout(shapes)}
 
     monkeypatch.setattr(GAN, "layouts", property(other))
-    with pytest.raises(ForeignError, match="step-00000003.h5: written by an hpcgen with another model"):
+    with pytest.raises(
+        ForeignError, match="step-00000003.h5: written by a version of hpcgen with another model"
+    ):
         hpcgen.load(candidates(run_folder)[0])

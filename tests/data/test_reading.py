@@ -345,7 +345,7 @@ def test_tokens_outside_the_vocabulary_are_named(comm, folder):
     comm.Barrier()
     with DataFiles([folder / "x.h5"]) as files:
         assert not files.read(0, 6, region=(slice(0, 7),)).samples.any()
-        with pytest.raises(InputError, match="x.h5: row 5 holds token 2, outside the vocabulary of 2"):
+        with pytest.raises(InputError, match="x.h5: row 5 holds token 2, outside the vocabulary of 2 tokens"):
             files.read(3, 6, region=(slice(6, 8),))
 
 

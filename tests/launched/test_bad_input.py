@@ -145,11 +145,11 @@ def test_sources(hpcgen, tmp_path, ranks, monkeypatch):
     cases = [
         (
             ["text", "bad.txt", "out.h5", "--length", "4"],
-            "bad.txt: byte 17 is not UTF-8; convert the file, or give --units bytes",
+            "bad.txt: byte 17 is not UTF-8; convert the file to UTF-8, or give --units bytes",
         ),
         (
             ["audio", "a.wav", "b.wav", "out.h5", "--length", "4"],
-            "b.wav: 44100 samples per second, but a.wav has 8000; give --rate R",
+            "b.wav: 44100 numbers per second, but a.wav has 8000; give --rate R",
         ),
         (
             ["audio", "a.wav", "float.wav", "out.h5", "--length", "4"],

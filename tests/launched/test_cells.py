@@ -87,12 +87,12 @@ def test_saved_with_one_deal_resumed_with_another(hpcgen, tmp_path, cells_file, 
     require_same(hpcgen, run, alone)
 
 
-@pytest.mark.parametrize("ranks, space, threads", [(2, 1, 2), (4, 2, 1)])
+@pytest.mark.parametrize("ranks, space, threads", [(2, 1, 3), (4, 2, 2)])
 def test_threads_do_not_change_the_bits(hpcgen, tmp_path, cells_file, alone, ranks, space, threads):
-    """Lanes in threads where a rank has whole lanes; one at a time where ranks share them."""
+    """Two lanes of a rank in three threads, which also divide cells; then two cells of a lane in two."""
     run, keys = tmp_path / "run", settings(f"parallel.space={space}")
     ended = hpcgen(ranks, "train", cells_file, "--run", run, *keys, OMP_NUM_THREADS="3")
-    assert ended.status == 0 and f"lanes at a time: {threads};" in ended.out
+    assert ended.status == 0 and f"; threads {threads};" in ended.out
     require_same(hpcgen, run, alone)
 
 
@@ -113,17 +113,17 @@ BAD = {
     ),
     ("train.cells=9",): "samples of 8 x 8 x 1 have 8 places on axis 0; use at most 8 cells there",
     ("train.cells=[2, 2, 2]",): "train.cells = [2, 2, 2]: samples of 8 x 8 x 1 have 1 places on axis 2",
-    ("train.cells=[2, 2, 1]",): "train.cells has 3 numbers, but the samples have 2 axes of places",
+    ("train.cells=[2, 2, 1]",): "train.cells has 3 numbers, but the number of spatial axes is 2",
     ("train.cells=[2, 0]",): "train.cells = [2, 0]: must be",
     ("train.cells=two",): "train.cells = 'two': must be",
     (
         "train.cells=[2]",
         "model.network=mlpgan",
-    ): "train.cells: the model has no layers of places, such as conv",
+    ): "train.cells: the model has no layers with spatial axes, such as conv",
     ("train.cells=[2, 2]", "parallel.space=5"): (
-        "parallel.space = 5: a lane has at most a rank a cell, and train.cells has 4"
+        "parallel.space = 5: each rank of a lane needs a cell, but train.cells makes only 4"
     ),
-    ("parallel.space=2",): "parallel.space = 2: a lane has at most a rank a cell, and train.cells is not set",
+    ("parallel.space=2",): "parallel.space = 2: each rank of a lane needs a cell, but train.cells is not set",
 }
 
 
@@ -166,7 +166,7 @@ def test_a_model_of_inputs_has_no_places(hpcgen, tmp_path, ranks):
         "train = { steps = 1, lanes = 2, lane_size = 4, cells = 3 }\n"
     )
     ended = hpcgen(ranks, "train", tmp_path / "run.toml", "--run", tmp_path / "run")
-    assert ended.status == 2 and "the model has no layers of places" in ended.one_line()
+    assert ended.status == 2 and "the model has no layers with spatial axes" in ended.one_line()
 
 
 @pytest.mark.parametrize("ranks", [1, 4])

@@ -152,8 +152,8 @@ REFUSALS = {
         r"(?P<lanes>\d+); start at most (?P<most>\d+) ranks, or set more lanes"
     ),
     "ranks without cells": (
-        r"parallel.space = (?P<space>\d+): a lane has at most a rank a cell, and train.cells "
-        r"(has (?P<cells>\d+)|is not set)"
+        r"parallel.space = (?P<space>\d+): each rank of a lane needs a cell, but train.cells "
+        r"(makes only (?P<cells>\d+)|is not set)"
     ),
 }
 

@@ -74,7 +74,7 @@ def deals(lanes, size):
 def test_a_finished_run_has_nothing_left_to_do(comm, folder, start, said):
     start("run")
     lines = said()
-    deal = "1 rank" if comm.size == 1 else f"{comm.size} ranks, {deals(12, comm.size)} a rank"
+    deal = "1 rank" if comm.size == 1 else f"{comm.size} ranks, {deals(12, comm.size)} per rank"
     assert f"12 lanes of 4 samples on {deal}; exchange exact" in lines[0]
     assert lines[-3:] == [
         f"run         {folder / 'run'}",

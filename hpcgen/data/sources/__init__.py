@@ -28,9 +28,10 @@ class Source(ABC):
     columns: Sequence[str] = ("samples",)
     # The interval of the samples. None: from their minimum to their maximum.
     range: tuple[float, float] | None = None
-    # Numbers a second, of audio.
+    # For audio: numbers per second.
     rate: int = 0
-    # What the tokens of text stand for, in their order, and whether these are "characters" or "bytes".
+    # For text: the character or byte of each token in order, and the unit of a token, "characters" or
+    # "bytes".
     vocabulary: str = ""
     units: str = "characters"
     # Additional attributes and arrays of the file, by name.
@@ -47,10 +48,10 @@ class Source(ABC):
 
     @abstractmethod
     def read(self, start: int, stop: int) -> Rows:
-        """Return the Rows [start, stop). Bad rows are missing if the user allowed to leave them out."""
+        """Return the Rows [start, stop). Bad rows are left out if the user allowed it."""
 
 
 def names_of(paths: Sequence[Path | str]) -> str:
-    """Return the names of files in one string. Of five or more, name the first three and count the others."""
+    """Return the names of files in one string. For five or more, name the first three and count the rest."""
     names = [Path(path).name for path in paths]
     return ", ".join(names if len(names) < 5 else [*names[:3], f"{len(names) - 3} more"])

@@ -19,7 +19,7 @@ from hpcgen.parallel.partition import Partition
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# Numbers that are resampled at once, about.
+# Approximate number of numbers that are resampled at a time.
 RESAMPLED_NUMBERS = 1 << 20
 # SciPy's filter extends 10 max(up, down) / up samples to each side: at most 10 periods of `down`.
 FILTER_PERIODS = 10
@@ -55,7 +55,7 @@ class Audio(Source):
         if self.rows == 0:
             longest = max(sound.count for sound in self._sounds)
             raise InputError(
-                f"{self.name}: no frame of --length {self._length}; the longest file has {longest} samples"
+                f"{self.name}: no frame of --length {self._length}; the longest file has {longest} numbers"
             )
 
     def read(self, start: int, stop: int) -> Rows:
@@ -72,29 +72,32 @@ def _common_rate(recordings: "Sequence[Recording]") -> int:
     for recording in recordings:
         if recording.rate != first.rate:
             raise InputError(
-                f"{recording.path}: {recording.rate} samples per second, but {first.path} has {first.rate}; "
+                f"{recording.path}: {recording.rate} numbers per second, but {first.path} has {first.rate}; "
                 "give --rate R to resample all files to R"
             )
     return first.rate
 
 
 class Recording:
-    """A WAV file of `count` numbers, `rate` per second, of 8, 16, 24 or 32 bits. Ranks exchange objects."""
+    """A WAV file of `count` numbers of 8, 16, 24 or 32 bits, `rate` per second.
+
+    Ranks exchange these objects, which hold no open file.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = path
         with self._open() as file:
             self.rate, self.count = file.getframerate(), file.getnframes()
             if file.getsampwidth() > 4 or self.rate == 0:
-                raise wave.Error(f"{8 * file.getsampwidth()} bits, {self.rate} samples per second")
+                raise wave.Error(f"{8 * file.getsampwidth()} bits, {self.rate} numbers per second")
             file.setpos(max(0, self.count - 1))
             if self.count and len(file.readframes(1)) < file.getsampwidth() * file.getnchannels():
                 raise InputError(
-                    f"{path}: truncated: fewer than the {self.count} samples of its header; copy it again"
+                    f"{path}: truncated: fewer than the {self.count} numbers of its header; copy it again"
                 )
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Return the numbers [start, stop), the mean of the channels, in -1 to 1: (n,) float64."""
+        """Return the numbers [start, stop) in [-1, 1], the mean of the channels, as (n,) float64."""
         with self._open() as file:
             file.setpos(start)
             width, channels = file.getsampwidth(), file.getnchannels()
@@ -135,7 +138,7 @@ class Resampled:
         self._blocks = Partition([block] * -(-self.count // block))
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """Return the numbers [start, stop), in -1 to 1: (n,) float32."""
+        """Return the numbers [start, stop) in [-1, 1], as (n,) float32."""
         samples = np.empty(stop - start, np.float32)
         for block, inside, target in self._blocks.pieces(start, stop):
             samples[target] = self._block(block)[inside]

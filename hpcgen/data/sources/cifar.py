@@ -38,7 +38,7 @@ class CIFAR(Source):
 
 
 def _count(path: Path | str) -> int:
-    """Return the number of records in a batch. Raises InputError unless they are whole."""
+    """Return the number of records in a batch. Raises InputError unless all records are complete."""
     size = read_file(path, "its size", partial(os.path.getsize, path))
     if size == 0 or size % RECORD_BYTES:
         raise InputError(
@@ -49,7 +49,7 @@ def _count(path: Path | str) -> int:
 
 
 def _records(path: Path | str, start: int, stop: int) -> np.ndarray:
-    """Return the records [start, stop) of a batch. Raises InputError that names the first with a bad
+    """Return the records [start, stop) of a batch. Raises InputError, which names the first record with a bad
     label."""
 
     def read() -> np.ndarray:

@@ -9,6 +9,8 @@ from hpcgen.errors import InputError
 
 
 class Digits(Source):
+    """Pictures (size, size, 1), enlarged from 8 x 8 pixels, with the labels 0 to 9."""
+
     kind, columns, name = "image", ("samples", "labels"), "scikit-learn digits"
 
     def __init__(self, size: int = 8) -> None:

@@ -61,7 +61,7 @@ class IDXFile:
             )
 
     def _survey(self, axes: int) -> tuple[tuple[int, ...], int]:
-        """Return the shape that the header tells, and the number of bytes that follow."""
+        """Return the shape in the header, and the number of bytes that follow."""
         with self._open() as file:
             head = file.read(self._header)
             if head[:4] != bytes([0, 0, UBYTE, axes]):
@@ -87,7 +87,7 @@ class IDXFile:
 
     @contextmanager
     def _open(self) -> Iterator[BufferedIOBase]:
-        """Open the file, which may be compressed. Raises InputError where it cannot be decompressed."""
+        """Open the file, which may be compressed. Raises InputError if it cannot be decompressed."""
         with open(self._path, "rb") as file:
             compressed = file.read(len(GZIP)) == GZIP
             file.seek(0)
@@ -100,7 +100,7 @@ class IDXFile:
 
 
 def _remaining(file: BufferedIOBase) -> int:
-    """Return the number of bytes from the current position to the end; decompressed bytes of a gzip file."""
+    """Return the number of bytes from the current position to the end, after decompression."""
     total = 0
     while chunk := len(file.read(COUNTED_BYTES)):
         total += chunk

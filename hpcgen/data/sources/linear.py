@@ -8,7 +8,7 @@ from hpcgen.parallel.partition import Partition
 from hpcgen.runtime import one_blas_thread
 from hpcgen.streams import Purpose, stream
 
-# Numbers of x and y that are drawn at once, about. Part of what a seed means.
+# Approximate number of numbers of x and y in a block. The rows of a seed depend on it.
 DRAWN_NUMBERS = 1 << 18
 
 

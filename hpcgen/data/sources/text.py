@@ -112,7 +112,7 @@ class Text(Source):
         except UnicodeDecodeError as error:
             raise InputError(
                 f"{path}: byte {first + error.start} is not UTF-8; "
-                "convert the file, or give --units bytes to take it as it is"
+                "convert the file to UTF-8, or give --units bytes to use its bytes as tokens"
             ) from None
         return np.frombuffer(text.encode("utf-32-le"), "<u4")
 

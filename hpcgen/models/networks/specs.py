@@ -312,7 +312,7 @@ OUTPUTS = tuple(kind for kind, spec in LAYERS.items() if spec.ends_samples)
 
 
 def _given(deviation: float) -> float | None:
-    """Return the standard deviation of starting weights, or None where they are uniform."""
+    """Return the standard deviation of the initial weights, or None if they are uniform."""
     return deviation if deviation > 0 else None
 
 

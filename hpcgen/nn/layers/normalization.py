@@ -38,7 +38,7 @@ class BatchNorm(Layer):
         self.channels, self.slope = channels, slope
 
     def with_channels(self, channels: int) -> "BatchNorm":
-        """Return the layer for so many of its channels."""
+        """Return the layer for `channels` of its channels. The parameters have the same names."""
         made = copy(self)
         made.channels = channels
         return made
@@ -92,7 +92,11 @@ class BatchNorm(Layer):
         return ys, backward
 
     def _write(self, grad: Gradient, derivatives: list[Any], weight: float) -> None:
-        """Write what the batches, of this weight, leave of each cell and of the lane."""
+        """Write the derivatives of each cell, and the running statistics of the lane.
+
+        `derivatives` has (those of each cell, mean, variance) of each batch. `weight` is the weight of a
+        batch in the statistics.
+        """
         cells, means, variances = zip(*derivatives, strict=True)
         for leaf, *each in zip(grad.leaves, *cells, strict=True):
             gamma, beta = zip(*each, strict=True)
@@ -103,15 +107,15 @@ class BatchNorm(Layer):
                 grad.whole[name][...] *= weight
 
     def each(self, function: Callable[..., Any], *cells: Sequence[Array]) -> list[Any]:
-        """Return function(*cell) of each cell that is here."""
+        """Return function(*cell) for each cell of this rank."""
         return list(map(function, *cells))
 
     def total(self, parts: Sequence[Array]) -> Array:
-        """Return the sum over the cells of a lane, from the numbers of those that are here."""
+        """Return the sum over the cells of a lane. `parts` has an array for each cell of this rank."""
         return parts[0]
 
     def count(self, xs: Sequence[Array]) -> int:
-        """Return the rows that the cells of a lane have, from those (m, channels) that are here."""
+        """Return the number of rows of all cells of a lane. `xs` are this rank's cells, (rows, channels)."""
         return len(xs[0])
 
     def _infer(self, theta: Parameters, x: Array) -> tuple[Array, Backward]:
@@ -254,7 +258,7 @@ class LayerNorm(Layer):
                 grad[self.gamma][...] += np.sum(dty * tn, axis=self._rows(dty))
 
     def _own(self, parameter: Array) -> Array:
-        """Return what multiplies the numbers that are here of a parameter (*shape)."""
+        """Return the part of a parameter (*shape) that belongs to the numbers on this rank."""
         return parameter
 
     def _mean(self, a: Array) -> Array:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class AllreduceExchange(Exchange):
-    """The sum by MPI_Allreduce, in place. The MPI library chooses the order: it is exact up to rounding.
+    """The sum by MPI_Allreduce, in place. The MPI library chooses the order, so rounding may differ.
 
     Every rank updates the whole state.
     """

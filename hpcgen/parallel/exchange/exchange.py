@@ -19,9 +19,9 @@ class Exchange(ABC):
     """The sum of one player's lane gradients over all ranks, and the ownership of its parts.
 
     `vector()` lends a Vector of the player's layout. `add(leaf, vector)` takes it back with the sums of a
-    leaf in it: of a lane, or of a cell of a lane. Leaves are added in ascending order. `reduce()` returns the
-    sums over all leaves. After the optimizer's step, each rank has updated its own part of the state vector,
-    and `gather(state)` completes the vector.
+    leaf: a lane, or a cell of a lane. Leaves are added in ascending order. `reduce()` returns the sums over
+    all leaves. After the optimizer's step, each rank has updated its own part of the state vector, and
+    `gather(state)` completes the vector.
 
     `ownership` gives the ranges of the state (parameters and buffers) that this rank updates. `written` gives
     the ranges that it writes to a checkpoint. Exactly one rank writes each number, even if several ranks
@@ -75,5 +75,5 @@ def complete(comm: "MPI.Comm", vector: Array, ownership: Ownership) -> None:
     host = to_host(vector)
     for counts, starts in ownership.rounds:
         comm.Allgatherv(MPI.IN_PLACE, [host, counts, starts, MPI.FLOAT])
-    # Where both are one array, NumPy copies nothing.
+    # If both are the same array, NumPy copies nothing.
     vector[...] = from_host(host)

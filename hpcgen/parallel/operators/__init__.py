@@ -1,1 +1,1 @@
-"""Communication as linear operators on divided samples: one a file, beside its adjoint."""
+"""Communication as linear operators on divided samples. Each file has one operator and its adjoint."""

@@ -1,4 +1,4 @@
-"""Gather: what the cells of a lane have, in one array on every rank of the team, and the adjoint."""
+"""Gather: join the cells of a lane in one array on every rank of the team. The adjoint cuts an array."""
 
 from collections.abc import Sequence
 from math import prod
@@ -12,9 +12,10 @@ from hpcgen.parallel.team import Team
 
 
 class Gather:
-    """Between divided samples and whole ones, whose places have `sizes`.
+    """The operator between divided samples and whole samples with places of `sizes`.
 
-    `whole` and `parts` are each other's adjoint, where an array that is the same on all ranks counts once.
+    `whole` and `parts` are adjoint to each other. In the scalar product, an array that is the same on all
+    ranks counts once.
     """
 
     def __init__(self, team: Team, sizes: Sequence[int]) -> None:
@@ -36,19 +37,19 @@ class Gather:
         return out
 
     def parts(self, whole: Array) -> Divided:
-        """Return the cells here of a whole array. whole: the same on all ranks; the cells: distributed."""
+        """Return this rank's cells of a whole array. whole: the same on all ranks; the cells: distributed."""
         return self.team.cut(whole)
 
 
 class GatherChannels:
-    """Between samples (n, ..., channels) that are divided by channels, and whole ones.
+    """The operator between samples (n, ..., channels) that are divided by channels, and whole samples.
 
-    `whole` and `parts` are each other's adjoint, as those of `Gather`.
+    `whole` and `parts` are adjoint to each other, as those of `Gather`.
     """
 
     def __init__(self, team: Team, channels: int) -> None:
         self.team, self._deal = team, Partition.even(channels, len(team.grid))
-        # The channels of the cells that are here.
+        # The channels of this rank's cells.
         self.mine = [self._deal.slice(cell) for cell in team.mine]
 
     def whole(self, x: Divided) -> Array:
@@ -60,14 +61,14 @@ class GatherChannels:
         return np.concatenate(all_of(self.team, x.cells, shapes), axis=-1)
 
     def parts(self, whole: Array) -> Divided:
-        """Return the channels of the cells here. whole: the same on all ranks; the cells: distributed."""
+        """Return the channels of this rank's cells. whole: the same on all ranks; the cells: distributed."""
         return self.team.divided([np.ascontiguousarray(whole[..., part]) for part in self.mine])
 
 
 def all_of(team: Team, parts: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
-    """Return the arrays of all cells, which have these shapes, from those of the cells that are here.
+    """Return the arrays of all cells, the same on all ranks.
 
-    Collective over the team.
+    `parts` are the arrays of this rank's cells, `shapes` the shapes for all cells. Collective over the team.
     """
     if team.comm.size == 1:
         return list(parts)

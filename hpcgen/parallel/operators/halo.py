@@ -1,8 +1,8 @@
-"""Halo: each cell with what its neighbours have of a region around it, and the adjoint, which adds that back.
+"""Halo: gather a region around each cell from the cells that hold its places. The adjoint adds it back.
 
-A layer of windows needs, for the outputs of a cell, the inputs of a region: an interval on each axis, which
-may reach beyond the next neighbour, beyond the ends of the axis, or hold nothing. The regions alone say which
-pieces of which cells they consist of. Kernel, stride and padding are not known here.
+To compute the outputs of a cell, a layer with windows needs the inputs of a region: an interval on each axis.
+The interval may reach beyond the next neighbour or beyond the ends of the axis, and it may be empty. A Halo
+takes only the regions. It does not know kernel, stride and padding.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,16 @@ from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.team import Team
 
 Slices = tuple[slice, ...]
-# Of a region: (first place, place after the last) on each axis.
+# A region: (first place, place after the last) on each axis.
 Region = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class Piece:
-    """What the region of one cell, `to`, takes from the places of another, `source`: where it lies there and
-    here."""
+    """The part of the region of cell `to` that lies in cell `source`.
+
+    `there` are its slices in the source, `here` its slices in the region.
+    """
 
     source: int
     to: int
@@ -45,9 +47,9 @@ class Piece:
 
 
 class Halo:
-    """The regions of all cells of activations whose places have `sizes`: `regions` has one a cell.
+    """The operator that gathers `regions`, one for each cell, of activations with places of `sizes`.
 
-    Places beyond the ends of an axis are zero. All methods are collective over the team.
+    Places beyond the ends of an axis are zero. `gather` and `add` are collective over the team.
     """
 
     def __init__(self, team: Team, sizes: Sequence[int], regions: Sequence[Region]) -> None:
@@ -56,7 +58,8 @@ class Halo:
         pieces = [
             piece for to in range(len(regions)) for piece in pieces_of(team.grid, sizes, regions[to], to)
         ]
-        # Of each region here, the pieces by ascending source; of each cell here, by ascending target.
+        # For each region of this rank, its pieces by ascending source. For each cell of this rank, the
+        # pieces that regions take from it, by ascending target.
         self.taken = [[piece for piece in pieces if piece.to == cell] for cell in team.mine]
         self.given = [[piece for piece in pieces if piece.source == cell] for cell in team.mine]
         self.shapes = [tuple(stop - start for start, stop in regions[cell]) for cell in team.mine]
@@ -64,7 +67,7 @@ class Halo:
         self._received = _by_rank((piece for piece in pieces if piece.to in mine), team, lambda p: p.source)
 
     def gather(self, x: Divided) -> list["Gathered"]:
-        """Return the regions of the cells that are here. x: distributed; the regions: distributed."""
+        """Return the regions of this rank's cells. x: distributed; the regions: distributed."""
         team, n, rest = self.team, len(x), x.cells[0].shape[1 + len(self.sizes) :]
         sent = {
             rank: [x.cells[team.here(piece.source)][(slice(None), *piece.there)] for piece in pieces]
@@ -89,7 +92,7 @@ class Halo:
         ]
 
     def spread(self, n: int, rest: Shape, dtype: Any) -> list["Spread"]:
-        """Return a `Samples` for each region here, which takes what is to be added back to the cells."""
+        """Return a Spread for each region of this rank. A layer writes to it what `add` adds to the cells."""
         sizes = [self.team.grid.sizes(cell, self.sizes) for cell in self.team.mine]
         return [
             Spread(n, shape, size, rest, pieces, dtype)
@@ -97,10 +100,10 @@ class Halo:
         ]
 
     def add(self, spreads: Sequence["Spread"]) -> Divided:
-        """Return the cells, to which all regions have added their pieces: the adjoint of `gather`.
+        """Return the cells, each the sum of the pieces of all regions: the adjoint of `gather`.
 
-        A cell takes its own region first, then those of the other cells in their order. spreads: distributed;
-        the cells: distributed.
+        A cell adds its own region first, then the regions of the other cells in their order. spreads:
+        distributed; the cells: distributed.
         """
         team = self.team
         made = {piece: array for spread in spreads for piece, array in spread.pieces.items()}
@@ -118,7 +121,7 @@ class Halo:
 
 
 class Gathered(Samples):
-    """A region of samples, made a chunk at a time: its places and the pieces that it consists of.
+    """A region that `gather` returned. `read` joins its pieces for one chunk of samples at a time.
 
     An array that `read` returns is valid until the next call.
     """
@@ -138,13 +141,15 @@ class Gathered(Samples):
         return room
 
     def release(self) -> None:
-        """Let go of the room: what is kept for the derivative are the pieces."""
+        """Release the joined chunk. Only the pieces are kept for the backward pass."""
         self._room = None
 
 
 class Spread(Samples):
-    """A region that takes samples a chunk at a time: `own` has what belongs to its own cell, `pieces` what
-    belongs to others."""
+    """A region that a layer writes, one chunk of samples at a time.
+
+    `own` holds the part in the region's own cell, `pieces` the parts in other cells.
+    """
 
     def __init__(
         self, n: int, shape: Shape, sizes: Shape, rest: Shape, taken: Sequence[Piece], dtype: Any
@@ -172,7 +177,7 @@ class Spread(Samples):
 
 
 def pieces_of(grid: Grid, sizes: Sequence[int], region: Region, to: int) -> list[Piece]:
-    """Return the pieces of the region of the cell `to`, in the order of the cells that they come from."""
+    """Return the pieces of the region of cell `to`, in the order of their source cells."""
     axes = []
     for partition, (start, stop), size in zip(grid.partitions(sizes), region, sizes, strict=True):
         low, high = max(start, 0), min(stop, size)
@@ -203,7 +208,10 @@ def _by_rank(pieces: Any, team: Team, other: Any) -> dict[int, list[Piece]]:
 def _exchange(
     team: Team, sent: dict[int, list[Array]], shapes: dict[int, list[Shape]], dtype: Any
 ) -> dict[int, list[Array]]:
-    """Send arrays to other ranks, one message a rank, and return those of these shapes that arrive."""
+    """Send arrays to other ranks of the team, in one message per rank. Return the arrays that arrive.
+
+    `sent` and `shapes` (of the arrays that arrive) have the ranks as keys.
+    """
     if not sent and not shapes:
         return {}
     from mpi4py import MPI

@@ -1,8 +1,8 @@
-"""Layers with few places, whose channels the cells divide.
+"""Layers with few places, whose channels are divided among the cells.
 
 This is channel and filter parallelism (Dryden et al. 2019, doi:10.1145/3295500.3356207). Each cell has all
-places of some channels. A convolution needs all channels of x for the moment of its products: it gathers
-them, forward and backward, and keeps only the channels that are here.
+places of some channels. The products of a convolution need all channels of x. They are gathered for the
+products, forward and backward, and a rank keeps only the channels of its cells.
 """
 
 from collections.abc import Callable
@@ -24,10 +24,9 @@ from hpcgen.parallel.team import Team
 
 
 class SharedConvolution(Multiplying):
-    """A convolution, or a transposed one: each cell makes some channels of y, and in the derivative some
-    channels of x.
+    """A convolution or transposed convolution. Each cell computes some channels of y, and of dx.
 
-    x: divided as `source` gathers it, or whole (None). y: divided by channels.
+    `source` gathers x, or is None if x is whole. y: distributed, divided by channels.
     """
 
     def __init__(self, layer: Convolution, team: Team, source: Gather | GatherChannels | None) -> None:
@@ -58,7 +57,7 @@ class SharedConvolution(Multiplying):
         return Kept(contiguous(x if self._source is None else self._source.whole(x)))
 
     def _write(self, theta: Parameters, x: Kept, dy: Divided, grad: Any) -> None:
-        """Write to each cell's Vector the derivative in the weights that lead to its channels of y."""
+        """Write to each cell's Vector the derivative with respect to the weights of its channels of y."""
         if grad.whole is not None:
             grad.whole[self.weight][...] = 0
         sizes = x.array.shape[1:-1]
@@ -72,7 +71,7 @@ class SharedConvolution(Multiplying):
         self.team.each(write, self.cores, dy.cells, grad.leaves)
 
     def _pull(self, theta: Parameters, sizes: Shape, dy: Divided) -> Any:
-        """Return dx, as x is."""
+        """Return dx, divided in the same way as x."""
         kept = Kept(self._of_y.whole(dy))
 
         def pull(core: Convolution) -> Array:
@@ -89,7 +88,7 @@ class SharedConvolution(Multiplying):
 
 
 class _Part:
-    """Some channels of the derivatives of a Vector, which are written like a Vector."""
+    """Some channels of a Vector of derivatives, with the interface of a gradient with a single cell."""
 
     def __init__(self, vector: Any, channels: slice) -> None:
         self._vector, self._channels = vector, channels
@@ -99,17 +98,20 @@ class _Part:
 
     @property
     def leaves(self) -> list["_Part"]:
-        """What takes the derivatives of the only cell."""
+        """The gradients of the cells."""
         return [self]
 
     @property
     def whole(self) -> "_Part":
-        """What takes that which counts once."""
+        """The gradient that takes derivatives and statistics of the whole lane."""
         return self
 
 
 class SharedBatchNorm(Placed):
-    """Batch norm of samples divided by channels: each cell normalises its own. x and y: distributed."""
+    """Batch norm of samples that are divided by channels. Each cell normalises its own channels.
+
+    x and y: distributed.
+    """
 
     def __init__(self, layer: BatchNorm, team: Team) -> None:
         super().__init__(layer)

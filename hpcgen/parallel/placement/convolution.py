@@ -1,11 +1,10 @@
 """Convolutions on cells.
 
-A convolution needs the inputs of a region around each cell: Halo, then the layer without padding. Its
-adjoint, the transposed convolution, makes the outputs of such a region from the inputs of each cell, and
-neighbours add up where regions overlap: the layer without padding, then the adjoint of Halo. Nothing is
-computed twice.
+A convolution reads a region around each cell: Halo gathers the region, then the layer runs without padding.
+The transposed convolution is its adjoint. It writes such a region for each cell: the layer runs without
+padding, then the adjoint of Halo adds the regions where they overlap. No product is computed twice.
 
-Along axes that are not divided the layer keeps its padding.
+Along axes that are not divided, the layer keeps its padding.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +25,7 @@ from hpcgen.parallel.team import Team
 
 
 class _Cells:
-    """The cells themselves, read and written like the regions of a Halo."""
+    """This rank's cells, with the interface of a Halo: each region is the cell itself."""
 
     def __init__(self, team: Team, sizes: Shape) -> None:
         self.team, self.sizes = team, [team.grid.sizes(cell, sizes) for cell in team.mine]
@@ -42,9 +41,9 @@ class _Cells:
 
 
 class Multiplying(Placed):
-    """A convolution whose products the cells share. A subclass says how, in `multiply`.
+    """A convolution whose products are divided among the cells. A subclass implements `multiply`.
 
-    `cores` has the convolution that makes the part of y of each cell that is here.
+    `cores` has a convolution for each cell of this rank, which computes the cell's part of y.
     """
 
     layer: Convolution
@@ -68,7 +67,7 @@ class Multiplying(Placed):
             dy = dy.map(contiguous)
             ys = dy if reached is None else reached
             if self.layer.bias and grad is not None and grad.whole is not None:
-                # No cell of a `SharedConvolution` writes the whole of it.
+                # Each cell of a `SharedConvolution` writes only a part of it.
                 grad.whole[self.layer.bias][...] = 0
             self.team.each(
                 lambda core, part, *others: part.size and core.begin(part, *others),
@@ -84,7 +83,7 @@ class Multiplying(Placed):
     def tangent(
         self, theta: Parameters, x: Any, t: Any, train: Train | None = TRAIN
     ) -> tuple[Any, Any, TangentBackward]:
-        """As `hpcgen.nn.layers.affine.Affine`: ty = f' W t."""
+        """Return y, ty = f' W t, and the backward, as `hpcgen.nn.layers.affine.Affine` does."""
         (y, y_backward), (ty, multiplied) = self.forward(theta, x), self.multiply(theta, t)
         self._rectify(ty, y)
 
@@ -97,7 +96,7 @@ class Multiplying(Placed):
                 for leaf in leaves if self.layer.bias else ():
                     leaf[self.layer.bias][...] = 0
                 return None, dt
-            # Both backwards write the derivative in W. Their sum is needed.
+            # Both closures write their derivative with respect to W. The result is the sum.
             of_t = [leaf[self.weight].copy() for leaf in leaves]
             dx = y_backward(dy, grad, need_dx)
             for leaf, derivative in zip(leaves, of_t, strict=True):
@@ -111,9 +110,9 @@ class Multiplying(Placed):
 
 
 class PlacedConvolution(Multiplying):
-    """A convolution, or a transposed one, between activations whose places have these sizes.
+    """A convolution or transposed convolution on cells of places.
 
-    x and y: distributed.
+    x has places of `sizes`, y has places of `made`. x and y: distributed.
     """
 
     def __init__(self, layer: Convolution, team: Team, sizes: Shape, made: Shape) -> None:
@@ -161,7 +160,10 @@ class PlacedConvolution(Multiplying):
 
 
 def region_of(geometry: Geometry, windows: tuple[slice, ...], places: Shape, cut: list[bool]) -> Region:
-    """Return the places that the windows [b, e) of a cell cover: from b s - p to (e - 1) s - p + k."""
+    """Return the places that the windows [b, e) of a cell cover: from b s - p to (e - 1) s - p + k.
+
+    k is the kernel, s the stride and p the padding. An axis that is not `cut` is covered as a whole.
+    """
     axes = zip(geometry.kernel, geometry.stride, geometry.padding, windows, places, cut, strict=True)
     return tuple(
         (part.start * s - p, (part.stop - 1) * s - p + k) if divided else (0, size)

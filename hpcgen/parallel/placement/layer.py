@@ -1,7 +1,7 @@
-"""What the layers of a placed network share.
+"""The base class of placed layers, and layers that do not depend on the kind of the original layer.
 
-Where a layer works on cells, x, y and their derivatives are `Divided`; elsewhere they are arrays. A gradient
-is `Leaves`, or None.
+If a layer works on cells, x, y and their derivatives are `Divided`. Otherwise they are arrays. A gradient is
+`Leaves`, or None.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from hpcgen.parallel.operators.gather import Gather, GatherChannels
 
 
 class Placed(Layer):
-    """A layer as it works on the cells that are here. Its parameters are those of `layer`."""
+    """A layer of a placed network. Its parameters and buffers are those of the original, `layer`."""
 
     def __init__(self, layer: Layer) -> None:
         self.layer, self.draws = layer, layer.draws
@@ -37,7 +37,11 @@ class Placed(Layer):
 
 
 class Replicated(Placed):
-    """A layer of whole samples: all ranks of the team compute it alike, and its derivatives count once."""
+    """A layer on whole samples. All ranks of the team compute the same.
+
+    Only the rank with the first cell writes the derivatives, so they count once. x and y: the same on all
+    ranks.
+    """
 
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
         y, layer_backward = self.layer.forward(theta, x, train)
@@ -59,7 +63,10 @@ class Replicated(Placed):
 
 
 class Cellwise(Placed):
-    """A layer that treats each place by itself: `layers` has one for each cell that is here."""
+    """A layer that acts on each place separately. `layers` has one layer for each cell of this rank.
+
+    x and y: distributed.
+    """
 
     def __init__(self, layer: Layer, layers: list[Layer]) -> None:
         super().__init__(layer)
@@ -106,12 +113,12 @@ class Cellwise(Placed):
 
 
 def leaves_of(grad: Leaves | None, x: Divided) -> list[Any]:
-    """Return what takes the derivatives of each cell that is here, or Nones."""
+    """Return the Vector for the derivatives of each cell of this rank, or None for each cell."""
     return [None] * len(x.cells) if grad is None else grad.leaves
 
 
 class Gathering(Layer):
-    """From divided samples to whole ones."""
+    """Gather as a layer, from divided samples to whole ones. x: distributed; y: the same on all ranks."""
 
     def __init__(self, gather: Gather | GatherChannels) -> None:
         self._gather = gather
@@ -134,7 +141,10 @@ class Gathering(Layer):
 
 
 class Scattering(Layer):
-    """From whole samples to divided ones: the adjoint of Gather."""
+    """The adjoint of Gather as a layer, from whole samples to divided ones.
+
+    x: the same on all ranks; y: distributed.
+    """
 
     def __init__(self, gather: Gather) -> None:
         self._gather = gather

@@ -1,4 +1,4 @@
-"""A network on divided samples."""
+"""Place a network on divided samples: choose what each layer works on, and insert operators."""
 
 from collections.abc import Callable, Sequence
 from math import prod
@@ -27,18 +27,21 @@ from hpcgen.parallel.placement.normalization import PlacedBatchNorm, PlacedLayer
 from hpcgen.parallel.placement.shaping import PlacedDropout, PlacedUpsample
 from hpcgen.parallel.team import Team
 
-# The fewest places of a cell, on average. Where there are fewer, weights outweigh activations: then the cells
-# divide the channels of a layer, not its places.
+# The smallest mean number of places per cell. With fewer places, a layer has more weights than activations.
+# Then the cells divide its channels instead of its places.
 FEWEST_PLACES = 64
 CONVOLUTIONS = (Conv, ConvTranspose)
-# Layers of windows: the last axis of x and y has the channels, all others are places.
+# Layers with windows. The last axis of x and y holds the channels. All other axes are spatial.
 WINDOWS = (Conv, ConvTranspose, Upsample)
-# Layers whose y has the shape of x, and its places.
+# Layers whose y has the shape and the places of x.
 KEEPING = (Elementwise, BatchNorm, LayerNorm, Dropout)
 
 
 class PlacedChain(Chain):
-    """The layers of a chain, each on cells or on whole samples, with Gather and its adjoint between them."""
+    """The layers of a chain, each on cells or on whole samples, with Gather and its adjoint between them.
+
+    Collective over the team: forward, backward and tangent.
+    """
 
     def __init__(self, chain: Chain, layers: Sequence[Layer], team: Team) -> None:
         super().__init__(layers, chain.shapes)
@@ -49,11 +52,12 @@ class PlacedChain(Chain):
 
 
 def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
-    """Return the chain for the cells of a team. It `takes` or `makes` divided samples, or whole ones.
+    """Return the chain for the cells of a team.
 
-    A layer works on cells of places if its x and its y have enough places in each cell, and if it can. Of
-    other convolutions, and of what follows them, the cells divide the channels. All other layers work on
-    whole samples. Shapes alone decide that.
+    `takes` says whether its input is divided into cells, `makes` whether its output is. A layer works on
+    cells of places if its x and its y have enough places in each cell, and if `PLACEMENTS` has its kind. The
+    cells divide the channels of other convolutions, and those of batch norm and activations that follow such
+    a convolution. All other layers work on whole samples. This does not depend on the number of ranks.
     """
     axes, shapes = axes_of_places(chain), chain.shapes
     divided = [
@@ -65,7 +69,7 @@ def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
         return Gather(team, shapes[i][: len(team.grid.shape)])
 
     layers: list[Layer] = []
-    # What gathers the samples as they are divided, or None if they are whole.
+    # The operator that gathers the samples at this layer, or None if they are whole.
     here: Gather | GatherChannels | None = places(0) if takes else None
     for i, layer in enumerate(chain.layers):
         placed = None
@@ -86,13 +90,18 @@ def place(chain: Chain, team: Team, takes: bool, makes: bool) -> PlacedChain:
 
 
 def pays(grid: Grid, sizes: Shape) -> bool:
-    """Return whether places of these sizes are divided: each cell has one on each axis, and enough in all."""
+    """Return whether to divide places of these sizes.
+
+    Each cell must have at least one place on each axis, and FEWEST_PLACES on average.
+    """
     return grid.divides(sizes) and prod(sizes) >= FEWEST_PLACES * len(grid)
 
 
 def _crossing(here: Gather | GatherChannels | None, there: Gather | None) -> list[Layer]:
-    """Return what leads from samples that are divided in one way, or whole, to another way, or to whole
-    ones."""
+    """Return the layers that change how samples are divided.
+
+    `here` gathers the samples as they are, `there` as they will be. None stands for whole samples.
+    """
     if isinstance(here, Gather) and there is not None:
         return []
     gathering: list[Layer] = [] if here is None else [Gathering(here)]
@@ -100,9 +109,9 @@ def _crossing(here: Gather | GatherChannels | None, there: Gather | None) -> lis
 
 
 def axes_of_places(chain: Chain) -> list[int]:
-    """Return how many of the first axes are places, before the first layer and after each, 0 if unknown.
+    """Return the number of spatial axes of the chain's input and of each layer's output, 0 if unknown.
 
-    Layers of windows know it. Layers that keep the places hand it on, in both directions.
+    Layers with windows determine it. Layers that keep the places pass it on, in both directions.
     """
     shapes, layers = chain.shapes, chain.layers
     axes = [0] * len(shapes)
@@ -118,7 +127,7 @@ def axes_of_places(chain: Chain) -> list[int]:
 
 
 def _keeps(layer: Layer, before: Shape, after: Shape, axes: int) -> bool:
-    """Return whether y has the places of x, on so many axes."""
+    """Return whether y has the places of x on the first `axes` axes."""
     if isinstance(layer, KEEPING):
         return True
     return (
@@ -133,7 +142,7 @@ def _inner(layer: Layer) -> Layer:
 
 
 def _placed(layer: Layer, team: Team, before: Shape, after: Shape, axes: int) -> Layer | None:
-    """Return the layer on cells, or None if it cannot work on them."""
+    """Return the layer on cells, or None if it cannot work on cells."""
     for kind, make in PLACEMENTS.items():
         if isinstance(layer, kind):
             return make(layer, team, before, after, axes)
@@ -141,7 +150,7 @@ def _placed(layer: Layer, team: Team, before: Shape, after: Shape, axes: int) ->
 
 
 def _shared(layer: Any, team: Team, here: Gather | GatherChannels | None) -> Layer:
-    """Return the layer whose channels the cells divide, for samples that are divided as `here` says."""
+    """Return the layer with its channels divided among the cells. `here` gathers its input, None: whole."""
     if isinstance(layer, SpectralNorm):
         inner: Any = _shared(layer.layer, team, here)
         return SpectralNorm(inner)
@@ -187,10 +196,10 @@ PLACEMENTS: dict[Any, Placement] = {
 
 
 def divide(model: Any, team: Team) -> None:
-    """Let a model's networks work on the cells of a team.
+    """Replace a model's networks by networks on the cells of a team.
 
-    `model.networks` has them by name, and `model.divide` takes the new ones. Raises InputError if no
-    network of the model has places that can be divided.
+    `model.networks` holds the networks by name, and `model.divide` replaces them. Raises InputError if no
+    network has as many spatial axes as the grid of cells.
     """
     axes = []
     for name, (takes, makes) in model.at_samples.items():
@@ -198,7 +207,12 @@ def divide(model: Any, team: Team) -> None:
         axes += [known[0]] * takes + [known[-1]] * makes
     wanted = len(team.grid.shape)
     if not max(axes, default=0):
-        raise InputError("train.cells: the model has no layers of places, such as conv; leave it out")
+        raise InputError(
+            "train.cells: the model has no layers with spatial axes, such as conv; leave train.cells out"
+        )
     if max(axes) < wanted:
-        raise InputError(f"train.cells has {wanted} numbers, but the samples have {max(axes)} axes of places")
+        raise InputError(
+            f"train.cells has {wanted} numbers, but the number of spatial axes is {max(axes)}; "
+            f"give at most {max(axes)}"
+        )
     model.divide(team, lambda network, takes, makes: place(network, team, takes, makes))

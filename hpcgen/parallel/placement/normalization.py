@@ -1,4 +1,4 @@
-"""Batch norm and layer norm on cells: sums over places go over the team."""
+"""Batch norm and layer norm on cells. Sums over places include the cells of all ranks of the team."""
 
 from collections.abc import Callable, Sequence
 from math import prod

@@ -15,9 +15,9 @@ from hpcgen.parallel.team import Team
 
 
 class PlacedUpsample(Placed):
-    """Nearest neighbour between activations whose places have these sizes. x and y: distributed.
+    """Nearest-neighbour upsampling from places of `sizes` to places of `made`. x and y: distributed.
 
-    A cell of y repeats the places of a region of x. What is repeated beyond the cell is cut off.
+    A cell of y repeats the places of a region of x. Repeats outside the cell are cut off.
     """
 
     layer: Upsample
@@ -30,7 +30,7 @@ class PlacedUpsample(Placed):
             for cell in cells
         ]
         self._halo = Halo(team, sizes, regions)
-        # Where the cell lies in what the region becomes.
+        # The position of each cell in its upsampled region.
         self._inside = [
             tuple(
                 slice(part.start - start * f, part.stop - start * f)
@@ -74,7 +74,10 @@ class PlacedUpsample(Placed):
 
 
 class PlacedDropout(Dropout):
-    """Dropout of divided activations: drawn for the whole lane, cut for the cells."""
+    """Dropout on cells. The mask is drawn for all cells of the lane, and each rank keeps its own part.
+
+    x and y: distributed.
+    """
 
     def __init__(self, layer: Dropout, team: Team, shape: Shape) -> None:
         super().__init__(layer.rate)
@@ -83,7 +86,7 @@ class PlacedDropout(Dropout):
 
     def factors(self, x: Any, random: np.random.Generator) -> Any:
         kept = [np.empty(cell.shape, bool) for cell in x.cells]
-        # A plane at a time: a rank never holds the whole activation.
+        # Draw one plane at a time, so that a rank never holds a mask for the whole activation.
         for sample in range(len(x)):
             for place in range(self._shape[0]):
                 plane = self.kept(random, self._shape[1:])

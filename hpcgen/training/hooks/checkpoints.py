@@ -33,7 +33,7 @@ class Checkpoints(Hook):
         training.save(self._folder.path / "checkpoints" / checkpoint_name(training.step))
         with agree(comm):
             if comm.rank == 0:
-                # To write takes a while, in which another run's folder may have come here.
+                # While the checkpoint was written, another run's folder may have replaced this one.
                 self._folder.require_there()
                 if config.keep:
                     self._remove_older(config.keep)

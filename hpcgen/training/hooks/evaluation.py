@@ -22,7 +22,7 @@ ABOUT = "evaluate/about"
 def evaluation_of(training: "Training", stack: ExitStack) -> Evaluation:
     """Return the Evaluation that the run file describes. Its files are closed with `stack`.
 
-    Collective over the training's ranks. Raises InputError.
+    Collective over `mesh.world`. Raises InputError.
     """
     asked, schema, comm = training.config.evaluate, training.shards.schema, training.mesh.world
     with agree(comm):

@@ -43,7 +43,7 @@ class Samples(Hook):
             self._draw(training)
 
     def _draw(self, training: "Training") -> None:
-        """Draw the same samples as `hpcgen sample` with the run's seed. Collective."""
+        """Draw the same samples as `hpcgen sample` with the run's seed. Collective over `mesh.world`."""
         theta, world = training.sampled(), training.mesh.world
         team = training.mesh.team
         with agree(world, None if team.size == 1 else PATIENCE_SECONDS):
@@ -55,6 +55,6 @@ class Samples(Hook):
         model, config, schema = training.model, training.config, training.shards.schema
         samples = generate(model, theta, schema, Prior(model, config.seed), 0, config.samples.count)
         if training.mesh.world.rank == 0:
-            # To draw them takes a while, in which the folder may vanish.
+            # The folder may have been moved or removed while the samples were drawn.
             self._folder.require_there()
             showing.save(samples, self.path(training.step), schema, self._ending)

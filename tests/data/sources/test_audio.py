@@ -107,12 +107,12 @@ def test_only_files_of_the_rows_asked_for_are_read(tmp_path):
         (wav(tone(20)).replace(b"fmt ", b"junk"), "not a WAV file"),
         (wav(tone(20)).replace(b"WAVEfmt \x10", b"WAVEjunk\xff"), r"not a WAV file .* \(damaged\)"),
         (wav(tone(20))[:40], r"not a WAV file .* chunk missing"),
-        (wav(tone(20))[:-1], "x.wav: truncated: fewer than the 20 samples of its header; copy it again"),
+        (wav(tone(20))[:-1], "x.wav: truncated: fewer than the 20 numbers of its header; copy it again"),
         (header(format=3, bits=32), r"not a WAV file .* \(unknown format: 3\)"),
-        (header(format=1, bits=64), r"not a WAV file .* \(64 bits, 8000 samples per second\)"),
+        (header(format=1, bits=64), r"not a WAV file .* \(64 bits, 8000 numbers per second\)"),
         (
             wav(tone(20), rate=16_000),
-            "x.wav: 16000 samples per second, but .*good.wav has 8000; give --rate R",
+            "x.wav: 16000 numbers per second, but .*good.wav has 8000; give --rate R",
         ),
     ],
 )
@@ -127,7 +127,7 @@ def test_missing_files_and_no_frames(comm, put):
     with pytest.raises(InputError, match="missing.wav: No such file"):
         Audio([path, path.with_name("missing.wav")], 10).survey(comm)
     with pytest.raises(
-        InputError, match="short.wav: no frame of --length 21; the longest file has 20 samples"
+        InputError, match="short.wav: no frame of --length 21; the longest file has 20 numbers"
     ):
         Audio([path], 21).survey(comm)
 

@@ -29,7 +29,7 @@ from hpcgen.parallel.placement.network import axes_of_places, divide, pays, plac
 FEW = st.integers(1, 3)
 STARTS = [(6, 1), (9, 2), (5, 6, 1), (8, 8, 2), (3, 4, 5, 1), (4, 4, 4, 2), (5,)]
 AFTER_DENSE = [(8, 2), (4, 5, 1), (3, 4, 2, 2)]
-# By the axes of places of the first samples.
+# By the number of spatial axes of the first samples.
 GRIDS = {1: [(2,), (3,)], 2: [(2, 2), (1, 2), (3, 2), (2,)], 3: [(2, 2, 2), (1, 2, 3), (3, 2), (2,)]}
 
 
@@ -302,25 +302,25 @@ REFUSED = {
         "network = 'mlpgan'",
         IMAGE,
         (2,),
-        "the model has no layers of places, such as conv; leave it out",
+        "the model has no layers with spatial axes, such as conv; leave train.cells out",
     ),
-    "a perceptron vae": ("kind = 'vae'", IMAGE, (2, 2), "has no layers of places"),
-    "a perceptron classifier": ("kind = 'classifier'", IMAGE, (1,), "has no layers of places"),
-    "text": ("kind = 'rvae'\nnetwork = 'text'", TEXT, (2,), "has no layers of places"),
-    "sequences": ("kind = 'rvae'\nnetwork = 'sequence'", STEREO, (2,), "has no layers of places"),
-    "a linear model": ("kind = 'linear'", COLUMNS, (2,), "has no layers of places"),
-    "a regressor": ("kind = 'regressor'", COLUMNS, (2,), "has no layers of places"),
+    "a perceptron vae": ("kind = 'vae'", IMAGE, (2, 2), "has no layers with spatial axes"),
+    "a perceptron classifier": ("kind = 'classifier'", IMAGE, (1,), "has no layers with spatial axes"),
+    "text": ("kind = 'rvae'\nnetwork = 'text'", TEXT, (2,), "has no layers with spatial axes"),
+    "sequences": ("kind = 'rvae'\nnetwork = 'sequence'", STEREO, (2,), "has no layers with spatial axes"),
+    "a linear model": ("kind = 'linear'", COLUMNS, (2,), "has no layers with spatial axes"),
+    "a regressor": ("kind = 'regressor'", COLUMNS, (2,), "has no layers with spatial axes"),
     "three axes of images": (
         f"network = 'dcgan64'\n{NARROW}",
         IMAGE,
         (2, 2, 1),
-        "train.cells has 3 numbers, but the samples have 2 axes of places",
+        "train.cells has 3 numbers, but the number of spatial axes is 2; give at most 2",
     ),
     "the channels": (
         f"network = 'wavegan'\n{NARROW}",
         STEREO,
         (2, 2),
-        "has 2 numbers, but the samples have 1 axes",
+        "has 2 numbers, but the number of spatial axes is 1; give at most 1",
     ),
 }
 
