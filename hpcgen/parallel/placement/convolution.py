@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, empty
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.convolution.samples import Kept, Samples, Whole
 from hpcgen.nn.divided import Divided, each
@@ -36,7 +36,7 @@ class _Cells:
         return [Whole(cell) for cell in x.cells]
 
     def spread(self, n: int, rest: Shape, dtype: Any) -> list[Whole]:
-        return [Whole(np.empty((n, *sizes, *rest), dtype)) for sizes in self.sizes]
+        return [Whole(empty((n, *sizes, *rest), dtype)) for sizes in self.sizes]
 
     def add(self, spreads: Sequence[Whole]) -> Divided:
         return self.team.divided([spread.array for spread in spreads])
@@ -178,7 +178,7 @@ class SharedConvolution(_Multiplying):
         x = contiguous(x)
         n, sizes = len(x), x.shape[1:-1]
         kept = Kept(x)
-        made = [np.empty((n, *core.sizes(sizes), core.leads_to), x.dtype) for core in self._of_y]
+        made = [np.empty_like(x, shape=(n, *core.sizes(sizes), core.leads_to)) for core in self._of_y]
 
         def multiply(core: Convolution, y: Array) -> None:
             if y.size:
@@ -201,7 +201,7 @@ class SharedConvolution(_Multiplying):
 
         def write(core: Convolution, part: Array, leaf: Any) -> None:
             if part.size:
-                dw = np.empty(leaf[self.weight][core.part].shape, dy.dtype)
+                dw = np.empty_like(dy, shape=leaf[self.weight][core.part].shape)
                 core.multiply_adjoint(core.weights(theta), len(dy), sizes, x, Whole(part), dw=dw)
                 leaf[self.weight][core.part] = dw
 
@@ -211,7 +211,7 @@ class SharedConvolution(_Multiplying):
         """Return dx."""
         n, *sizes, _ = shape
         kept = Kept(dy)
-        made = [np.empty((n, *sizes, core.comes_from), dy.dtype) for core in self._of_x]
+        made = [np.empty_like(dy, shape=(n, *sizes, core.comes_from)) for core in self._of_x]
 
         def pull(core: Convolution, dx: Array) -> None:
             if dx.size:
