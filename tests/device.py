@@ -21,6 +21,8 @@ class DeviceArray(np.lib.mixins.NDArrayOperatorsMixin):
         raise TypeError("an array on the device is taken for one in host memory")
 
     def __array_ufunc__(self, ufunc, method, *inputs, **options):
+        if any(hasattr(each, "cells") for each in inputs):
+            return NotImplemented  # a Divided calls the function for each of its cells
         return _made(getattr(ufunc, method)(*_known(inputs), **_known(options)))
 
     def __array_function__(self, function, types, arguments, options):

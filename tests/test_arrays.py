@@ -115,6 +115,12 @@ def test_the_exchange_by_allreduce(on_both, comm, folder):
     on_both("seedgan", comm, folder, ["parallel.exchange=allreduce"])
 
 
+@pytest.mark.parametrize("name", ["dcgan28", "layers", "penalty", "conv-vae", "classifier"])
+def test_samples_divided_into_cells(on_both, comm, folder, name):
+    """All ranks share each lane. A rank alone sends nothing, but gathers, adds and cuts too."""
+    on_both(name, comm, folder, ["train.cells=[2, 2]", f"parallel.space={comm.size}"])
+
+
 def test_the_device_refuses_arrays_in_host_memory():
     x = device.zeros(3)
     for mistake in (

@@ -116,8 +116,7 @@ class CellReader:
     def __init__(self, files: DataFiles, team: Team) -> None:
         self._files, self._team, self._shape = files, team, files.schema.shape
         shape, axes = self._shape, len(team.grid.shape)
-        if not team.grid.divides(shape[:axes]):
-            raise InputError(_too_many(team.grid.shape, shape))
+        _require_divisible(team.grid.shape, files.schema)
         self._regions = [team.grid.region(cell, shape[:axes]) for cell in team.mine]
         self._shapes = [
             (*(axis.stop - axis.start for axis in region), *shape[axes:]) for region in self._regions
@@ -175,14 +174,24 @@ def _as_it_is(rows: Rows) -> Rows:
     return rows
 
 
-def _too_many(cells: Shape, shape: Shape) -> str:
-    if len(cells) > len(shape):
-        return f"train.cells has {len(cells)} numbers, but samples of {shown(shape)} have {len(shape)} axes"
-    axis = next(i for i, count in enumerate(cells) if count > shape[i])
-    return (
-        f"train.cells = {list(cells)}: samples of {shown(shape)} have {shape[axis]} places on axis {axis}; "
-        f"use at most {shape[axis]} cells there"
-    )
+def _require_divisible(cells: Shape, schema: Schema) -> None:
+    """Raise InputError if samples have fewer axes, or fewer places on an axis, than there are cells."""
+    image, shape = schema.kind == "image", schema.shape
+    # The third axis of images has their channels. Those of other samples may have channels or not.
+    places = shape[:2] if image else shape
+    if len(cells) > len(places):
+        axes = (
+            f"images of {shown(shape)} have 2 spatial axes"
+            if image
+            else (f"samples of {shown(shape)} have {len(shape)} axes")
+        )
+        raise InputError(f"train.cells has {len(cells)} numbers, but {axes}")
+    for axis, (count, size) in enumerate(zip(cells, places, strict=False)):
+        if count > size:
+            raise InputError(
+                f"train.cells = {list(cells)}: samples of {shown(shape)} have {size} places on axis {axis}; "
+                f"use at most {size} cells there"
+            )
 
 
 class _Lane:

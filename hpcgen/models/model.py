@@ -128,12 +128,9 @@ class Model(ABC):
             step,
         )
 
-    def generate(self, theta: Theta, batch: Batch) -> Any:
-        """Return samples (size, *sample_shape) in the interval and type of the data.
-
-        They are `Divided` if the model has a team. Then this is collective over the team.
-        """
-        return each(self.units.decode, self.sample(theta, batch))
+    def generate(self, theta: Theta, batch: Batch) -> np.ndarray:
+        """Return whole samples (size, *sample_shape) in the data's own interval and type."""
+        return self.units.decode(self.sample(theta, batch))
 
     def noise(self, random: np.random.Generator, size: int) -> Array | None:
         """Return the noise from which a batch's samples are made, (size, ...) float32, or None."""
@@ -147,7 +144,10 @@ class Model(ABC):
         statistics of the batch into its buffers.
         """
 
-    def sample(self, theta: Theta, batch: Batch) -> Array:
+    def sample(self, theta: Theta, batch: Batch) -> Any:
         """Return samples (size, *sample_shape) in the model's units from the batch's noise, inputs or
-        labels."""
+        labels.
+
+        They are `Divided` if the model is. Collective over its team.
+        """
         raise AssertionError(f"{type(self).__name__} draws no samples")

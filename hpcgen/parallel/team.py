@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from hpcgen.arrays import Array
+from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.nn.divided import Divided
+from hpcgen.nn.kernels import contiguous
 from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.stopwatch import Stopwatch
@@ -85,7 +86,7 @@ class Team:
         """Return this rank's cells of whole samples (n, *places, ...). samples: the same on all ranks."""
         sizes = samples.shape[1 : 1 + len(self.grid.shape)]
         regions = (self.grid.region(cell, sizes) for cell in self.mine)
-        return self.divided([np.ascontiguousarray(samples[(slice(None), *region)]) for region in regions])
+        return self.divided([contiguous(samples[(slice(None), *region)]) for region in regions])
 
     def total(self, parts: Sequence[Any]) -> Any:
         """Return the sum over all cells of the lane, added in a fixed tree.
@@ -93,12 +94,16 @@ class Team:
         `parts`: distributed, an array or number for each cell of this rank, all of one shape. The sum: the
         same on all ranks. Collective over `comm`.
         """
-        return tree_sum(list(self.gathered(np.stack([np.asarray(part) for part in parts]))))
+        if self.comm.size == 1:
+            return tree_sum(parts)
+        host = self.gathered(np.stack([to_host(part) for part in parts]))
+        return from_host(np.asarray(tree_sum(list(host))))
 
     def gathered(self, parts: np.ndarray) -> np.ndarray:
         """Return the parts of all cells, (cells, ...), the same on all ranks.
 
-        `parts`: distributed, (this rank's cells, ...). Collective over `comm`.
+        `parts`: distributed, (this rank's cells, ...). Both are in host memory, where MPI reads and writes.
+        Collective over `comm`.
         """
         if self.comm.size == 1:
             return parts

@@ -73,7 +73,7 @@ def generate(model: Model, theta: Theta, schema: Schema, origin: Origin, start: 
 
 
 def _whole(model: Model, theta: Theta, batch: Batch) -> np.ndarray:
-    samples = model.generate(theta, batch)
     if model.team is None:
-        return samples
-    return Gather(model.team, model.sample_shape[: len(model.team.grid.shape)]).whole(samples)
+        return model.generate(theta, batch)
+    gather = Gather(model.team, model.sample_shape[: len(model.team.grid.shape)])
+    return model.units.decode(gather.whole(model.sample(theta, batch)))

@@ -216,6 +216,17 @@ def test_cells_that_samples_do_not_have_are_refused(comm, folder, random, divide
     shards.close()
 
 
+def test_the_channels_of_images_are_not_places(comm, folder, random, divided):
+    if comm.rank == 0:
+        with h5py.File(folder / "images.h5", "w") as file:
+            file["samples"] = random.random((50, 3, 4, 3), dtype=np.float32)
+            file.attrs["kind"] = "image"
+    comm.Barrier()
+    for grid in ((2, 2, 1), (2, 2, 2)):
+        with pytest.raises(InputError, match="has 3 numbers, but images of 3 x 4 x 3 have 2 spatial axes"):
+            divided(str(folder / "images.h5"), grid, 1)
+
+
 def test_damage_in_a_cell_is_found(comm, folder, random, divided):
     """A rank verifies what it reads of large samples: the boxes in which its cells lie."""
     if comm.rank == 0:

@@ -112,8 +112,8 @@ BAD = {
         "train.cells = [9, 2]: samples of 8 x 8 x 1 have 8 places on axis 0; use at most 8 cells there"
     ),
     ("train.cells=9",): "samples of 8 x 8 x 1 have 8 places on axis 0; use at most 8 cells there",
-    ("train.cells=[2, 2, 2]",): "train.cells = [2, 2, 2]: samples of 8 x 8 x 1 have 1 places on axis 2",
-    ("train.cells=[2, 2, 1]",): "train.cells has 3 numbers, but the number of spatial axes is 2",
+    ("train.cells=[2, 2, 2]",): "train.cells has 3 numbers, but images of 8 x 8 x 1 have 2 spatial axes",
+    ("train.cells=[2, 2, 1]",): "train.cells has 3 numbers, but images of 8 x 8 x 1 have 2 spatial axes",
     ("train.cells=[2, 0]",): "train.cells = [2, 0]: must be",
     ("train.cells=two",): "train.cells = 'two': must be",
     (

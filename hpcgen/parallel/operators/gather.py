@@ -1,12 +1,14 @@
 """Gather: join the cells of a lane in one array on every rank of the team. The adjoint cuts an array."""
 
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from math import prod
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, from_host, to_host
 from hpcgen.nn.divided import Divided
+from hpcgen.nn.kernels import contiguous
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.team import Team
 
@@ -30,7 +32,7 @@ class Gather:
         """
         team, n, rest = self.team, len(x), x.cells[0].shape[1 + len(self.sizes) :]
         shapes = [(n, *shape, *rest) for shape in self._shapes]
-        out = np.empty((n, *self.sizes, *rest), x.dtype)
+        out = np.empty_like(x.cells[0], shape=(n, *self.sizes, *rest), order="C")
         cells = all_of(team, x.cells, shapes)
         for region, cell in zip(self._regions, cells, strict=True):
             out[(slice(None), *region)] = cell
@@ -62,7 +64,7 @@ class GatherChannels:
 
     def parts(self, whole: Array) -> Divided:
         """Return the channels of this rank's cells. whole: the same on all ranks; the cells: distributed."""
-        return self.team.divided([np.ascontiguousarray(whole[..., part]) for part in self.mine])
+        return self.team.divided([contiguous(whole[..., part]) for part in self.mine])
 
 
 def all_of(team: Team, parts: Sequence[Array], shapes: Sequence[Shape]) -> list[Array]:
@@ -74,16 +76,19 @@ def all_of(team: Team, parts: Sequence[Array], shapes: Sequence[Shape]) -> list[
         return list(parts)
     from mpi4py import MPI
 
-    bounds = np.cumsum([0, *(prod(shape) for shape in shapes)])
-    room = np.empty(bounds[-1], parts[0].dtype)
-    starts = [bounds[start] * room.itemsize for start in team.deal.starts]
-    stops = [
-        bounds[start + count] * room.itemsize
+    ends = list(accumulate(map(prod, shapes), initial=0))
+    packed = to_host(np.concatenate([part.reshape(-1) for part in parts]))
+    # MPI writes to host memory.
+    room = np.empty(ends[-1], packed.dtype)
+    starts = [ends[start] * room.itemsize for start in team.deal.starts]
+    counts = [
+        (ends[start + count] - ends[start]) * room.itemsize
         for start, count in zip(team.deal.starts, team.deal.counts, strict=True)
     ]
-    counts = [stop - start for start, stop in zip(starts, stops, strict=True)]
-    packed = np.concatenate([part.reshape(-1) for part in parts])
     others = team.comm.size - 1
     with team.traffic(others, others * packed.nbytes):
         team.comm.Allgatherv([packed, MPI.BYTE], [room, counts, starts, MPI.BYTE])
-    return [part.reshape(shape) for part, shape in zip(np.split(room, bounds[1:-1]), shapes, strict=True)]
+    whole = from_host(room)
+    return [
+        whole[start:end].reshape(shape) for (start, end), shape in zip(pairwise(ends), shapes, strict=True)
+    ]

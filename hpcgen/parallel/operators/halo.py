@@ -7,12 +7,13 @@ takes only the regions. It does not know kernel, stride and padding.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, pairwise, product
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Array, Shape
+from hpcgen.arrays import Array, Shape, empty, from_host, to_host, zeros
 from hpcgen.nn.convolution.samples import Samples
 from hpcgen.nn.divided import Divided
 from hpcgen.parallel.cells import Grid
@@ -134,7 +135,7 @@ class Gathered(Samples):
         n = chunk.stop - chunk.start
         if self._room is None or len(self._room) < n:
             # Places beyond the ends of an axis stay zero.
-            self._room = np.zeros((n, *self._shape), self._dtype)
+            self._room = zeros((n, *self._shape), self._dtype)
         room = self._room[:n]
         for here, piece in self._pieces:
             room[(slice(None), *here)] = piece[chunk]
@@ -155,17 +156,17 @@ class Spread(Samples):
         self, n: int, shape: Shape, sizes: Shape, rest: Shape, taken: Sequence[Piece], dtype: Any
     ) -> None:
         self.n, self.rest = n, rest
-        self._shape, self._room = (*shape, *rest), np.empty(0, dtype)
+        self._shape, self._room = (*shape, *rest), empty(0, dtype)
         self._own = [piece for piece in taken if piece.own]
         whole = any(piece.shape == sizes for piece in self._own)
-        make = np.empty if whole else np.zeros
+        make = empty if whole else zeros
         self.own: Array = make((n, *sizes, *rest), dtype)
-        self.pieces = {p: np.empty((n, *p.shape, *rest), dtype) for p in taken if not p.own}
+        self.pieces = {p: empty((n, *p.shape, *rest), dtype) for p in taken if not p.own}
 
     def open(self, chunk: slice) -> Array:
         n = chunk.stop - chunk.start
         if len(self._room) < n:
-            self._room = np.empty((n, *self._shape), self._room.dtype)
+            self._room = empty((n, *self._shape), self._room.dtype)
         return self._room[:n]
 
     def close(self, chunk: slice) -> None:
@@ -216,17 +217,21 @@ def _exchange(
         return {}
     from mpi4py import MPI
 
-    sizes = {rank: [int(np.prod(shape)) for shape in each] for rank, each in shapes.items()}
-    rooms = {rank: np.empty(sum(each), dtype) for rank, each in sizes.items()}
-    packed = {rank: np.concatenate([array.reshape(-1) for array in arrays]) for rank, arrays in sent.items()}
+    ends = {rank: list(accumulate(map(prod, each), initial=0)) for rank, each in shapes.items()}
+    # MPI reads and writes host memory.
+    rooms = {rank: np.empty(each[-1], dtype) for rank, each in ends.items()}
+    packed = {
+        rank: to_host(np.concatenate([array.reshape(-1) for array in arrays]))
+        for rank, arrays in sent.items()
+    }
     with team.traffic(len(packed), sum(array.nbytes for array in packed.values())):
         requests = [team.comm.Irecv([room, MPI.BYTE], rank) for rank, room in rooms.items()]
         requests += [team.comm.Isend([array, MPI.BYTE], rank) for rank, array in packed.items()]
         MPI.Request.Waitall(requests)
     return {
         rank: [
-            part.reshape(shape)
-            for part, shape in zip(np.split(room, np.cumsum(sizes[rank])[:-1]), shapes[rank], strict=True)
+            whole[start:end].reshape(shape)
+            for (start, end), shape in zip(pairwise(ends[rank]), shapes[rank], strict=True)
         ]
-        for rank, room in rooms.items()
+        for rank, whole in zip(rooms, map(from_host, rooms.values()), strict=True)
     }

@@ -41,7 +41,7 @@ class SharedConvolution(Multiplying):
         sizes = kept.array.shape[1:-1]
 
         def multiply(core: Convolution) -> Array:
-            y = np.empty((n, *core.sizes(sizes), core.leads_to), kept.array.dtype)
+            y = np.empty_like(kept.array, shape=(n, *core.sizes(sizes), core.leads_to))
             if y.size:
                 core.multiply(core.weights(theta), n, sizes, kept, Whole(y))
             return y
@@ -64,7 +64,7 @@ class SharedConvolution(Multiplying):
 
         def write(core: Convolution, part: Array, leaf: Any) -> None:
             if part.size:
-                dw = np.empty(leaf[self.weight][core.part].shape, part.dtype)
+                dw = np.empty_like(part, shape=leaf[self.weight][core.part].shape)
                 core.multiply_adjoint(core.weights(theta), len(part), sizes, x, Whole(part), dw=dw)
                 leaf[self.weight][core.part] = dw
 
@@ -75,7 +75,7 @@ class SharedConvolution(Multiplying):
         kept = Kept(self._of_y.whole(dy))
 
         def pull(core: Convolution) -> Array:
-            dx = np.empty((len(dy), *sizes, core.comes_from), dy.dtype)
+            dx = np.empty_like(kept.array, shape=(len(dy), *sizes, core.comes_from))
             if dx.size:
                 core.multiply_adjoint(core.weights(theta), len(dy), sizes, None, kept, Whole(dx))
             return dx

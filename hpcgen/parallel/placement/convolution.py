@@ -10,9 +10,7 @@ Along axes that are not divided, the layer keeps its padding.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from hpcgen.arrays import Shape
+from hpcgen.arrays import Shape, empty
 from hpcgen.nn.convolution.geometry import Geometry
 from hpcgen.nn.convolution.samples import Samples, Whole
 from hpcgen.nn.divided import Divided
@@ -34,7 +32,7 @@ class _Cells:
         return [Whole(cell) for cell in x.cells]
 
     def spread(self, n: int, rest: Shape, dtype: Any) -> list[Whole]:
-        return [Whole(np.empty((n, *sizes, *rest), dtype)) for sizes in self.sizes]
+        return [Whole(empty((n, *sizes, *rest), dtype)) for sizes in self.sizes]
 
     def add(self, spreads: Sequence[Whole]) -> Divided:
         return self.team.divided([spread.array for spread in spreads])

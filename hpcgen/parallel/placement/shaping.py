@@ -6,6 +6,7 @@ import numpy as np
 
 from hpcgen.arrays import Shape
 from hpcgen.nn.divided import Divided
+from hpcgen.nn.kernels import contiguous
 from hpcgen.nn.layer import TRAIN, Backward, Parameters, TangentBackward, Train
 from hpcgen.nn.layers.dropout import Dropout
 from hpcgen.nn.layers.shaping import Upsample
@@ -44,8 +45,7 @@ class PlacedUpsample(Placed):
         everything = slice(0, n)
         made = [self.layer.forward(theta, region.read(everything), train) for region in self._halo.gather(x)]
         ys = [
-            np.ascontiguousarray(y[(slice(None), *inside)])
-            for (y, _), inside in zip(made, self._inside, strict=True)
+            contiguous(y[(slice(None), *inside)]) for (y, _), inside in zip(made, self._inside, strict=True)
         ]
         shapes, backwards = [y.shape for y, _ in made], [back for _, back in made]
 
@@ -54,7 +54,7 @@ class PlacedUpsample(Placed):
                 return None
             spreads = self._halo.spread(n, rest, dy.dtype)
             for cell, spread in enumerate(spreads):
-                whole = np.zeros(shapes[cell], dy.dtype)
+                whole = np.zeros_like(dy.cells[cell], shape=shapes[cell], order="C")
                 whole[(slice(None), *self._inside[cell])] = dy.cells[cell]
                 spread.open(everything)[...] = backwards[cell](whole)
                 spread.close(everything)
@@ -85,7 +85,7 @@ class PlacedDropout(Dropout):
         self._regions = [team.grid.region(cell, shape[: len(team.grid.shape)]) for cell in team.mine]
 
     def factors(self, x: Any, random: np.random.Generator) -> Any:
-        kept = [np.empty(cell.shape, bool) for cell in x.cells]
+        kept = [np.empty_like(cell, bool, order="C") for cell in x.cells]
         # Draw one plane at a time, so that a rank never holds a mask for the whole activation.
         for sample in range(len(x)):
             for place in range(self._shape[0]):
@@ -93,5 +93,5 @@ class PlacedDropout(Dropout):
                 for (first, *others), cell in zip(self._regions, kept, strict=True):
                     if first.start <= place < first.stop:
                         cell[sample, place - first.start] = plane[tuple(others)]
-        scale = np.asarray(1 / (1 - self.rate), x.dtype)
+        scale = x.dtype.type(1 / (1 - self.rate))
         return self._team.divided([np.multiply(cell, scale) for cell in kept])
