@@ -345,10 +345,10 @@ def halo(size, parts):
             windows, places = (after, before) if isinstance(layer, Conv) else (before, after)
             products = 2 * prod(windows) * prod(layer.parameters()[layer.weight]) * samples * passes
             if not (pays(grid, before) and pays(grid, after)):
-                # All ranks gather y, and in the derivative dx.
+                # All ranks gather x, and for the derivative dy and x again.
                 found["shared"] += products / min(len(grid), layer.leads_to)
-                found["messages"] += 2 * (len(grid) - 1).bit_length()
-                numbers = prod(after) * layer.leads_to + prod(before) * layer.comes_from
+                found["messages"] += 3 * (len(grid) - 1).bit_length()
+                numbers = prod(after) * layer.leads_to + 2 * prod(before) * layer.comes_from
                 found["bytes"] += 4 * samples * numbers
                 continue
             found["divided"] += products / len(grid)

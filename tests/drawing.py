@@ -3,6 +3,8 @@
 A `numpy.random.Generator` in a test's arguments is drawn by its seed.
 """
 
+import os
+
 import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -19,6 +21,15 @@ settings.register_profile(
     suppress_health_check=list(HealthCheck),
 )
 settings.load_profile("hpcgen")
+
+RANKS = int(os.environ.get("OMPI_COMM_WORLD_SIZE") or os.environ.get("PMI_SIZE") or 1)
+
+
+def examples(count):
+    """Return the settings of a test with `count` examples at one rank, and fewer at several ranks, where each
+    takes longer."""
+    return settings(max_examples=2 * count // (1 + RANKS))
+
 
 st.register_type_strategy(np.random.Generator, st.builds(np.random.default_rng, st.integers(0, 9999)))
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcgen.parallel.operators.gather import Gather, GatherChannels
 
-MANY = settings(max_examples=30)
+MANY = examples(30)
 
 
 class Drawn:

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcgen.parallel.operators.halo import Halo
 
-MANY = settings(max_examples=40)
+MANY = examples(40)
 # More places than a region reaches beyond the ends of an axis.
 MARGIN = 12
 

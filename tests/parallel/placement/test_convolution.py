@@ -4,7 +4,8 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcgen.nn.convolution.geometry import Geometry
@@ -17,7 +18,7 @@ from hpcgen.parallel.placement.convolution import PlacedConvolution
 from hpcgen.parallel.placement.network import place
 
 KINDS = pytest.mark.parametrize("kind", [Conv, ConvTranspose])
-MANY = settings(max_examples=40)
+MANY = examples(40)
 FEW = st.integers(1, 3)
 # With three axes sizes and kernels are smaller.
 LARGEST = {1: (7, 24), 2: (7, 9), 3: (4, 6)}
@@ -85,7 +86,7 @@ def test_any_geometry(
 
 
 @KINDS
-@settings(max_examples=15)
+@examples(15)
 @given(data=st.data(), random=..., n=FEW, spatial=st.integers(2, 3), padding=st.integers(0, 1))
 def test_winograd(
     comm, teams, check, passes, chain, kind, data, random: np.random.Generator, n, spatial, padding

@@ -5,7 +5,8 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcgen.config.reading import parse_config
@@ -90,7 +91,7 @@ def chains(draw, most=600):
     return Chain(layers, shapes)
 
 
-@settings(max_examples=70)
+@examples(70)
 @given(data=st.data(), random=..., network=chains(), n=FEW, parts=st.integers(1, 2))
 def test_random_chains(comm, teams, check, passes, data, random: np.random.Generator, network, n, parts):
     grid = data.draw(st.sampled_from(GRIDS[max(1, len(network.shapes[0]) - 1)]))

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcgen.nn.divided import Leaves
@@ -14,7 +15,7 @@ from hpcgen.parallel.placement.layer import Cellwise, Replicated
 from hpcgen.parallel.placement.network import place
 from hpcgen.parallel.placement.normalization import PlacedLayerNorm
 
-MANY = settings(max_examples=30)
+MANY = examples(30)
 FEW = st.integers(1, 3)
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from drawing import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hpcgen.nn.layer import Train
@@ -10,7 +11,7 @@ from hpcgen.nn.layers.dropout import Dropout
 from hpcgen.nn.layers.shaping import Upsample
 from hpcgen.parallel.placement.network import place
 
-MANY = settings(max_examples=25)
+MANY = examples(25)
 FEW = st.integers(1, 3)
 
 
