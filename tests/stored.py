@@ -1,12 +1,14 @@
 """Arrays in HDF5 files, written by any number of ranks, for tests of reading and writing."""
 
+import itertools
 import struct
 import zlib
 
 import h5py
 import numpy as np
 
-from hpcgen.files.slabs import Slab, partition
+from hpcgen.files.checksums import lengths
+from hpcgen.files.slabs import Piece, Slab, partition
 from hpcgen.files.writing import write_in_turn, write_together
 
 METHODS = [write_in_turn] + [write_together] * h5py.get_config().mpi
@@ -19,6 +21,7 @@ def content(random):
         "group/images": random.integers(0, 255, (100, 28, 28, 1), np.uint8),
         "one": np.array([3.0]),
         "large/rows": random.standard_normal((5, 9000)),
+        "large/volumes": random.standard_normal((7, 40, 30, 17)).astype(np.float32),
     }
 
 
@@ -27,6 +30,36 @@ def slabs_of(arrays, comm):
     for name, array in arrays.items():
         mine = partition(array.shape, array.dtype, comm.size).slice(comm.rank)
         slabs[name] = Slab.rows(array.shape, mine.start, array[mine])
+    return slabs
+
+
+class Lazy:
+    """Rows that are made when they are asked for. `asked` lists which."""
+
+    def __init__(self, array):
+        self.shape, self.dtype, self._array, self.asked = array.shape, array.dtype, array, []
+
+    def __getitem__(self, some):
+        self.asked.append((some.start, some.stop))
+        return self._array[some].copy()
+
+
+def boxes_of(arrays, comm, rows=lambda array: array):
+    """Cut each axis of each array near its middle, and deal the boxes among the ranks in no order.
+
+    Rank 0 holds none if there are others.
+    """
+    slabs = {}
+    for name, array in arrays.items():
+        axes = []
+        for size, length in zip(array.shape, lengths(array.shape, array.dtype)):
+            middle = size // 2 // length * length
+            axes.append([slice(low, high) for low, high in ((0, middle), (middle, size)) if low < high])
+        boxes = list(itertools.product(*axes))
+        np.random.default_rng(array.size).shuffle(boxes)
+        mine = boxes[comm.rank - 1 :: comm.size - 1] if comm.rank else boxes[: len(boxes) * (comm.size == 1)]
+        pieces = [Piece(tuple(axis.start for axis in box), rows(array[tuple(box)])) for box in mine]
+        slabs[name] = Slab(array.shape, array.dtype, pieces)
     return slabs
 
 

@@ -14,7 +14,7 @@ from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
 from hpcgen.files import checksums, writing
 from hpcgen.files.reading import reread
-from hpcgen.files.slabs import Slab
+from hpcgen.files.slabs import Piece, Slab
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.exchange.exchange import complete
 
@@ -72,13 +72,13 @@ def _player_slabs(state: PlayerState, rank: int) -> dict[str, Slab]:
         """Return the Slab of the owned numbers `values` that this rank writes."""
         values = to_host(values)
         pieces = [
-            (piece.start, values[piece.inside])
+            Piece((piece.start,), values[piece.inside])
             for written in state.written.mine
             for piece in state.ownership.mine_within(written.where)
         ]
         return Slab(shape, values.dtype, pieces)
 
-    whole = [(piece.start, data[piece.where]) for piece in state.written.mine]
+    whole = [Piece((piece.start,), data[piece.where]) for piece in state.written.mine]
     slabs = {"parameters": Slab(shape, data.dtype, whole)}
     slabs["layout"] = Slab.replicated(layout_rows(layout, layout.parameters), rank)
     slabs |= {part: packed(values) for part, values in state.parts.items()}

@@ -18,7 +18,7 @@ import numpy as np
 
 from hpcgen.errors import DamagedError
 from hpcgen.files.reading import CHECKSUMS, attempt, content, open_file, reread
-from hpcgen.files.slabs import BLOCK_BYTES, Slab, block_rows, partition
+from hpcgen.files.slabs import BLOCK_BYTES, Piece, Slab, Sliceable, block_rows, partition
 from hpcgen.parallel.agreement import agree
 
 if TYPE_CHECKING:
@@ -39,17 +39,53 @@ def box_shape(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> tuple[int, 
     return tuple(box)
 
 
-def of(rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return the checksums (blocks, *boxes) uint32 of `rows`, which start at a block of a dataset of
-    `shape`."""
-    return _of(rows, block_rows(shape, rows.dtype), box_shape(shape, rows.dtype))
+def lengths(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> tuple[int, ...]:
+    """Return the size on each axis of what one checksum of a dataset covers: a block of rows, or a box."""
+    return (block_rows(shape, dtype), *box_shape(shape, dtype))
 
 
-def _of(rows: np.ndarray, block: int, box: tuple[int, ...]) -> np.ndarray:
-    grid = [-(-size // length) for size, length in zip(rows.shape[1:], box, strict=True)]
-    found = np.empty((-(-len(rows) // block), *grid), np.uint32)
+def summed(slab: Slab) -> tuple[Slab, Slab]:
+    """Return the slab with rows that note their checksums when they are made, and the slab of the checksums.
+
+    Until then the checksums are zero.
+    """
+    covered = lengths(slab.shape, slab.dtype)
+    grid = _blocks_of(slab.shape, covered)
+    # If a row has one checksum, leave out the axes of boxes: all versions of hpcgen read this layout.
+    axes = 1 if prod(grid) == grid[0] else len(grid)
+    rows, sums = [], []
+    for piece in slab.pieces:
+        found = np.zeros(_blocks_of(piece.rows.shape, covered), np.uint32)
+        rows.append(Piece(piece.start, _Summed(piece.rows, covered, found)))
+        first = tuple(start // length for start, length in zip(piece.start, covered, strict=True))
+        sums.append(Piece(first[:axes], found.reshape(found.shape[:axes])))
+    return Slab(slab.shape, slab.dtype, rows), Slab(grid[:axes], np.dtype(np.uint32), sums)
+
+
+def _blocks_of(shape: tuple[int, ...], covered: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the number of checksums on each axis of an array."""
+    return tuple(-(-size // length) for size, length in zip(shape, covered, strict=True))
+
+
+class _Summed:
+    """Rows of a piece. Their checksums are noted in `found` (blocks, *boxes) when they are made."""
+
+    def __init__(self, rows: Sliceable, covered: tuple[int, ...], found: np.ndarray) -> None:
+        self.shape, self.dtype = rows.shape, rows.dtype
+        self._rows, self._covered, self._found = rows, covered, found
+
+    def __getitem__(self, some: slice) -> np.ndarray:
+        made = self._rows[some]
+        sums = _of(made, self._covered)
+        self._found[some.start // self._covered[0] :][: len(sums)] = sums
+        return made
+
+
+def _of(rows: np.ndarray, covered: tuple[int, ...]) -> np.ndarray:
+    """Return the checksums (blocks, *boxes) uint32 of rows that start at a block, and a box on each axis."""
+    found = np.empty(_blocks_of(rows.shape, covered), np.uint32)
     for index in np.ndindex(found.shape):
-        inside = [slice(i * length, (i + 1) * length) for i, length in zip(index, (block, *box), strict=True)]
+        inside = [slice(i * length, (i + 1) * length) for i, length in zip(index, covered, strict=True)]
         found[index] = zlib.crc32(np.ascontiguousarray(rows[tuple(inside)]).data)
     return found
 
@@ -100,14 +136,15 @@ class _Blocks(NamedTuple):
         """Raise DamagedError, which begins with `what`, unless all checksums match."""
         if not self.rows.size:
             return
-        block, *box = self.lengths
-        actual = _of(self.rows, block, tuple(box))
+        actual = _of(self.rows, self.lengths)
         if actual.size != self.expected.size:
             raise DamagedError(f"{what} has too many or too few checksums")
         wrong = np.flatnonzero(actual.reshape(-1) != self.expected.reshape(-1))
         if len(wrong):
-            row = self.first + int(np.unravel_index(wrong[0], actual.shape)[0]) * block
-            raise DamagedError(f"{what} differs from its checksum at rows {row} to {row + block - 1}")
+            row = self.first + int(np.unravel_index(wrong[0], actual.shape)[0]) * self.lengths[0]
+            raise DamagedError(
+                f"{what} differs from its checksum at rows {row} to {row + self.lengths[0] - 1}"
+            )
 
 
 def _read_blocks(file: h5py.File, name: str, selection: tuple[slice, ...]) -> _Blocks:

@@ -10,6 +10,7 @@ import numpy as np
 
 from hpcgen.errors import DamagedError, InputError, WriteError
 from hpcgen.files import checksums
+from hpcgen.files.checksums import VERIFIED_BYTES
 from hpcgen.files.reading import attempt, open_file
 from hpcgen.files.slabs import Slab
 
@@ -31,8 +32,9 @@ def require_rows(temporary: Path, slabs: Mapping[str, Slab]) -> None:
     """Raise DamagedError unless the rows that this rank wrote agree with their checksums."""
     with open_file(temporary) as file:
         for name, slab in slabs.items():
-            for start, rows in slab.pieces:
-                checksums.read(file, name, start, start + len(rows))
+            for part in slab.parts(VERIFIED_BYTES):
+                rows, *region = part.where
+                checksums.read(file, name, rows.start, rows.stop, tuple(region))
 
 
 def require_structure(temporary: Path, attributes: Attributes, slabs: Mapping[str, Slab]) -> None:

@@ -1,8 +1,9 @@
-"""Slabs: the rows of a dataset that one rank holds."""
+"""Slabs: the parts of a dataset that one rank holds."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,23 +14,67 @@ from hpcgen.parallel.partition import OWNERSHIP_BLOCK, Partition
 BLOCK_BYTES = OWNERSHIP_BLOCK * np.dtype(np.float32).itemsize
 
 
+class Sliceable(Protocol):
+    """Rows (n, ...) in memory, as in an ndarray, or rows that rows[first:last] makes when it is called."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> np.dtype: ...
+    def __getitem__(self, some: slice, /) -> np.ndarray: ...
+
+
+class Piece(NamedTuple):
+    """A box of a dataset: `rows` (n, ...), whose first number has the index `start` (one for each axis)."""
+
+    start: tuple[int, ...]
+    rows: Sliceable
+
+    @property
+    def where(self) -> tuple[slice, ...]:
+        """The box of the dataset."""
+        return tuple(slice(start, start + n) for start, n in zip(self.start, self.rows.shape, strict=True))
+
+
+class Part(NamedTuple):
+    """Some rows of a piece, which are made and written at once. They are the box `where` of the dataset."""
+
+    piece: Piece
+    some: slice
+
+    @property
+    def where(self) -> tuple[slice, ...]:
+        first = self.piece.start[0]
+        return (slice(first + self.some.start, first + self.some.stop), *self.piece.where[1:])
+
+    def make(self) -> np.ndarray:
+        """Return the rows. Raise ValueError if they are not what the piece promised."""
+        rows, found = self.piece.rows, self.piece.rows[self.some]
+        shape = (self.some.stop - self.some.start, *rows.shape[1:])
+        if (found.shape, found.dtype) != (shape, rows.dtype):
+            raise ValueError(f"rows are {found.dtype} {found.shape}, not {rows.dtype} {shape}")
+        return found
+
+
 @dataclass
 class Slab:
-    """The rows of a dataset (n, ...) of `shape` and `dtype` that this rank holds.
+    """The parts of a dataset (n, ...) of `shape` and `dtype` that this rank holds.
 
-    `pieces` lists (first row, rows). A rank may hold any number of pieces, or none, in any order. A piece
-    starts at a multiple of `block_rows(shape, dtype)`, and ends at one or at the end of the dataset.
-    `partition` divides rows in this way.
+    A rank may hold any number of pieces, or none, in any order. A piece is a box of whole checksums: on each
+    axis it starts at a multiple of `hpcgen.files.checksums.lengths(shape, dtype)`, and ends at one or at the
+    end of the dataset. `partition` divides whole rows in this way. Writing makes each row of a piece once, in
+    ascending order.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    pieces: list[tuple[int, np.ndarray]]
+    pieces: list[Piece]
 
     @classmethod
-    def rows(cls, shape: tuple[int, ...], start: int, local: np.ndarray) -> "Slab":
-        """Return the slab of consecutive rows that start at row `start`."""
-        return cls(tuple(shape), local.dtype, [(start, local)] if len(local) else [])
+    def rows(cls, shape: tuple[int, ...], start: int, local: Sliceable) -> "Slab":
+        """Return the slab of consecutive whole rows that start at row `start`."""
+        piece = Piece((start, *[0] * (len(shape) - 1)), local)
+        return cls(tuple(shape), local.dtype, [piece] if local.shape[0] else [])
 
     @classmethod
     def replicated(cls, array: np.ndarray, rank: int) -> "Slab":
@@ -46,12 +91,18 @@ class Slab:
         """The bytes of the whole dataset."""
         return self.shape[0] * self.row_bytes
 
-    def calls(self, most: int) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield the pieces as (first row, rows), cut into parts of at most `most` bytes."""
-        rows = max(1, most // max(1, self.row_bytes))
-        for start, local in self.pieces:
-            for first in range(0, len(local), rows):
-                yield start + first, local[first : first + rows]
+    def parts(self, most: int) -> Iterator[Part]:
+        """Yield the pieces in parts of whole blocks of rows, of at most `most` bytes or one block.
+
+        These are the bytes of whole rows, although a piece may hold only some of each: ranks that make pieces
+        of the same rows together make the same rows in each part.
+        """
+        block = block_rows(self.shape, self.dtype)
+        rows = max(1, most // max(1, block * self.row_bytes)) * block
+        for piece in self.pieces:
+            count = piece.rows.shape[0]
+            for first in range(0, count, rows):
+                yield Part(piece, slice(first, min(first + rows, count)))
 
 
 def block_rows(shape: tuple[int, ...], dtype: np.typing.DTypeLike) -> int:

@@ -9,7 +9,8 @@ import ctypes
 import errno
 import faulthandler
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,23 +18,26 @@ import h5py
 import numpy as np
 
 from hpcgen.files import checksums, readback, seal
+from hpcgen.files.cover import require_cover
 from hpcgen.files.readback import Attributes
 from hpcgen.files.reading import CHECKSUMS, reread
 from hpcgen.files.replacing import refusals, replacing, require_short
-from hpcgen.files.slabs import Slab, block_rows
+from hpcgen.files.slabs import Part, Slab
 from hpcgen.parallel.agreement import agree, from_root
 
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-# The most bytes in one transfer: HDF5 1.10 and Open MPI's OMPIO fail at 2 GiB.
-CALL_BYTES = 1 << 30
+# The most bytes of rows that a rank makes and writes at once. HDF5 1.10 and Open MPI's OMPIO fail at 2 GiB.
+CALL_BYTES = 1 << 25
 # The most bytes that HDF5 adds to a file when it closes the file.
 CLOSING_BYTES = 1 << 18
 # The flag of fallocate that keeps a file's length.
 FALLOC_FL_KEEP_SIZE = 1
 # Seconds that a rank waits for the others after it failed to write. MPI-IO may never return on the others.
 PATIENCE_SECONDS = 3.0
+# Seconds that a rank waits for the others after it failed to make rows: the others may have more to do.
+MAKING_PATIENCE_SECONDS = 60.0
 # A write counts as hanging after the time that the slowest disk needs, plus this many seconds.
 HANGING_SECONDS = 900.0
 # The speed of the slowest disk.
@@ -62,16 +66,16 @@ def write(
     path = Path(path)
     from_root(comm, require_short, path)
     method = method or (write_together if parallel() else write_in_turn)
-    checked = {f"{CHECKSUMS}/{name}": _checksum_slab(name, slab, comm) for name, slab in slabs.items()}
-    everything = {**slabs, **checked}
-    size = sum(slab.bytes for slab in everything.values())
-    with replacing(path, comm, size) as temporary:
-        # If one rank leaves a collective call inside HDF5 or MPI-IO with an error, the others never return.
-        faulthandler.dump_traceback_later(HANGING_SECONDS + size / SLOWEST_BYTES_PER_SECOND, exit=True)
-        try:
-            method(temporary, path, comm, attributes, everything)
-        finally:
-            faulthandler.cancel_dump_traceback_later()
+    for name, slab in slabs.items():
+        boxes = comm.allgather([piece.where for piece in slab.pieces])
+        lengths = checksums.lengths(slab.shape, slab.dtype)
+        require_cover(name, slab.shape, lengths, [box for rank in boxes for box in rank])
+    summed = {name: checksums.summed(slab) for name, slab in slabs.items()}
+    # Checksums come last: they are known when the rows have been made.
+    everything = {name: rows for name, (rows, _) in summed.items()}
+    everything |= {f"{CHECKSUMS}/{name}": sums for name, (_, sums) in summed.items()}
+    with replacing(path, comm, sum(slab.bytes for slab in everything.values())) as temporary:
+        method(temporary, path, comm, attributes, everything)
         with agree(comm), readback.kept(path), refusals(path):
             if comm.rank == 0:
                 reread(temporary, lambda: readback.require_structure(temporary, attributes, everything))
@@ -85,37 +89,18 @@ def parallel() -> bool:
     return h5py.get_config().mpi
 
 
-def _checksum_slab(name: str, slab: Slab, comm: "MPI.Comm") -> Slab:
-    """Return the slab of a dataset's checksums, which rank 0 writes.
-
-    Collective over `comm`. Raises ValueError unless the pieces of all ranks are whole blocks and hold each
-    row once.
-    """
-    block = block_rows(slab.shape, slab.dtype)
-    mine = [(start // block, checksums.of(rows, slab.shape)) for start, rows in slab.pieces]
-    boxes = checksums.box_shape(slab.shape, slab.dtype)
-    grid = [-(-size // length) for size, length in zip(slab.shape[1:], boxes, strict=True)]
-    found = np.zeros((-(-slab.shape[0] // block), *grid), np.uint32)
-    pieces = [(start, len(rows)) for start, rows in slab.pieces]
-    _require_cover(name, slab, block, [piece for rank in comm.allgather(pieces) for piece in rank])
-    for rank in comm.allgather(mine):
-        for first, values in rank:
-            found[first : first + len(values)] = values
-    # If a row has one checksum, leave out the axes of boxes: all versions of hpcgen read this layout.
-    plain = found.reshape(len(found)) if found.size == len(found) else found
-    return Slab.replicated(plain, comm.rank)
-
-
-def _require_cover(name: str, slab: Slab, block: int, pieces: list[tuple[int, int]]) -> None:
-    """Raise ValueError unless `pieces` (first row, rows) of all ranks are whole blocks and hold each row
-    once."""
-    end = 0
-    for start, count in sorted(pieces):
-        if start != end or start % block:
-            raise ValueError(f"/{name}: a piece starts at row {start}, not at row {end}")
-        end = start + count
-    if end != slab.shape[0]:
-        raise ValueError(f"/{name}: the pieces of all ranks hold {end} rows of {slab.shape[0]}")
+@contextmanager
+def _step(comm: "MPI.Comm", path: Path, size: int = 0) -> Iterator[None]:
+    """Run one step of writing on all ranks: they fail together, and end if it hangs. `size`: the bytes of a
+    dataset, some of which are written."""
+    seconds = HANGING_SECONDS + min(size, comm.size * CALL_BYTES) / SLOWEST_BYTES_PER_SECOND
+    # If one rank leaves a collective call inside HDF5 or MPI-IO with an error, the others never return.
+    faulthandler.dump_traceback_later(seconds, exit=True)
+    try:
+        with agree(comm, PATIENCE_SECONDS), refusals(path):
+            yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 def write_together(
@@ -127,7 +112,7 @@ def write_together(
     """
     from mpi4py import MPI
 
-    with agree(comm, PATIENCE_SECONDS), refusals(path):
+    with _step(comm, path):
         file = _abandonable(
             h5py.File(temporary, "w", driver="mpio", comm=comm, userblock_size=seal.block_size(len(slabs)))
         )
@@ -137,40 +122,70 @@ def write_together(
     transfer = h5py.h5p.create(h5py.h5p.DATASET_XFER)
     transfer.set_dxpl_mpio(h5py.h5fd.MPIO_COLLECTIVE)
     for name, slab in slabs.items():
-        calls = list(slab.calls(CALL_BYTES))
-        for call in range(comm.allreduce(len(calls), op=MPI.MAX)):
-            with agree(comm, PATIENCE_SECONDS), refusals(path):
-                if call < len(calls):
-                    _write_rows(datasets[name], *calls[call], transfer)
+        parts = list(slab.parts(CALL_BYTES))
+        for number in range(comm.allreduce(len(parts), op=MPI.MAX)):
+            with agree(comm, MAKING_PATIENCE_SECONDS):
+                made = [(part.where, part.make()) for part in parts[number : number + 1]]
+            with _step(comm, path, slab.bytes):
+                if made:
+                    _write_box(datasets[name], *made[0], transfer)
                 else:
                     _write_nothing(datasets[name], slab, transfer)
-    with agree(comm, PATIENCE_SECONDS), refusals(path):
+    with _step(comm, path):
         file.flush()
-    with agree(comm, PATIENCE_SECONDS), refusals(path):
+    with _step(comm, path):
         _close(file)
 
 
 def write_in_turn(
     temporary: Path, path: Path, comm: "MPI.Comm", attributes: Attributes, slabs: Mapping[str, Slab]
 ) -> None:
-    """Write `temporary` through HDF5 without MPI. One rank after the other opens it and writes its rows.
+    """Write `temporary` through HDF5 without MPI. One rank after the other opens it and writes what all have
+    made.
 
     Collective over `comm`.
     """
-    with agree(comm, PATIENCE_SECONDS), refusals(path):
+    from mpi4py import MPI
+
+    with _step(comm, path):
         if comm.rank == 0:
             file = _abandonable(h5py.File(temporary, "w", userblock_size=seal.block_size(len(slabs))))
             _create(file, attributes, slabs)
             _close(file)
-    for rank in range(comm.size):
-        with agree(comm, PATIENCE_SECONDS), refusals(path):
-            if comm.rank == rank:
-                file = _abandonable(h5py.File(temporary, "r+"))
-                for name, slab in slabs.items():
-                    for start, rows in slab.calls(CALL_BYTES):
-                        _write_rows(file[name], start, rows, None)
-                file.flush()
-                _close(file)
+    for group in _groups(slabs):
+        turns = _turns(group)
+        size = sum(slab.bytes for slab in group.values())
+        for number in range(comm.allreduce(len(turns), op=MPI.MAX)):
+            with agree(comm, MAKING_PATIENCE_SECONDS):
+                turn = turns[number] if number < len(turns) else []
+                made = [(name, part.where, part.make()) for name, part in turn]
+            for rank in range(comm.size):
+                with _step(comm, path, size):
+                    if comm.rank == rank and made:
+                        file = _abandonable(h5py.File(temporary, "r+"))
+                        for name, where, rows in made:
+                            _write_box(file[name], where, rows, None)
+                        file.flush()
+                        _close(file)
+
+
+def _groups(slabs: Mapping[str, Slab]) -> Iterator[dict[str, Slab]]:
+    """Yield the slabs, in their order, in groups of one dataset, or of several with CALL_BYTES at most."""
+    group: dict[str, Slab] = {}
+    for name, slab in slabs.items():
+        if group and sum(other.bytes for other in group.values()) + slab.bytes > CALL_BYTES:
+            yield group
+            group = {}
+        group[name] = slab
+    yield group
+
+
+def _turns(group: Mapping[str, Slab]) -> list[list[tuple[str, Part]]]:
+    """Return the parts of a group that this rank writes in each turn: all of them if the group is small."""
+    parts = [(name, part) for name, slab in group.items() for part in slab.parts(CALL_BYTES)]
+    if sum(slab.bytes for slab in group.values()) <= CALL_BYTES:
+        return [parts]
+    return [[part] for part in parts]
 
 
 # Files that are being written. A file that HDF5 failed to write stays in this list, so that Python does not
@@ -191,11 +206,13 @@ def _close(file: h5py.File) -> None:
 def _create(file: h5py.File, attributes: Attributes, slabs: Mapping[str, Slab]) -> dict[str, h5py.Dataset]:
     for name, value in attributes.items():
         file.attrs[name] = value
-    # With a fill value, HDF5 would write every byte twice.
-    made = {
-        name: file.create_dataset(name, slab.shape, slab.dtype, fill_time="never")
-        for name, slab in slabs.items()
-    }
+    made = {}
+    for name, slab in slabs.items():
+        # Without MPI too, datasets lie in the file in the order of their creation.
+        early = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        early.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+        # With a fill value, HDF5 would write every byte twice.
+        made[name] = file.create_dataset(name, slab.shape, slab.dtype, dcpl=early, fill_time="never")
     for name, box in checksums.boxes(slabs).items():
         made[name].attrs[checksums.BOX] = box
     return made
@@ -217,10 +234,10 @@ def _reserve(path: Path, size: int) -> None:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
 
 
-def _write_rows(dataset: h5py.Dataset, start: int, rows: np.ndarray, transfer: Any) -> None:
+def _write_box(dataset: h5py.Dataset, where: tuple[slice, ...], rows: np.ndarray, transfer: Any) -> None:
     rows = np.ascontiguousarray(rows)
     memory, target = h5py.h5s.create_simple(rows.shape), dataset.id.get_space()
-    target.select_hyperslab((start, *[0] * (rows.ndim - 1)), rows.shape)
+    target.select_hyperslab(tuple(axis.start for axis in where), rows.shape)
     dataset.id.write(memory, target, rows, dxpl=transfer)
 
 

@@ -3,8 +3,9 @@
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from hpcgen.data.schema import Schema
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
 from hpcgen.files.replacing import refusals, replacing, require_short
-from hpcgen.files.slabs import Slab, partition
+from hpcgen.files.slabs import Part, Slab, partition
+from hpcgen.files.writing import CALL_BYTES
 from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree
 from hpcgen.sampling import showing
 from hpcgen.sampling.origins import SAMPLES_A_BLOCK, RowsOf
@@ -79,8 +81,8 @@ def _share(count: int, rows: RowsOf, comm: "MPI.Comm", size: int, space: int) ->
 
 def _local(slab: Slab) -> np.ndarray:
     """Return this rank's rows, which are a single piece."""
-    ((_, rows),) = slab.pieces or [(0, np.empty((0, *slab.shape[1:]), slab.dtype))]
-    return rows
+    parts = [piece.rows[:] for piece in slab.pieces]
+    return parts[0] if parts else np.empty((0, *slab.shape[1:]), slab.dtype)
 
 
 def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
@@ -105,9 +107,23 @@ def _write_npy(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, sourc
     ):
         if comm.rank == 0:
             file.write(header.getbuffer())
-        for start, rows in slab.pieces:
-            file.seek(len(header.getbuffer()) + start * slab.row_bytes)
-            file.write(np.ascontiguousarray(rows).data)
+        for part in slab.parts(CALL_BYTES):
+            _write_box(file, len(header.getbuffer()), slab.shape, part)
+
+
+def _write_box(file: BinaryIO, first: int, shape: tuple[int, ...], part: Part) -> None:
+    """Write the rows of a part to an array of `shape` whose numbers begin at byte `first` of the file.
+
+    A run of numbers that follow each other in the file is written at once.
+    """
+    rows, where = part.make(), part.where
+    # The axes behind this one are whole: a run has all of them, and the places of the part along this axis.
+    axis = max((i for i, n in enumerate(rows.shape) if i and n != shape[i]), default=0)
+    strides = [prod(shape[i + 1 :]) * rows.itemsize for i in range(len(shape))]
+    for index in np.ndindex(rows.shape[:axis]):
+        place = [*index, *[0] * (len(shape) - axis)]
+        file.seek(first + sum((w.start + i) * n for w, i, n in zip(where, place, strides, strict=True)))
+        file.write(np.ascontiguousarray(rows[index]).data)
 
 
 def _write_shown(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:

@@ -3,10 +3,13 @@
 import h5py
 import numpy as np
 import pytest
+from stored import boxes_of, content, flip
 
 from hpcgen.errors import AccessError, DamagedError, UnreadableError, WriteError
-from hpcgen.files.readback import kept, require_structure
+from hpcgen.files import checksums, readback
+from hpcgen.files.readback import kept, require_rows, require_structure
 from hpcgen.files.slabs import Slab
+from hpcgen.files.writing import write
 
 VALUES = [1, 1.0, True, "1", [1], [1.0], [[1]], [1, 1], [True], -1, "text", "", "Größe"]
 
@@ -56,3 +59,40 @@ def test_what_was_not_kept_is_a_refusal_of_the_disk(path):
             raise error
     with pytest.raises(UnreadableError), kept(path):
         raise UnreadableError("x")
+
+
+def test_a_rank_reads_what_it_wrote_a_little_at_a_time(comm, folder, random, monkeypatch):
+    arrays = content(random)
+    slabs = boxes_of(arrays, comm)
+    write(folder / "x.h5", comm, {}, slabs)
+    monkeypatch.setattr(readback, "VERIFIED_BYTES", 1 << 16)
+    read, found = checksums.read, {name: np.zeros(array.shape, int) for name, array in arrays.items()}
+
+    def counting(file, name, start, stop, region):
+        rows = read(file, name, start, stop, region)
+        assert rows.nbytes <= max(1 << 16, arrays[name][:1].nbytes)
+        found[name][(slice(start, stop), *region)] += 1
+        return rows
+
+    monkeypatch.setattr(checksums, "read", counting)
+    require_rows(folder / "x.h5", slabs)
+    assert all((sum(comm.allgather(count)) == 1).all() for count in found.values())
+
+
+def test_rows_that_were_lost_are_found_by_the_rank_that_wrote_them(comm, folder, random):
+    array = content(random)["large/volumes"]
+    slabs = boxes_of({"a": array}, comm)
+    write(folder / "x.h5", comm, {}, slabs)
+    place = (5, 39, 3, 16)
+    with h5py.File(folder / "x.h5") as file:
+        offset = file["a"].id.get_offset() + 4 * int(np.ravel_multi_index(place, array.shape))
+    comm.Barrier()
+    if comm.rank == 0:
+        flip(folder / "x.h5", offset)
+    comm.Barrier()
+    mine = [all(w.start <= i < w.stop for w, i in zip(piece.where, place)) for piece in slabs["a"].pieces]
+    if any(mine):
+        with pytest.raises(DamagedError, match="/a differs from its checksum at rows 5 to 5"):
+            require_rows(folder / "x.h5", slabs)
+    else:
+        require_rows(folder / "x.h5", slabs)

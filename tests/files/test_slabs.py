@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hpcgen.files.slabs import BLOCK_BYTES, Slab, block_rows, partition
+from hpcgen.files.slabs import BLOCK_BYTES, Piece, Slab, block_rows, partition
 from hpcgen.parallel.partition import OWNERSHIP_BLOCK
 
 
@@ -24,19 +24,40 @@ def test_a_replicated_array_is_written_once(comm):
     slabs = comm.allgather(Slab.replicated(array, comm.rank))
     assert all(slab.shape == (4, 3) for slab in slabs)
     pieces = [piece for slab in slabs for piece in slab.pieces]
-    assert len(pieces) == 1 and pieces[0][0] == 0 and np.array_equal(pieces[0][1], array)
+    assert len(pieces) == 1 and pieces[0].start == (0, 0) and np.array_equal(pieces[0].rows, array)
 
 
-@pytest.mark.parametrize("most", [1, 8, 20, 48, 1000])
-def test_calls_are_the_pieces_cut_to_a_size(random, most):
-    """A row of 16 bytes that is larger than a call is a call of its own."""
-    array = random.integers(0, 99, (11, 2))
-    calls = list(Slab(array.shape, array.dtype, [(7, array[7:]), (2, array[2:5])]).calls(most))
-    assert [first for first, _ in calls] == [7, 2] or most < 1000
-    rows = [(first + i, row.tolist()) for first, part in calls for i, row in enumerate(part)]
-    assert rows == [(i, array[i].tolist()) for i in [*range(7, 11), *range(2, 5)]]
-    assert all(part.nbytes <= max(most, 16) for _, part in calls)
-    assert len(calls) == sum(-(-count // max(1, most // 16)) for count in (4, 3))
+@pytest.mark.parametrize("most", [1, 1 << 14, 40_000, 1 << 20])
+def test_parts_are_the_pieces_cut_between_blocks(random, most):
+    """A block of 1024 rows of 16 bytes that is larger than `most` is a part of its own."""
+    array = random.integers(0, 99, (11_000, 2))
+    slab = Slab(
+        array.shape, array.dtype, [Piece((7168, 0), array[7168:]), Piece((2048, 0), array[2048:5120])]
+    )
+    parts = list(slab.parts(most))
+    rows = [row for part in parts for row in range(part.where[0].start, part.where[0].stop)]
+    assert rows == [*range(7168, 11_000), *range(2048, 5120)]
+    assert all(np.array_equal(part.make(), array[part.where]) for part in parts)
+    assert all(part.where[0].start % 1024 == 0 and part.where[1] == slice(0, 2) for part in parts)
+    each = max(1, most // (1 << 14)) * 1024
+    assert len(parts) == sum(-(-count // each) for count in (3832, 3072))
+
+
+def test_ranks_that_hold_other_boxes_of_the_same_rows_hold_them_in_the_same_parts():
+    array = np.zeros((9, 100, 100), np.float32)
+    left, right = (
+        Slab(array.shape, array.dtype, [Piece((0, 0, first), array[:, :, first:last])])
+        for first, last in ((0, 25), (25, 100))
+    )
+    for a, b in zip(left.parts(100_000), right.parts(100_000), strict=True):
+        assert a.where[:2] == b.where[:2] and a.make().shape == (a.where[0].stop - a.where[0].start, 100, 25)
+    assert [part.some for part in left.parts(100_000)] == [
+        slice(0, 2),
+        slice(2, 4),
+        slice(4, 6),
+        slice(6, 8),
+        slice(8, 9),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -84,17 +105,6 @@ def test_ranks_divide_whole_blocks(parts):
     shares = partition((30_000,), np.float32, parts)
     assert shares.total == 30_000 and len(shares) == parts
     assert all(start % OWNERSHIP_BLOCK == 0 for start in shares.starts if start < 30_000)
-
-
-def test_calls_are_the_pieces_in_runs_of_few_bytes():
-    rows = np.arange(24, dtype=np.float32).reshape(12, 2)
-    slab = Slab((20, 2), rows.dtype, [(12, rows[:5]), (0, rows[5:])])
-    calls = list(slab.calls(24))
-    assert [start for start, _ in calls] == [12, 15, 0, 3, 6]
-    assert np.array_equal(np.concatenate([local for _, local in calls]), rows)
-    assert slab.row_bytes == 8 and slab.bytes == 160
-    # A larger row goes alone.
-    assert len(list(slab.calls(1))) == 12
 
 
 def test_an_empty_share_has_no_pieces():

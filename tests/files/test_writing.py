@@ -3,15 +3,16 @@ import os
 import h5py
 import numpy as np
 import pytest
-from stored import ATTRIBUTES, METHODS, content, slabs_of
+from stored import ATTRIBUTES, METHODS, Lazy, boxes_of, content, slabs_of
 
 from hpcgen.errors import InputError, WriteError
 from hpcgen.files import writing
 from hpcgen.files.checksums import read, verify
 from hpcgen.files.reading import open_file
 from hpcgen.files.replacing import require_short
-from hpcgen.files.slabs import Slab, block_rows
+from hpcgen.files.slabs import Piece, Slab, block_rows
 from hpcgen.files.writing import write
+from hpcgen.parallel.agreement import PeerError
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -28,16 +29,82 @@ def test_what_is_written_is_read(comm, folder, random, method):
     assert os.listdir(path.parent) == ["file.h5"]
 
 
-def test_the_file_does_not_depend_on_the_ranks(comm, folder, random):
+def lazy(slabs):
+    return {
+        name: Slab(slab.shape, slab.dtype, [Piece(start, Lazy(rows)) for start, rows in slab.pieces])
+        for name, slab in slabs.items()
+    }
+
+
+FORMS = {
+    "whole rows": slabs_of,
+    "rows made when they are written": lambda arrays, comm: lazy(slabs_of(arrays, comm)),
+    "boxes": boxes_of,
+    "boxes made when they are written": lambda arrays, comm: lazy(boxes_of(arrays, comm)),
+}
+
+
+@pytest.mark.parametrize("most", [1 << 14, 1 << 17, 1 << 25])
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_every_byte_is_the_same_on_any_ranks_from_any_pieces(
+    comm, folder, random, monkeypatch, form, method, most
+):
     from mpi4py import MPI
 
-    arrays = content(random)
-    write(folder / "all.h5", comm, ATTRIBUTES, slabs_of(arrays, comm))
+    arrays = {**content(random), "empty": np.zeros((0, 3))}
     if comm.rank == 0:
         write(folder / "one.h5", MPI.COMM_SELF, ATTRIBUTES, slabs_of(arrays, MPI.COMM_SELF))
+    monkeypatch.setattr(writing, "CALL_BYTES", most)
+    write(folder / "all.h5", comm, ATTRIBUTES, form(arrays, comm), method)
+    verify(folder / "all.h5", comm)
+    assert (folder / "all.h5").read_bytes() == (folder / "one.h5").read_bytes()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_each_row_is_made_once_and_few_at_a_time(comm, folder, random, monkeypatch, method):
+    arrays = content(random)
+    slabs = lazy(boxes_of(arrays, comm))
+    monkeypatch.setattr(writing, "CALL_BYTES", 1 << 16)
+    write(folder / "x.h5", comm, ATTRIBUTES, slabs, method)
+    for slab in slabs.values():
+        for _, rows in slab.pieces:
+            starts, stops = zip(*rows.asked)
+            assert (0, *stops) == (*starts, rows.shape[0])
+            most = max(1, (1 << 16) // slab.row_bytes)
+            assert max(stop - start for start, stop in rows.asked) <= most
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("bad", [0, 6000])
+def test_rows_that_cannot_be_made_leave_no_file_and_no_trace(comm, folder, monkeypatch, method, bad):
+    class Bad(Lazy):
+        def __getitem__(self, some):
+            if some.stop > bad and comm.rank == comm.size - 1:
+                raise InputError("a bad row")
+            return super().__getitem__(some)
+
+    array = np.arange(40_000.0)
+    whole = slabs_of({"a": array}, comm)["a"]
+    pieces = [Piece(start, Bad(rows)) for start, rows in whole.pieces]
+    monkeypatch.setattr(writing, "CALL_BYTES", 1 << 14)
+    with pytest.raises(InputError, match="a bad row"):
+        write(folder / "x.h5", comm, {}, {"a": Slab(array.shape, array.dtype, pieces)}, method)
     comm.Barrier()
-    with h5py.File(folder / "all.h5") as a, h5py.File(folder / "one.h5") as b:
-        assert all(np.array_equal(a[f"checksums/{name}"], b[f"checksums/{name}"]) for name in arrays)
+    assert os.listdir(folder) == []
+    write(folder / "x.h5", comm, {}, {"a": whole}, method)
+    verify(folder / "x.h5", comm)
+
+
+@pytest.mark.parametrize("made", [np.zeros((2, 3)), np.zeros((4, 3), "f4"), np.zeros((4, 2))])
+def test_rows_of_another_shape_or_type_than_promised_are_refused(comm, folder, made):
+    class Other(Lazy):
+        def __getitem__(self, some):
+            return made
+
+    slab = Slab.rows((4, 3), 0, Other(np.zeros((4 * (comm.rank == 0), 3))))
+    with pytest.raises((ValueError, PeerError)):
+        write(folder / "x.h5", comm, {}, {"a": slab})
 
 
 def pieces_of(arrays, comm):
@@ -47,8 +114,9 @@ def pieces_of(arrays, comm):
         block = block_rows(array.shape, array.dtype)
         firsts = np.random.default_rng(len(array)).permutation(np.arange(0, len(array), block))
         mine = firsts[comm.rank - 1 :: comm.size - 1] if comm.size > 1 else firsts
-        pieces = [(int(first), array[first : first + block]) for first in mine if comm.rank or comm.size == 1]
-        slabs[name] = Slab(array.shape, array.dtype, pieces)
+        slabs[name] = Slab(array.shape, array.dtype, [])
+        for first in mine if comm.rank or comm.size == 1 else []:
+            slabs[name].pieces += Slab.rows(array.shape, int(first), array[first : first + block]).pieces
     return slabs
 
 
@@ -67,11 +135,14 @@ def test_pieces_may_lie_on_any_rank_in_any_order(comm, folder, random, method):
 @pytest.mark.parametrize("first", [0, 1, 8192])
 def test_pieces_that_overlap_or_leave_gaps_are_refused(comm, folder, first):
     array = np.arange(5000, dtype=np.float32)
-    pieces = [(0, array[:4096]), (first, array[4096:])] if comm.rank == 0 else []
-    with pytest.raises(ValueError, match="/a: a piece starts at row"):
-        write(folder / "x.h5", comm, {}, {"a": Slab(array.shape, array.dtype, pieces)})
-    with pytest.raises(ValueError, match="/a: the pieces of all ranks hold 4096 rows of 5000"):
-        write(folder / "x.h5", comm, {}, {"a": Slab(array.shape, array.dtype, pieces[:1])})
+    pieces = [Piece((0,), array[:4096]), Piece((first,), array[4096:])] if comm.rank == 0 else []
+    for held, message in (
+        (pieces, "/a: a piece from .* does not consist of whole blocks"),
+        (pieces[:1], r"/a: .* the number at \[4096\] 0 times, not once"),
+        (pieces[:1] * 2, r"/a: .* the number at \[0\] 2 times, not once"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            write(folder / "x.h5", comm, {}, {"a": Slab(array.shape, array.dtype, held)})
 
 
 def test_an_empty_dataset_can_be_written(comm, folder):

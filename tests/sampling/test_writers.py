@@ -4,10 +4,12 @@ import h5py
 import numpy as np
 import pytest
 from mpi4py import MPI
+from stored import Lazy, boxes_of
 
 from hpcgen.data.reading import DataFiles
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
+from hpcgen.sampling import writers
 from hpcgen.sampling.writers import require_writer, write
 
 SCHEMA = Schema((3, 2), "float32", "array", -1.0, 1.0)
@@ -35,6 +37,15 @@ def test_files_are_the_same_at_any_number_of_ranks(comm, folder, random, count, 
                 assert np.array_equal(file["labels"], np.arange(count))
                 assert np.array_equal(file["checksums/samples"], one["checksums/samples"])
     comm.Barrier()
+
+
+@pytest.mark.parametrize("shape", [(7, 5), (40, 30, 17), (3, 9000)])
+@pytest.mark.parametrize("most", [1 << 14, 1 << 25])
+def test_a_numpy_file_is_the_same_from_boxes(comm, folder, random, monkeypatch, shape, most):
+    array = random.random((9, *shape), dtype=np.float32)
+    monkeypatch.setattr(writers, "CALL_BYTES", most)
+    writers._write_npy(folder / "x.npy", comm, boxes_of({"samples": array}, comm, Lazy), SCHEMA, "a test")
+    assert np.array_equal(np.load(folder / "x.npy"), array)
 
 
 def test_a_data_file_declares_an_interval_that_holds_all_samples(comm, folder, random):
