@@ -1,6 +1,6 @@
 """Measure what it costs and saves to divide samples into cells: samples/s, memory, bytes and waiting.
 
-    . jobs/environment.sh && python benchmarks/spatial.py                    all tables, about ten minutes
+    . jobs/environment.sh && python benchmarks/spatial.py                    all tables, about 15 minutes
     python benchmarks/spatial.py --nets dcgan3d-64 --rounds 5
     python benchmarks/spatial.py --nets --no-large --alpha 2e-6 --beta 1e-10 --flops 1e11    your network
 
