@@ -51,11 +51,12 @@ class Kept(Whole):
 
     def __init__(self, array: Array) -> None:
         super().__init__(array)
-        self._factors: dict[tuple[Hashable, int], Array] = {}
+        self._factors: dict[tuple[Hashable, int, int], Array] = {}
         self._lock = Lock()
 
     def factors(self, function: Callable[[Array], Array], kind: Hashable, chunk: slice) -> Array:
-        key = kind, chunk.start
+        # Layers with different numbers of channels may cut different chunks.
+        key = kind, chunk.start, chunk.stop
         with self._lock:
             if key not in self._factors:
                 self._factors[key] = function(self.read(chunk))

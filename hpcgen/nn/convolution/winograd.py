@@ -85,7 +85,7 @@ class Winograd(Form):
 
     def output_adjoint(self, m: Array, out: Array) -> None:
         kernels(m).winograd_output_adjoint(
-            m.reshape(*self._grid, len(out), *self._tiles(out.shape[1:-1]), -1), out
+            m.reshape(*self._grid, len(out), *self._tiles(out.shape[1:-1]), self.outputs), out
         )
 
     def weight(self, w: Array) -> Array:

@@ -5,6 +5,7 @@ import pytest
 from drawing import filled
 
 from hpcgen.nn.convolution.geometry import Geometry
+from hpcgen.nn.layers import convolution
 from hpcgen.nn.layers.activations import ELU
 from hpcgen.nn.layers.convolution import Conv, ConvTranspose
 from hpcgen.nn.layers.normalization import BatchNorm
@@ -86,3 +87,20 @@ def test_a_cell_keeps_its_channels_only(comm, teams, cut, chain, random):
         assert [cell.shape for cell in y.cells] == [(2, 4, 4, 4)] * len(team.mine)
         kept = [cell.cell_contents for cell in backward.__closure__]
         assert not any(isinstance(each, np.ndarray) for each in kept)
+
+
+@pytest.mark.parametrize(
+    "kind, channels, outputs, memory", [(Conv, 4, 40, 14848), (ConvTranspose, 8, 10, 8192)]
+)
+def test_cells_may_cut_other_chunks(
+    comm, teams, check, passes, chain, random, monkeypatch, kind, channels, outputs, memory
+):
+    """The cells do not have equally many channels, so that some of them cut smaller chunks."""
+    monkeypatch.setattr(convolution, "CHUNK_BYTES", memory)
+    shapes = [(8, 8, channels), (4, 4, outputs)] if kind is Conv else [(4, 4, channels), (8, 8, outputs)]
+    layers = chain([layer_of(kind, "layer", channels, outputs)], *shapes)
+    for team in teams.each((3,), random):
+        (shared, *_) = place(layers, teams.alone((3,)), True, False).layers
+        chunks = [core._chunks(core.form((4, 4)), 8, (4, 4)) for core in shared.cores]
+        assert len(set(map(len, chunks))) > 1
+        check(passes(layers, 8, random, makes=False), team, 1e-10)
