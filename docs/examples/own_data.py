@@ -28,3 +28,5 @@ if comm.rank == 0:
 comm.Barrier()
 hpcgen.train("waves.toml", "runs/waves", comm, progress="off")
 hpcgen.sample("runs/waves", comm, hpcgen.SampleOptions(count=100, out=Path("new.h5"), png=Path("new.png")))
+if comm.rank == 0:
+    print("trained runs/waves; new samples are in new.h5, and a plot of them in new.png")

@@ -21,3 +21,5 @@ if comm.rank == 0:
 comm.Barrier()
 hpcgen.train("flow.toml", "runs/flow", comm, progress="off")
 hpcgen.sample("runs/flow", comm, hpcgen.SampleOptions(count=100, png=Path("flow.png")))
+if comm.rank == 0:
+    print("trained runs/flow; a plot of new samples is in flow.png")

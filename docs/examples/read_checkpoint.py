@@ -10,7 +10,7 @@ import numpy as np
 import hpcgen
 
 # A checkpoint, or a run folder: then the newest whole checkpoint in it is loaded.
-state = hpcgen.load(sys.argv[1])
+state = hpcgen.load(sys.argv[1] if len(sys.argv) > 1 else "runs/digits")
 print(f"{state.path}: {state.config.model.kind} after step {state.step}, seed {state.seed}")
 for player, vector in state.players.items():
     moments = state.optimizer[player]["first_moment"]

@@ -1,14 +1,13 @@
 """Compare two checkpoints bit by bit."""
 
 import logging
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import h5py
 import numpy as np
 
-from hpcgen.checkpoints.newest import named
+from hpcgen.checkpoints.newest import choices, named
 from hpcgen.checkpoints.opening import verify
 from hpcgen.files.reading import attempt, content, open_file, reread
 from hpcgen.files.slabs import partition
@@ -54,7 +53,7 @@ def _whole(path: Path, comm: "MPI.Comm") -> Path:
         verify(checkpoint, comm)
         return checkpoint
 
-    return named(path, verified, partial(from_root, comm))
+    return named(path, from_root(comm, choices, path), verified)
 
 
 def _differences(a: Path, b: Path, comm: "MPI.Comm") -> tuple[dict[str, str | float], float]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.format import FORMAT
 from hpcgen.checkpoints.loading import load
-from hpcgen.checkpoints.opening import verify
+from hpcgen.checkpoints.opening import part_of_run, verify
 from hpcgen.data import inspection as data
 from hpcgen.data.writing import FORMAT as DATA_FORMAT
 from hpcgen.errors import DamagedError, InputError, UnreadableError
@@ -86,7 +86,8 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
     status = 0
     for each in paths:
         try:
-            verify(each, comm)
+            with part_of_run(each):
+                verify(each, comm)
             logger.info("  %s  whole", each.name)
         except (InputError, UnreadableError) as error:
             state = "DAMAGED" if isinstance(error, DamagedError) else "UNREADABLE"

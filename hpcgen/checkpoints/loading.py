@@ -1,7 +1,6 @@
 """Load a whole checkpoint into memory, as `hpcgen.load` does."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from hpcgen.arrays import from_host
 from hpcgen.checkpoints.format import layout_rows, schema_of
-from hpcgen.checkpoints.newest import named
+from hpcgen.checkpoints.newest import choices, named
 from hpcgen.checkpoints.opening import ForeignError, config_of, open_checkpoint
 from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
@@ -58,7 +57,7 @@ def load(path: Path | str, optimizer: bool = True) -> Checkpoint:
     False the optimizer's state, which is most of the file, is not read. Raises InputError if there is no
     checkpoint, DamagedError if the file is damaged, UnreadableError if the system cannot read it.
     """
-    return named(path, lambda file: _whole(file, optimizer))
+    return named(path, choices(path), lambda file: _whole(file, optimizer))
 
 
 def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -> Checkpoint:
@@ -72,7 +71,7 @@ def load_together(path: Path | str, comm: "MPI.Comm", optimizer: bool = False) -
             found = _whole(file, optimizer)
         return found
 
-    return named(path, load_one, partial(from_root, comm))
+    return named(path, from_root(comm, choices, path), load_one)
 
 
 def _whole(path: Path, optimizer: bool) -> Checkpoint:

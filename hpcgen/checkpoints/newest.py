@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from hpcgen.checkpoints.folder import candidates
 from hpcgen.checkpoints.opening import part_of_run
@@ -14,20 +14,18 @@ logger = logging.getLogger(__name__)
 Taken = TypeVar("Taken")
 
 
-def _here(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Return function(*arguments), called by this process alone."""
-    return function(*arguments)
+def choices(path: Path | str) -> list[Path] | None:
+    """Return the checkpoints of the run folder `path`, newest first, or None if `path` is not a folder."""
+    return candidates(Path(path)) if Path(path).is_dir() else None
 
 
-def named(path: Path | str, take: Callable[[Path], Taken], ask: Callable[..., Any] = _here) -> Taken:
+def named(path: Path | str, choices: Sequence[Path] | None, take: Callable[[Path], Taken]) -> Taken:
     """Return take(path) for the checkpoint `path`, or for the newest whole one of the run folder `path`.
 
-    `take` must raise InputError or UnreadableError for a checkpoint that is not whole. `ask(function,
-    *arguments)` calls a function that looks at the file system. Ranks that need the same answer pass
-    partial(from_root, comm). Raises the errors of `newest` for a folder, and those of `take` for a file.
+    `choices` are those of `path`. `take` must raise InputError or UnreadableError for a checkpoint that is
+    not whole. Raises the errors of `newest` for a folder, and those of `take` for a file.
     """
-    path = Path(path)
-    return newest(path, ask(candidates, path), take) if ask(path.is_dir) else take(path)
+    return take(Path(path)) if choices is None else newest(Path(path), choices, take)
 
 
 def newest(run: Path, paths: Sequence[Path], take: Callable[[Path], Taken]) -> Taken:

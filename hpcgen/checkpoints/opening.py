@@ -109,12 +109,12 @@ def part_of_run(path: Path) -> Iterator[None]:
 
 
 def verify(path: Path, comm: "MPI.Comm") -> None:
-    """Verify every byte of `path`, a checkpoint in a run's folder. Raise DamagedError if one differs.
+    """Verify every byte of a checkpoint. Raise DamagedError if one differs.
 
-    The ranks divide the reading. Collective over `comm`. Also raises ForeignError, AccessError and
-    UnreadableError.
+    The ranks divide the reading. Collective over `comm`. Also raises InputError for a file that is not a
+    checkpoint, ForeignError, AccessError and UnreadableError.
     """
-    with agree(comm), part_of_run(path):
+    with agree(comm):
         reread(path, lambda: _require_checkpoint(path))
     checksums.verify(path, comm)
 

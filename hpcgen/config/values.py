@@ -64,7 +64,8 @@ def value_of(key: str, value: Any, kind: Any, limits: Mapping[str, Any]) -> Any:
     except (msgspec.ValidationError, ValueError):
         near = difflib.get_close_matches(str(value), limits.get("choices", ()), 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        either = f"{_allowed(item, False, limits)}, or a list" if lists and kind not in lists else None
+        one, many = (_allowed(item, is_list, limits) for is_list in (False, True))
+        either = f"{one}, or {many}" if lists and kind not in lists else None
         raise InputError(
             f"{key} = {shown(value)}: must be {either or _allowed(item, bool(lists), limits)}{hint}"
         ) from None

@@ -10,6 +10,9 @@ from hpcgen.errors import InputError
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.tree import cover
 
+# The most cells of a sample. More would take longer to list than to compute.
+MOST_CELLS = 1 << 16
+
 
 class Deal:
     """`lanes` is the Partition of lanes over teams. `cells` has, for each team, a Partition of the cells over
@@ -59,6 +62,8 @@ def deal(lanes: int, cells: int, ranks: int, space: int = 0, weights: Sequence[f
     `space` ranks share a lane. 0 means as few as possible. `weights` are the ranks' relative speeds. Raises
     InputError, which names the numbers of ranks that are possible.
     """
+    if cells > MOST_CELLS:
+        raise InputError(f"train.cells: {cells:,} cells are too many; use at most {MOST_CELLS:,}")
     if weights and len(weights) != ranks:
         raise InputError(
             f"parallel.weights has {len(weights)} numbers for {ranks} ranks; give one for each rank, or none"

@@ -4,6 +4,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from math import prod
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,7 @@ import numpy as np
 from mpi4py import MPI
 
 from hpcgen.checkpoints.folder import set_aside
-from hpcgen.checkpoints.opening import verify
+from hpcgen.checkpoints.opening import part_of_run, verify
 from hpcgen.checkpoints.saving import RunState, restore, save
 from hpcgen.checkpoints.state import PlayerState
 from hpcgen.config.sections import Config
@@ -59,19 +60,33 @@ class Training:
     """
 
     def __init__(self, config: Config, comm: MPI.Comm) -> None:
-        self.config, self.step, train = config, 0, config.train
+        self.config, self.step, self.watch = config, 0, Stopwatch()
+        self.saved: Path | None = None
         self.deal = deal_of(config, comm.size)
+        with ExitStack() as resources:
+            self._open(comm, resources)
+            self._resources = resources.pop_all()
+
+    def _open(self, comm: MPI.Comm, resources: ExitStack) -> None:
+        """Make all parts of the run. `resources` releases them."""
+        config, train = self.config, self.config.train
         self.mesh = mesh = Mesh.of(comm, self.deal.space)
-        self.watch = Stopwatch()
+        resources.callback(mesh.close)
         self.lane_workers, self.cell_workers = self._workers()
+        resources.callback(self.lane_workers.close)
+        resources.callback(self.cell_workers.close)
         model, team = MODELS[config.model.kind], self._team()
         self.shards = Shards(
             config.data.path, mesh.data, self.deal, train.lane_size, config.seed, config.data.block, team
         )
+        resources.callback(self.shards.close)
         self.model = model(config.model, self.shards.schema)
         if team is not None:
             divide(self.model, team)
-        self.players = {name: self._player(i, name) for i, name in enumerate(self.model.players)}
+        self.players = {}
+        for i, name in enumerate(self.model.players):
+            self.players[name] = player = self._player(i, name)
+            resources.callback(player.exchange.close)
         threads = max(self.lane_workers.threads, self.cell_workers.threads)
         self.environment = mesh.world.bcast(environment() | {"threads": str(threads)})
         self.schedule = Schedule(
@@ -84,7 +99,6 @@ class Training:
             self.watch,
             train.recompute,
         )
-        self.saved: Path | None = None
 
     @property
     def theta(self) -> dict[str, Vector]:
@@ -122,13 +136,8 @@ class Training:
         return Player(self.config.optimizer[name], exchange, theta, turns, self.model.limits.get(name))
 
     def close(self) -> None:
-        """Release the threads, the files, and the resources of the exchanges."""
-        self.lane_workers.close()
-        self.cell_workers.close()
-        self.shards.close()
-        for player in self.players.values():
-            player.exchange.close()
-        self.mesh.close()
+        """Release the threads, the files, the communicators, and the resources of the exchanges."""
+        self._resources.close()
 
     def resume(self, paths: Iterable[Path]) -> None:
         """Resume from the first whole checkpoint of `paths`. A damaged checkpoint is renamed, with a warning.
@@ -139,7 +148,8 @@ class Training:
         damaged = []
         for path in paths:
             try:
-                verify(path, self.mesh.world)
+                with part_of_run(path):
+                    verify(path, self.mesh.world)
                 attributes = restore(
                     path, self.mesh.world, self.config, self.shards.fingerprint, self._states()
                 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from hpcgen.arrays import shown
 from hpcgen.config.reading import load_config
+from hpcgen.evaluation.evaluation import Evaluation
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.training.folder import RunFolder
@@ -55,19 +56,7 @@ def train(
         from_root(comm, home.record, config)
         for line in _introduction(training):
             logger.info("%s", line)
-        samples = Samples(home, training.shards.schema) if training.model.source == "noise" else None
-        columns = metrics.columns(training.model) + (evaluations.columns(evaluation) if evaluation else [])
-        table = None
-        with agree(comm):
-            if comm.rank == 0:
-                table = MetricsTable(home.path / "metrics.csv", columns, training.step)
-                stack.callback(table.close)
-        # A signal leaves little time. Therefore only the row of metrics is written before the checkpoint.
-        hooks: list[Hook] = [Metrics(home, table), Checkpoints(home)]
-        if evaluation:
-            hooks.append(Evaluations(home, table, evaluation))
-        if samples:
-            hooks.append(samples)
+        hooks = _hooks(training, home, evaluation, stack)
         for hook in hooks:
             stack.callback(hook.close)
             hook.begin(training)
@@ -81,9 +70,29 @@ def train(
             )
     logger.info("run         %s", home.path)
     logger.info("checkpoint  %s", training.saved)
-    if samples:
-        logger.info("samples     %s", samples.path(training.step))
+    for samples in hooks:
+        if isinstance(samples, Samples):
+            logger.info("samples     %s", samples.path(training.step))
     return training
+
+
+def _hooks(
+    training: Training, home: RunFolder, evaluation: Evaluation | None, stack: ExitStack
+) -> list[Hook]:
+    """Return what is done after each step, in this order. `stack` closes the table of metrics. Collective."""
+    world, table = training.mesh.world, None
+    columns = metrics.columns(training.model) + (evaluations.columns(evaluation) if evaluation else [])
+    with agree(world):
+        if world.rank == 0:
+            table = MetricsTable(home.path / "metrics.csv", columns, training.step)
+            stack.callback(table.close)
+    # A signal leaves little time. Therefore only the row of metrics is written before the checkpoint.
+    hooks: list[Hook] = [Metrics(home, table), Checkpoints(home)]
+    if evaluation:
+        hooks.append(Evaluations(home, table, evaluation))
+    if training.model.source == "noise":
+        hooks.append(Samples(home, training.shards.schema))
+    return hooks
 
 
 def _introduction(training: Training) -> Iterator[str]:

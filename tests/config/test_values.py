@@ -9,6 +9,7 @@ from hpcgen.errors import InputError
 from hpcgen.settings import setting
 
 WITHIN = {"ge": 1, "le": 9}
+EITHER = "an integer >= 1 and <= 9, or a list of integers >= 1 and <= 9"
 SHARE = {"gt": 0, "lt": 1}
 CHOICES = {"choices": ("adam", "sgd"), "aliases": {"plain": "sgd"}}
 
@@ -61,9 +62,9 @@ def test_values_that_are_allowed(value, kind, limits, expected):
         (3, list[int], WITHIN, "key = 3: must be a list of integers >= 1 and <= 9"),
         ([3, 0], list[int], WITHIN, "key = [3, 0]: must be a list of integers >= 1 and <= 9"),
         ([1.0, float("inf")], list[float], {}, "key = [1.0, inf]: must be a list of numbers"),
-        (0, int | list[int], WITHIN, "key = 0: must be an integer >= 1 and <= 9, or a list"),
-        ([0], int | list[int], WITHIN, "key = [0]: must be an integer >= 1 and <= 9, or a list"),
-        (3, str | list[str], {}, "key = 3: must be a string, or a list"),
+        (0, int | list[int], WITHIN, f"key = 0: must be {EITHER}"),
+        ([0], int | list[int], WITHIN, f"key = [0]: must be {EITHER}"),
+        (3, str | list[str], {}, "key = 3: must be a string, or a list of strings"),
     ],
 )
 def test_other_values_are_named_with_what_is_allowed(value, kind, limits, message):

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from hpcgen.arrays import Shape
+from hpcgen.arrays import Array, Shape
 from hpcgen.nn.divided import Divided
 from hpcgen.nn.kernels import contiguous
 from hpcgen.nn.layer import TRAIN, Backward, Parameters, TangentBackward, Train
 from hpcgen.nn.layers.dropout import Dropout
 from hpcgen.nn.layers.shaping import Upsample
-from hpcgen.parallel.operators.halo import Halo
+from hpcgen.parallel.operators.halo import Halo, Slices, Spread
 from hpcgen.parallel.placement.layer import Placed
 from hpcgen.parallel.team import Team
 
@@ -43,7 +43,9 @@ class PlacedUpsample(Placed):
     def forward(self, theta: Parameters, x: Any, train: Train | None = TRAIN) -> tuple[Any, Backward]:
         n, rest = len(x), x.cells[0].shape[-1:]
         everything = slice(0, n)
-        made = [self.layer.forward(theta, region.read(everything), train) for region in self._halo.gather(x)]
+        made = x.team.each(
+            lambda region: self.layer.forward(theta, region.read(everything), train), self._halo.gather(x)
+        )
         ys = [
             contiguous(y[(slice(None), *inside)]) for (y, _), inside in zip(made, self._inside, strict=True)
         ]
@@ -53,11 +55,14 @@ class PlacedUpsample(Placed):
             if not need_dx:
                 return None
             spreads = self._halo.spread(n, rest, dy.dtype)
-            for cell, spread in enumerate(spreads):
-                whole = np.zeros_like(dy.cells[cell], shape=shapes[cell], order="C")
-                whole[(slice(None), *self._inside[cell])] = dy.cells[cell]
-                spread.open(everything)[...] = backwards[cell](whole)
+
+            def back(spread: Spread, cell: Array, shape: Shape, inside: Slices, backward: Backward) -> None:
+                whole = np.zeros_like(cell, shape=shape, order="C")
+                whole[(slice(None), *inside)] = cell
+                spread.open(everything)[...] = backward(whole)
                 spread.close(everything)
+
+            x.team.each(back, spreads, dy.cells, shapes, self._inside, backwards)
             return self._halo.add(spreads)
 
         return Divided(ys, x.team), backward
