@@ -137,7 +137,7 @@ def test_a_run_folder_stands_for_its_newest_whole_checkpoint(comm, run_folder, s
 
 def test_what_is_no_whole_checkpoint_is_not_compared(comm, run_folder, run_file, said):
     newest, middle, _ = candidates(run_folder)
-    with pytest.raises(InputError, match="not a checkpoint of hpcgen"):
+    with pytest.raises(InputError, match="not a checkpoint of hpcgen$"):
         compare(newest, run_file.with_name("digits.h5"), comm)
     if comm.rank == 0:
         flip(newest, newest.stat().st_size // 2)

@@ -134,6 +134,14 @@ def test_without_cells_a_leaf_is_a_lane():
     assert [made.nodes(rank) for rank in range(3)] == [[(0, 2), (2, 3)], [], [(3, 4), (4, 7)]]
 
 
+def test_there_are_not_more_cells_than_can_be_listed():
+    assert deal(1, 1 << 16, 1).cells_a_lane == 1 << 16
+    with pytest.raises(
+        InputError, match="train.cells: 1,000,000,000,000 cells are too many; use at most 65,536"
+    ):
+        deal(1, 10**12, 4)
+
+
 REFUSALS = {
     "ranks that no lanes are for": (
         r"(?P<ranks>\d+) ranks are more than train.lanes = (?P<lanes>\d+); start at most (?P<most>\d+) "
