@@ -29,6 +29,15 @@ def audio(comm, folder):
     comm.Barrier()
 
 
+def pictures(comm, folder):
+    """Colour pictures of several checksums each."""
+    if comm.rank == 0:
+        with h5py.File(folder / "pictures.h5", "w") as file:
+            file["samples"] = np.random.default_rng(0).integers(0, 256, (30, 180, 100, 3), np.uint8)
+            file.attrs["kind"] = "image"
+    comm.Barrier()
+
+
 DATA = {
     "digits": lambda comm, folder: prepare(Digits, folder / "digits.h5", comm),
     "columns": lambda comm, folder: prepare(
@@ -37,6 +46,10 @@ DATA = {
     "fields": lambda comm, folder: prepare(
         lambda: Fields(200, 12, -1.7, seed=0, axes=2), folder / "fields.h5", comm
     ),
+    "volumes": lambda comm, folder: prepare(
+        lambda: Fields(20, 32, -1.7, seed=0), folder / "volumes.h5", comm
+    ),
+    "pictures": pictures,
     "text": text,
     "audio": audio,
 }
@@ -50,7 +63,14 @@ MODELS = {
     "sound": ("audio", '{ kind = "rvae", network = "sequence", hidden = 8 }'),
     "linear": ("columns", '{ kind = "linear" }'),
     "regressor": ("columns", '{ kind = "regressor" }'),
+    "volumes": ("volumes", '{ network = "dcgan3d", generator.width = 2, discriminator.width = 2 }'),
+    "pictures": (
+        "pictures",
+        '{ kind = "vae", network = "conv-vae", latent = 3, encoder.width = 2, decoder.width = 2 }',
+    ),
 }
+# Further keys of the table [train].
+TRAIN = {"volumes": ", cells = [2, 2, 2]", "pictures": ", cells = [3]"}
 
 
 @pytest.fixture
@@ -78,7 +98,7 @@ def trained(_test_comm, tmp_path_factory):
                 made[name] = folder / f"{name}.h5"
             path = folder / f"{kind}.toml"
             if comm.rank == 0:
-                steps = "train = { steps = 3, lanes = 4, lane_size = 4 }"
+                steps = f"train = {{ steps = 3, lanes = 4, lane_size = 4{TRAIN.get(kind, '')} }}"
                 path.write_text(f'data.path = "{made[name]}"\nmodel = {model}\n{steps}\n')
             comm.Barrier()
             train(path, folder / kind, comm, progress="off")

@@ -47,6 +47,20 @@ class Grid:
         """Return the places of a cell: a slice for each spatial axis."""
         return (*self.region(cell, sizes), *(slice(0, size) for size in sizes[len(self.shape) :]))
 
+    def aligned_region(self, cell: int, sizes: Sequence[int], lengths: Sequence[int]) -> tuple[slice, ...]:
+        """Return where a cell lies if its edges move to the nearest multiples of `lengths`.
+
+        The ends of an axis stay. The regions of all cells cover each place once. Some may be empty.
+        """
+
+        def moved(edge: int, length: int, size: int) -> int:
+            return size if edge == size else min((edge + length // 2) // length * length, size)
+
+        return tuple(
+            slice(moved(axis.start, length, size), moved(axis.stop, length, size))
+            for axis, length, size in zip(self.whole_region(cell, sizes), lengths, sizes, strict=True)
+        )
+
     def sizes(self, cell: int, sizes: Sequence[int]) -> Shape:
         """Return the sizes of a cell on all spatial axes."""
         return tuple(axis.stop - axis.start for axis in self.whole_region(cell, sizes))

@@ -5,9 +5,12 @@ import numpy as np
 
 from hpcgen.arrays import Array, from_host, to_host
 from hpcgen.data.reading import DataFiles
+from hpcgen.data.rows import Rows
+from hpcgen.data.shards import CellReader
 from hpcgen.models.batch import Batch
 from hpcgen.models.latent import Autoencoder
 from hpcgen.models.model import Theta
+from hpcgen.nn.divided import Divided
 from hpcgen.sampling.origins import Origin, padded, samples_a_block
 
 # If the sine of the angle between two codes is below this value, a straight line replaces the great circle.
@@ -22,14 +25,16 @@ class Reconstruction(Origin):
     def __init__(self, model: Autoencoder, theta: Theta, files: DataFiles) -> None:
         self._model, self._theta, self._files, self.rows = model, theta, files, files.rows
         self.size = samples_a_block(model.sample_shape)
+        self._cells = None if model.team is None else CellReader(files, model.team)
 
     def batch(self, block: int) -> Batch:
         # Without a random stream the model returns the most likely samples.
         return Batch(self.size, noise=self.codes(block), random=None)
 
     def codes(self, block: int) -> Array:
-        originals = self._model.batch(self.size, samples=self._originals(block))
-        return self._model.codes(self._theta, originals.samples)[0]
+        # Ranks that share a sample read only their cells of it.
+        samples = self._originals(block) if self._cells is None else self._divided(self._cells, block)
+        return self._model.codes(self._theta, self._model.batch(self.size, samples=samples).samples)[0]
 
     def with_originals(self, samples: np.ndarray) -> np.ndarray:
         blocks = range(-(-len(samples) // self.size))
@@ -37,8 +42,16 @@ class Reconstruction(Origin):
         return np.stack([originals, samples], axis=1).reshape(-1, *samples.shape[1:])
 
     def _originals(self, block: int) -> np.ndarray:
+        return padded(self._files.read(*self._rows(block), ("samples",)).samples, self.size)
+
+    def _divided(self, cells: CellReader, block: int) -> Divided:
+        packed = padded(cells.read(*self._rows(block), ("samples",)).samples, self.size)
+        return cells.unpacked(Rows(packed)).samples
+
+    def _rows(self, block: int) -> tuple[int, int]:
+        """Return the first row of a block, and the row after its last."""
         first, last = (min(edge * self.size, self._files.rows) for edge in (block, block + 1))
-        return padded(self._files.read(first, last, ("samples",)).samples, self.size)
+        return first, last
 
 
 class Interpolation(Origin):

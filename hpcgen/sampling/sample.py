@@ -2,7 +2,6 @@
 
 import logging
 from contextlib import ExitStack
-from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +18,8 @@ from hpcgen.sampling import showing
 from hpcgen.sampling.choosing import open_origin
 from hpcgen.sampling.generation import drawing_model, generate
 from hpcgen.sampling.options import SampleOptions
-from hpcgen.sampling.origins import Origin, RowsOf
+from hpcgen.sampling.origins import Origin
+from hpcgen.sampling.shares import shares
 from hpcgen.sampling.writers import require_path, require_writer, write
 
 if TYPE_CHECKING:
@@ -53,18 +53,16 @@ def sample(path: Path | str, comm: "MPI.Comm", options: SampleOptions = SampleOp
             count = _count(options.count, origin)
             _require_targets(state, options, count, comm.rank == 0)
         logger.info("from %s", state.path)
-        made = partial(generate, model, state.sampled, schema, origin)
-        space = 1 if model.team is None else model.team.comm.size
         if out:
-            columns: dict[str, RowsOf] = {"samples": made, **origin.columns()}
-            source = f"{state.path.name}, seed {options.seed}"
-            write(out, comm, columns, count, schema, source, origin.size, space)
+            slabs = shares(comm, model, state.sampled, schema, origin, count)
+            write(out, comm, slabs, schema, f"{state.path.name}, seed {options.seed}")
             logger.info("%s: %s samples of %s", out, f"{count:,}", shown(schema.shape))
         if png or not out:
             plotted, samples = min(count, MOST_SHOWN), np.empty(0)
+            space = 1 if model.team is None else model.team.comm.size
             with agree(comm, None if space == 1 else PATIENCE_SECONDS):
                 if comm.rank < space:
-                    samples = made(0, plotted)
+                    samples = generate(model, state.sampled, schema, origin, 0, plotted)
             logger.info("%s", from_root(comm, _show, samples, origin, png, schema))
 
 

@@ -1,8 +1,9 @@
-"""Write samples to data files, NumPy arrays, text and sound. Each rank generates its share of the samples."""
+"""Write samples to data files, NumPy arrays, text and sound. Each rank has its share of the samples."""
 
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import chain
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
@@ -14,11 +15,10 @@ from hpcgen.data.schema import Schema
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
 from hpcgen.files.replacing import refusals, replacing, require_short
-from hpcgen.files.slabs import Part, Slab, partition
+from hpcgen.files.slabs import Part, Slab
 from hpcgen.files.writing import CALL_BYTES
-from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree
+from hpcgen.parallel.agreement import agree
 from hpcgen.sampling import showing
-from hpcgen.sampling.origins import SAMPLES_A_BLOCK, RowsOf
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -39,58 +39,25 @@ def require_path(path: Path) -> None:
         require_short(path)
 
 
-def write(
-    path: Path,
-    comm: "MPI.Comm",
-    columns: Mapping[str, RowsOf],
-    count: int,
-    schema: Schema,
-    source: str,
-    size: int = SAMPLES_A_BLOCK,
-    space: int = 1,
-) -> None:
-    """Generate `count` rows of each column, and write them to a file. The path's ending chooses the kind.
+def write(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
+    """Write `slabs`, by column, to a file. The path's ending chooses the kind.
 
     Every kind of file holds the column "samples". A data file holds all columns. `source` says where the
-    samples come from. The rows are made in blocks of `size`, each by `space` consecutive ranks together. The
-    file has the same bytes at any number of ranks. Collective over `comm`. Raises the errors of
-    `hpcgen.files.writing.write`.
+    samples come from. The file has the same bytes at any number of ranks. Collective over `comm`. Raises the
+    errors of `hpcgen.files.writing.write`.
     """
-    with agree(comm, None if space == 1 else PATIENCE_SECONDS):
-        slabs = {name: _share(count, rows, comm, size, space) for name, rows in columns.items()}
     WRITERS[path.suffix](path, comm, slabs, schema, source)
 
 
-def _share(count: int, rows: RowsOf, comm: "MPI.Comm", size: int, space: int) -> Slab:
-    """Return this rank's share of the `count` rows that rows(start, stop) makes.
-
-    Ranks that make blocks together make every block that overlaps one of their shares. Each rank keeps its
-    own rows.
-    """
-    none = rows(0, 0)
-    shape = (count, *none.shape[1:])
-    parts, first = partition(shape, none.dtype, comm.size), comm.rank // space * space
-    mine, last = parts.slice(comm.rank), parts.slice(first + space - 1)
-    kept = [none]
-    for start in range(parts.starts[first] // size * size, last.stop, size):
-        low, high = max(start, parts.starts[first]), min(start + size, last.stop)
-        made = rows(low, high)
-        kept.append(made[max(mine.start - low, 0) : max(mine.stop - low, 0)])
-    return Slab.rows(shape, mine.start, np.concatenate(kept))
-
-
-def _local(slab: Slab) -> np.ndarray:
-    """Return this rank's rows, which are a single piece."""
-    parts = [piece.rows[:] for piece in slab.pieces]
-    return parts[0] if parts else np.empty((0, *slab.shape[1:]), slab.dtype)
-
-
 def _write_hdf5(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
-    samples = _local(slabs["samples"])
+    samples = slabs["samples"]
     if samples.dtype == np.float32:
         # Samples may be outside the interval of the data. The file declares an interval that holds all of
         # them.
-        low, high = value_range(comm, samples)
+        with agree(comm):
+            made = (part.make() for part in samples.parts(CALL_BYTES))
+            extremes = [(rows.min(), rows.max()) for rows in made]
+        low, high = value_range(comm, np.array(extremes, samples.dtype))
         schema = replace(schema, low=min(low, schema.low), high=max(high, schema.high))
     write_data(path, comm, slabs, schema, source)
 
@@ -127,10 +94,16 @@ def _write_box(file: BinaryIO, first: int, shape: tuple[int, ...], part: Part) -
 
 
 def _write_shown(path: Path, comm: "MPI.Comm", slabs: Slabs, schema: Schema, source: str) -> None:
-    parts = comm.gather(_local(slabs["samples"]))
+    slab = slabs["samples"]
+    with agree(comm):
+        mine = [(part.where, part.make()) for part in slab.parts(CALL_BYTES)]
+    parts = comm.gather(mine)
     with agree(comm):
         if parts is not None:
-            showing.save(np.concatenate(parts), path, schema, path.suffix)
+            samples = np.empty(slab.shape, slab.dtype)
+            for where, rows in chain(*parts):
+                samples[where] = rows
+            showing.save(samples, path, schema, path.suffix)
 
 
 WRITERS: dict[str, Writer] = {

@@ -44,6 +44,37 @@ def test_cells_are_cut_as_evenly_as_can_be(shape, random):
 
 
 @pytest.mark.parametrize("shape", GRIDS)
+def test_aligned_regions_are_a_partition_of_the_places(shape, random):
+    """Their edges are multiples of lengths, or ends of axes, and lie as near to those of the cells as can
+    be."""
+    grid = Grid(shape)
+    for _ in range(20):
+        sizes = places(random, shape)
+        lengths = random.integers(1, 9, len(sizes)).tolist()
+        found = np.zeros(sizes, int)
+        for cell in range(len(grid)):
+            region = grid.aligned_region(cell, sizes, lengths)
+            found[region] += 1
+            for axis, own, length, size in zip(region, grid.whole_region(cell, sizes), lengths, sizes):
+                for edge, moved in ((own.start, axis.start), (own.stop, axis.stop)):
+                    assert moved == size or (moved % length == 0 and 0 <= moved <= size)
+                    assert 2 * abs(edge - moved) <= length
+        assert (found == 1).all()
+
+
+def test_cells_on_edges_do_not_move():
+    grid = Grid([2, 4])
+    for cell in range(8):
+        region = grid.aligned_region(cell, (32, 64, 3), (16, 8, 3))
+        assert region == grid.whole_region(cell, (32, 64, 3))
+    assert [grid.aligned_region(cell, (8, 8), (8, 8)) for cell in (0, 1, 4)] == [
+        (slice(0, 8), slice(0, 0)),
+        (slice(0, 8), slice(0, 8)),
+        (slice(8, 8), slice(0, 0)),
+    ]
+
+
+@pytest.mark.parametrize("shape", GRIDS)
 def test_the_last_axis_runs_fastest(shape):
     grid = Grid(shape)
     assert len(grid) == len(grid.cells) == np.prod(shape)

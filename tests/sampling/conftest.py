@@ -1,6 +1,7 @@
 """Checkpoints of trained runs for these tests, loaded."""
 
 import pytest
+from teams import teams  # noqa: F401
 from trained_runs import data, trained  # noqa: F401
 
 from hpcgen.checkpoints.loading import load_together

@@ -9,8 +9,12 @@ import pytest
 from mpi4py import MPI
 from PIL import Image
 
+from hpcgen.data.reading import DataFiles
 from hpcgen.errors import InputError
 from hpcgen.evaluation.evaluate import evaluate
+from hpcgen.models.units import Interval
+from hpcgen.parallel.operators.gather import Gather
+from hpcgen.sampling import origins
 from hpcgen.sampling.options import SampleOptions
 from hpcgen.sampling.sample import sample
 from hpcgen.sampling.showing import LINE
@@ -42,6 +46,61 @@ def test_samples_are_the_same_at_any_number_of_ranks_and_count(comm, folder, tra
     # What is drawn is a data file: it can be evaluated against.
     if kind == "gan":
         evaluate(path, folder / "all.h5", comm)
+
+
+@pytest.fixture
+def cells_only(monkeypatch):
+    """No rank may put samples of these shapes together from their cells, or bring them to their units."""
+
+    def cells_only(*shapes):
+        whole, decode = Gather.whole, Interval.decode
+
+        def watched(self, x):
+            assert self.sizes not in {shape[: len(self.sizes)] for shape in shapes}, "a whole sample"
+            return whole(self, x)
+
+        def smaller(self, x):
+            assert x.size < min(map(np.prod, shapes)), "a whole sample"
+            return decode(self, x)
+
+        monkeypatch.setattr(Gather, "whole", watched)
+        monkeypatch.setattr(Interval, "decode", smaller)
+
+    return cells_only
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npy"])
+@pytest.mark.parametrize(
+    "kind, given", [("volumes", {}), ("pictures", {}), ("pictures", {"reconstruct": True})]
+)
+@pytest.mark.parametrize("count, size", [(1, 1), (3, 1), (4, 1), (5, 2), (7, 4)])
+def test_large_samples_are_written_by_cells(
+    comm, folder, trained, monkeypatch, cells_only, kind, given, ending, count, size
+):
+    """The same bytes at any number of ranks, in blocks of one sample or more."""
+    path, data = trained(kind)
+    given = dict.fromkeys(given, data)
+    monkeypatch.setattr(origins, "SAMPLES_A_BLOCK", size)
+    if comm.rank == 0:
+        draw(path, MPI.COMM_SELF, count, 3, folder / f"one{ending}", **given)
+    comm.Barrier()
+    # No rank may have all cells of a sample.
+    if comm.size > 1 and count == 1:
+        cells_only((32, 32, 32, 1), (180, 100, 3))
+    draw(path, comm, count, 3, folder / f"all{ending}", **given)
+    assert (folder / f"all{ending}").read_bytes() == (folder / f"one{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["volumes", "pictures"])
+def test_samples_of_cells_are_data_of_the_same_kind(comm, folder, trained, kind):
+    path, data = trained(kind)
+    draw(path, comm, 2, 3, folder / "x.h5")
+    with DataFiles([folder / "x.h5"]) as made, DataFiles([data]) as original:
+        for name in ("shape", "dtype", "kind"):
+            assert getattr(made.schema, name) == getattr(original.schema, name)
+        samples = made.read(0, 2).samples
+        low, high = (0, 255) if kind == "pictures" else (samples.min(), samples.max())
+        assert made.schema.low <= low and high <= made.schema.high
 
 
 def test_a_label(comm, folder, trained):
