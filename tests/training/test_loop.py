@@ -232,7 +232,7 @@ def test_a_run_that_does_not_begin_releases_what_it_opened(made, monkeypatch):
     monkeypatch.setattr(loop, "LARGEST_COUNT", 0)
     with pytest.raises(InputError, match="can exchange at most 0"):
         made()
-    assert closed == ["shards", "mesh"]
+    assert closed[-2:] == ["shards", "mesh"]
 
 
 @pytest.mark.parametrize(
