@@ -51,7 +51,8 @@ def sample(path: Path | str, comm: "MPI.Comm", options: SampleOptions = SampleOp
         with agree(comm):
             origin = open_origin(model, state, options, stack)
             count = _count(options.count, origin)
-            _require_targets(state, options, count, comm.rank == 0)
+            if comm.rank == 0:
+                _require_targets(state, options, count)
         logger.info("from %s", state.path)
         if out:
             slabs = shares(comm, model, state.sampled, schema, origin, count)
@@ -76,16 +77,15 @@ def _require_output(out: Path | None, png: Path | None, schema: Schema) -> None:
         raise InputError("sample: nothing to write; give --out F.h5, --out F.npy or --png F.png")
 
 
-def _require_targets(state: Checkpoint, options: SampleOptions, count: int, writes: bool) -> None:
-    """Raise InputError if a target is also read, or, with `writes`, if a target cannot be written."""
+def _require_targets(state: Checkpoint, options: SampleOptions, count: int) -> None:
+    """Raise InputError if a target is also read, or cannot be written."""
     size = count * prod(state.schema.shape) * np.dtype(state.schema.dtype).itemsize
-    if options.out and writes:
+    if options.out:
         require_path(Path(options.out))
     for target, needed in ((options.out, size), (options.png, 0)):
         if target:
             require_unread(target, [state.path, options.inputs, options.reconstruct])
-            if writes:
-                require_target(target, needed)
+            require_target(target, needed)
 
 
 def _count(asked: int | None, origin: Origin) -> int:

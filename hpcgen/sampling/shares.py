@@ -34,12 +34,12 @@ def shares(
     """
     space = 1 if model.team is None else model.team.comm.size
     with agree(comm, None if space == 1 else PATIENCE_SECONDS):
-        columns = {name: by_rows(comm, rows, count) for name, rows in origin.columns().items()}
         if model.team is not None and box_shape((count, *schema.shape), schema.dtype) != tuple(schema.shape):
             samples = by_cells(comm, model, theta, schema, origin, count)
         else:
             made = partial(generate, model, theta, schema, origin)
             samples = by_rows(comm, made, count, origin.size, space)
+        columns = {name: by_rows(comm, rows, count) for name, rows in origin.columns().items()}
         return {"samples": samples, **columns}
 
 
