@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+# The most numbers in a message: MPI counts are 32-bit integers.
+LARGEST_COUNT = 2**31 - 1
+
 
 @dataclass(frozen=True)
 class Mesh:

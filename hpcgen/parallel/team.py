@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from hpcgen.arrays import Array, from_host, to_host
+from hpcgen.errors import InputError
 from hpcgen.nn.divided import Divided
 from hpcgen.nn.kernels import contiguous
 from hpcgen.parallel.cells import Grid
+from hpcgen.parallel.mesh import LARGEST_COUNT
 from hpcgen.parallel.partition import Partition
 from hpcgen.parallel.stopwatch import Stopwatch
 from hpcgen.parallel.threads import ALONE, Workers
@@ -107,13 +109,20 @@ class Team:
         """
         if self.comm.size == 1:
             return parts
-        from mpi4py import MPI
-
         whole = np.empty((len(self.grid), *parts.shape[1:]), parts.dtype)
-        unit = parts[0].nbytes
+        unit = parts[0].size
         counts = [count * unit for count in self.deal.counts]
         starts = [start * unit for start in self.deal.starts]
         others = self.comm.size - 1
         with self.traffic(others, others * parts.nbytes):
-            self.comm.Allgatherv([np.ascontiguousarray(parts), MPI.BYTE], [whole, counts, starts, MPI.BYTE])
+            self.comm.Allgatherv(np.ascontiguousarray(parts), [whole, (counts, starts)])
         return whole
+
+
+def require_countable(numbers: int) -> None:
+    """Raise InputError if MPI cannot exchange so many numbers in one message."""
+    if numbers > LARGEST_COUNT:
+        raise InputError(
+            f"{numbers:,} numbers of a layer pass between ranks at once; MPI can exchange at most "
+            f"{LARGEST_COUNT:,}: give train.lane_size fewer samples"
+        )

@@ -26,7 +26,7 @@ from hpcgen.parallel.agreement import from_root
 from hpcgen.parallel.cells import Grid
 from hpcgen.parallel.deal import Deal, deal
 from hpcgen.parallel.exchange import EXCHANGES
-from hpcgen.parallel.mesh import Mesh
+from hpcgen.parallel.mesh import LARGEST_COUNT, Mesh
 from hpcgen.parallel.placement.network import divide
 from hpcgen.parallel.stopwatch import Stopwatch
 from hpcgen.parallel.team import Team
@@ -38,8 +38,6 @@ from hpcgen.training.schedule import Schedule, Statistics
 
 logger = logging.getLogger(__name__)
 
-# The most numbers in a vector: MPI counts are 32-bit integers.
-LARGEST_COUNT = 2**31 - 1
 # The entries of the environment on which the bits depend.
 BITS_DEPEND_ON = ("numpy", "simd", "blas", "machine")
 

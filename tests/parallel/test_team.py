@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
+from hpcgen.errors import InputError
+from hpcgen.parallel.operators.gather import Gather, GatherChannels
 from hpcgen.parallel.tree import tree_sum
 
 GRIDS = [(1,), (2,), (3,), (5,), (2, 2), (4, 2), (3, 1, 2)]
@@ -83,3 +85,17 @@ def test_traffic_is_counted(teams, comm, random):
         assert ("team" in team.traffic.watch.seconds) == (others > 0)
         team.gathered(np.ones((mine, 5)))
         assert (team.traffic.messages, team.traffic.bytes) == (2 * others, others * mine * (12 + 40))
+
+
+@pytest.mark.parametrize("divided", [Gather, GatherChannels])
+def test_more_numbers_than_mpi_counts_are_refused(teams, comm, random, monkeypatch, divided):
+    """Before any rank sends."""
+    monkeypatch.setattr("hpcgen.parallel.team.LARGEST_COUNT", 31)
+    for team in teams.each((2,), random):
+        gather = divided(team, 4) if divided is GatherChannels else divided(team, (4,))
+        x = gather.parts(np.zeros((2, 4, 4)))
+        if team.comm.size == 1:
+            assert gather.whole(x).size == 32
+            continue
+        with pytest.raises(InputError, match="32 numbers of a layer .* give train.lane_size fewer samples"):
+            gather.whole(x)

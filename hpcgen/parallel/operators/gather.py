@@ -10,7 +10,7 @@ from hpcgen.arrays import Array, Shape, from_host, to_host
 from hpcgen.nn.divided import Divided
 from hpcgen.nn.kernels import contiguous
 from hpcgen.parallel.partition import Partition
-from hpcgen.parallel.team import Team
+from hpcgen.parallel.team import Team, require_countable
 
 
 class Gather:
@@ -74,20 +74,19 @@ def all_of(team: Team, parts: Sequence[Array], shapes: Sequence[Shape]) -> list[
     """
     if team.comm.size == 1:
         return list(parts)
-    from mpi4py import MPI
-
     ends = list(accumulate(map(prod, shapes), initial=0))
+    require_countable(ends[-1])
     packed = to_host(np.concatenate([part.reshape(-1) for part in parts]))
     # MPI writes to host memory.
     room = np.empty(ends[-1], packed.dtype)
-    starts = [ends[start] * room.itemsize for start in team.deal.starts]
+    starts = [ends[start] for start in team.deal.starts]
     counts = [
-        (ends[start + count] - ends[start]) * room.itemsize
+        ends[start + count] - ends[start]
         for start, count in zip(team.deal.starts, team.deal.counts, strict=True)
     ]
     others = team.comm.size - 1
     with team.traffic(others, others * packed.nbytes):
-        team.comm.Allgatherv([packed, MPI.BYTE], [room, counts, starts, MPI.BYTE])
+        team.comm.Allgatherv(packed, [room, (counts, starts)])
     whole = from_host(room)
     return [
         whole[start:end].reshape(shape) for (start, end), shape in zip(pairwise(ends), shapes, strict=True)

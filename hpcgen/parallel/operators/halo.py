@@ -17,7 +17,7 @@ from hpcgen.arrays import Array, Shape, empty, from_host, to_host, zeros
 from hpcgen.nn.convolution.samples import Samples
 from hpcgen.nn.divided import Divided
 from hpcgen.parallel.cells import Grid
-from hpcgen.parallel.team import Team
+from hpcgen.parallel.team import Team, require_countable
 
 Slices = tuple[slice, ...]
 # A region: (first place, place after the last) on each axis.
@@ -218,6 +218,8 @@ def _exchange(
     from mpi4py import MPI
 
     ends = {rank: list(accumulate(map(prod, each), initial=0)) for rank, each in shapes.items()}
+    for each in ends.values():
+        require_countable(each[-1])
     # MPI reads and writes host memory.
     rooms = {rank: np.empty(each[-1], dtype) for rank, each in ends.items()}
     packed = {
@@ -225,8 +227,8 @@ def _exchange(
         for rank, arrays in sent.items()
     }
     with team.traffic(len(packed), sum(array.nbytes for array in packed.values())):
-        requests = [team.comm.Irecv([room, MPI.BYTE], rank) for rank, room in rooms.items()]
-        requests += [team.comm.Isend([array, MPI.BYTE], rank) for rank, array in packed.items()]
+        requests = [team.comm.Irecv(room, rank) for rank, room in rooms.items()]
+        requests += [team.comm.Isend(array, rank) for rank, array in packed.items()]
         MPI.Request.Waitall(requests)
     return {
         rank: [
