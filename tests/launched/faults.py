@@ -152,6 +152,37 @@ def full_unforeseen_without_mpi():
     full_unforeseen()
 
 
+def no_memory_for_a_sample():
+    """No rank may gather a whole sample, decode one, or hold more than half of the samples for a file."""
+    from math import prod
+
+    from hpcgen.models.units import Interval
+    from hpcgen.parallel.operators.gather import Gather
+    from hpcgen.sampling import sample
+
+    whole, decode, write = Gather.whole, Interval.decode, sample.write
+    # The sizes of the volumes of test_cells.py.
+    sizes = (32, 32, 32)
+
+    def gathers(self, x):
+        if self.sizes == sizes:
+            raise MemoryError("a whole sample is gathered")
+        return whole(self, x)
+
+    def decodes(self, x):
+        if x.size >= prod(sizes):
+            raise MemoryError("a whole sample is decoded")
+        return decode(self, x)
+
+    def writes(path, comm, slabs, *arguments):
+        held = sum(piece.rows.size for piece in slabs["samples"].pieces)
+        if 2 * held > prod(slabs["samples"].shape):
+            raise MemoryError("more than half of the samples are on a rank")
+        write(path, comm, slabs, *arguments)
+
+    Gather.whole, Interval.decode, sample.write = gathers, decodes, writes
+
+
 def without_mpi():
     """h5py as PyPI ships it."""
     from types import SimpleNamespace

@@ -106,6 +106,40 @@ def test_no_deadlock_in_many_small_runs(start, tmp_path):
     assert runs >= 200 and teams > 60 and threads > 40
 
 
+@pytest.fixture
+def volumes(hpcgen, tmp_path):
+    """The run folder of a network on volumes of 32 x 32 x 32 places in 2 x 2 x 2 cells."""
+    data, run = tmp_path / "volumes.h5", tmp_path / "run"
+    assert hpcgen(1, "prepare", "fields", data, "--size", "32", "--rows", "4", "--slope=-1.7").status == 0
+    (tmp_path / "run.toml").write_text(
+        f"""
+        data.path = "{data}"
+        train = {{ steps = 1, lanes = 1, lane_size = 2, cells = [2, 2, 2] }}
+        samples.count = 1
+        [model]
+        network = "dcgan3d"
+        generator.width = 2
+        discriminator.width = 2
+        """
+    )
+    assert hpcgen(1, "train", tmp_path / "run.toml", "--run", run).status == 0
+    return run
+
+
+def test_no_rank_holds_a_whole_sample(hpcgen, fault, tmp_path, volumes):
+    for name in ("one.h5", "one.npy"):
+        assert hpcgen(1, "sample", volumes, "--count", "3", "--out", tmp_path / name).status == 0
+    for ranks, ending in ((2, "h5"), (3, "h5"), (4, "h5"), (4, "npy")):
+        out = tmp_path / f"{ranks}.{ending}"
+        ended = fault(ranks, "no_memory_for_a_sample", "sample", volumes, "--count", "3", "--out", out)
+        assert ended.status == 0, ended.err
+        assert out.read_bytes() == (tmp_path / f"one.{ending}").read_bytes()
+    # A picture needs whole samples.
+    picture = tmp_path / "x.png"
+    ended = fault(2, "no_memory_for_a_sample", "sample", volumes, "--count", "3", "--png", picture)
+    assert ended.status == 1 and "a whole sample is gathered" in ended.err
+
+
 CONVOLUTIONS = "model.network=dcgan64"
 BAD = {
     ("train.cells=[9, 2]",): (
