@@ -61,5 +61,6 @@ class Bounds(Measure):
             )
             return np.array([to_host(bound).sum() for bound in model.bounds(theta, x, draws)])
 
-        elbo, iwae = (self._subject.work.total(count, sums) / count).tolist()
+        size = self._subject.reference.rows_a_block
+        elbo, iwae = (self._subject.work.total(count, sums, size=size) / count).tolist()
         return elbo, iwae

@@ -40,7 +40,8 @@ class Classification(Measure):
             right = np.count_nonzero(logits.argmax(1) == rows.labels)
             return np.array([right, entropy, *np.bincount(rows.labels, minlength=model.classes)])
 
-        right, entropy, *counts = self._subject.work.total(reference.rows, sums) / reference.rows
+        summed = self._subject.work.total(reference.rows, sums, size=reference.rows_a_block)
+        right, entropy, *counts = summed / reference.rows
         shares = np.array(counts)[np.array(counts) > 0]
         return {
             "accuracy": (float(right), float(shares.max())),

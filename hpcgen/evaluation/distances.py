@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from hpcgen.arrays import shown
 from hpcgen.data.schema import Schema
 from hpcgen.evaluation.features import Features
 from hpcgen.evaluation.measure import Measure, Measures, Subject
 from hpcgen.evaluation.reference import Reference
-from hpcgen.metrics import frechet, kernel, neighbours, sliced, spectrum
+from hpcgen.metrics import coarse, frechet, kernel, neighbours, sliced, spectrum
 from hpcgen.metrics.blocks import blocks, finite
 from hpcgen.metrics.moments import Moments, merge
 from hpcgen.metrics.pca import LARGEST_MATRIX, principal_components
@@ -25,6 +26,8 @@ from hpcgen.streams import Purpose, stream
 COMPONENTS = 64
 # The most float64 numbers from which principal components are computed: 256 MiB.
 COMPONENT_NUMBERS = 1 << 25
+# The most numbers of a sample that are compared. Of more numbers, means are compared.
+MOST_NUMBERS = COMPONENT_NUMBERS // (COMPONENTS + 1)
 # The most features of a classifier that are compared directly, without principal components.
 DIRECT_FEATURES = 512
 # Number of random directions of the sliced Wasserstein distance.
@@ -72,17 +75,18 @@ class Distances(Measure):
         self.about = f"{subject.reference.count:,} samples, {space}"
         random = stream(subject.seed, Purpose.EVALUATE)
         self._directions = sliced.directions(random, DIRECTIONS, width)
-        self._real = self._set(subject.reference.even)
+        self._real = self._set(subject.reference.even, shared=False)
         self._true = _true_spectrum(subject.reference, self._real.power) if self._field else None
         if self._true is not None:
             self.names.append("log_spectral_distance_to_theory")
-        self._known = self._compared(self._set(subject.reference.odd))
+        self._known = self._compared(self._set(subject.reference.odd, shared=False))
 
     def measure(self, theta: Theta) -> Measures:
         generated = self._set(lambda start, stop: self._subject.generated(theta, start, stop))
         return {name: (value, self._known[name]) for name, value in self._compared(generated).items()}
 
-    def _set(self, samples: Samples) -> _Set:
+    def _set(self, samples: Samples, shared: bool = True) -> _Set:
+        """Return the set of all samples. `shared`: samples(start, stop) is collective over a model's team."""
         work, n = self._subject.work, self._subject.reference.count
 
         def reduced(some: slice) -> tuple[np.ndarray, Any]:
@@ -90,12 +94,11 @@ class Distances(Measure):
             return self._features(rows), self._power(rows)
 
         # Samples are generated once, one block at a time, so that few are in memory.
-        size = samples_a_block(self._subject.reference.schema.shape)
-        parts = [slice(i, min(i + size, n)) for i in range(0, n, size)]
-        features, power = zip(*work.divided(parts, reduced), strict=True)
+        parts = blocks(n, samples_a_block(self._subject.reference.schema.shape))
+        features, power = zip(*work.divided(parts, reduced, shared), strict=True)
         x = np.concatenate(features)
-        radii = work.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start))
-        moments = work.total(n, lambda block: Moments.of(x[block]), lambda a, b: merge([a, b]))
+        radii = work.each(n, lambda block: neighbours.squared_radii(x[block], x, block.start), False)
+        moments = work.total(n, lambda block: Moments.of(x[block]), lambda a, b: merge([a, b]), shared=False)
         return _Set(x, moments, np.concatenate(radii), spectrum.mean(power, n))
 
     def _power(self, rows: np.ndarray) -> Any:
@@ -115,15 +118,18 @@ class Distances(Measure):
             ]
             return sliced.distance(*projected)
 
-        estimates = work.divided(kernel.pairs(n, n), lambda pair: kernel.squared_mmd(x[pair[0]], y[pair[1]]))
-        precise = work.each(n, lambda block: neighbours.covered(y[block], x, real.radii))
-        recalled = work.each(n, lambda block: neighbours.covered(x[block], y, other.radii))
+        estimates = work.divided(
+            kernel.pairs(n, n), lambda pair: kernel.squared_mmd(x[pair[0]], y[pair[1]]), shared=False
+        )
+        precise = work.each(n, lambda block: neighbours.covered(y[block], x, real.radii), shared=False)
+        recalled = work.each(n, lambda block: neighbours.covered(x[block], y, other.radii), shared=False)
+        parts = np.split(self._directions, DIRECTION_PARTS)
         found = [
             frechet.distance(other.moments, real.moments),
             kernel.distance(estimates)[0],
             neighbours.share(precise),
             neighbours.share(recalled),
-            float(np.mean(work.divided(np.split(self._directions, DIRECTION_PARTS), along))),
+            float(np.mean(work.divided(parts, along, shared=False))),
         ]
         if self._field:
             found.append(spectrum.distance(other.power, real.power))
@@ -144,7 +150,13 @@ def _space(subject: Subject) -> tuple[Callable[[np.ndarray], np.ndarray], str, i
     if features and width <= DIRECT_FEATURES:
         return numbers, name, width
     rows = min(reference.count, LARGEST_MATRIX, max(COMPONENTS + 1, COMPONENT_NUMBERS // width))
-    components = subject.work.once(lambda: principal_components(numbers(reference.even(0, rows)), COMPONENTS))
+
+    def known() -> np.ndarray:
+        """Return the numbers of the reference, from a block of its samples at a time."""
+        parts = blocks(rows, samples_a_block(reference.schema.shape))
+        return np.concatenate([numbers(reference.even(part.start, part.stop)) for part in parts])
+
+    components = subject.work.once(lambda: principal_components(known(), COMPONENTS))
 
     def project(samples: np.ndarray) -> np.ndarray:
         x = numbers(samples)
@@ -165,8 +177,17 @@ def _numbers(
     if features:
         return features.of, f"features of {features.path}", features.width
     unit, schema = subject.reference.unit, subject.reference.schema
+    *sizes, channels = _field(schema) or (*schema.shape, 1)
+    box = coarse.box_of(sizes, max(1, MOST_NUMBERS // channels))
+
+    def numbers(samples: np.ndarray) -> np.ndarray:
+        x = unit(samples).reshape(len(samples), *sizes, channels)
+        return coarse.means(x, box).reshape(len(samples), -1)
+
     name = "pixels" if schema.kind == "image" else "numbers"
-    return lambda samples: unit(samples).reshape(len(samples), -1), name, prod(schema.shape)
+    if max(box) > 1:
+        name = f"means of {shown(box)} {name}"
+    return numbers, name, channels * prod(-(-size // n) for size, n in zip(sizes, box, strict=True))
 
 
 def _true_spectrum(reference: Reference, power: np.ndarray) -> np.ndarray | None:

@@ -114,6 +114,8 @@ def _require_labels(model: Model, reference: Reference, work: Work) -> None:
     """Raise InputError if the data have labels that the model was not trained on. Collective."""
     if not (model.classes and reference.labelled):
         return
-    highest = work.total(reference.rows, lambda block: int(reference.read(block, "labels").labels.max()), max)
+    highest = work.total(
+        reference.rows, lambda block: int(reference.read(block, "labels").labels.max()), max, shared=False
+    )
     if highest >= model.classes:
         raise InputError(f"label {highest} is not among the {model.classes} labels of the training data")

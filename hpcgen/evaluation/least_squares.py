@@ -37,7 +37,9 @@ def least_squares(subject: Subject, intercept: bool) -> LeastSquares:
         rows = reference.read(block)
         return Moments.of(np.hstack([rows.inputs, rows.samples.reshape(len(rows), -1)]))
 
-    joined = subject.work.total(reference.rows, moments, lambda a, b: merge([a, b]), BLOCKS_A_RUN)
+    joined = subject.work.total(
+        reference.rows, moments, lambda a, b: merge([a, b]), BLOCKS_A_RUN, reference.rows_a_block
+    )
     inputs = reference.width("inputs")
     coefficients, constants, deviation = fit(joined, inputs, intercept)
     return LeastSquares(coefficients, constants, deviation, joined.mean[inputs:])

@@ -1,11 +1,15 @@
 """The rows of real data with which a model is compared."""
 
+from math import prod
+
 import numpy as np
 
 from hpcgen.data.reading import DataFiles
 from hpcgen.data.rows import Rows
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
+from hpcgen.metrics.blocks import ROWS_A_BLOCK
+from hpcgen.sampling.origins import NUMBERS_A_BLOCK, SAMPLES_A_BLOCK, samples_a_block
 
 
 class Reference:
@@ -18,6 +22,10 @@ class Reference:
     def __init__(self, files: DataFiles, schema: Schema, count: int) -> None:
         self._files, self.schema, self.count = files, schema, count
         self.rows = files.rows
+        size, numbers = samples_a_block(schema.shape), prod(schema.shape)
+        # The rows that a measure holds at a time. Of large samples these are as many as a model generates.
+        self.rows_a_block = ROWS_A_BLOCK if ROWS_A_BLOCK * numbers <= NUMBERS_A_BLOCK else size
+        self._large = size < SAMPLES_A_BLOCK
         self.labelled = "labels" in files.names
 
     def read(self, block: slice, *names: str) -> Rows:
@@ -26,11 +34,19 @@ class Reference:
 
     def even(self, start: int, stop: int) -> np.ndarray:
         """Return the samples [start, stop) of the even rows, (stop - start, *sample_shape)."""
-        return self._files.read(2 * start, 2 * stop, ("samples",)).samples[::2]
+        return self._alternate(start, stop, 0)
 
     def odd(self, start: int, stop: int) -> np.ndarray:
         """Return the samples [start, stop) of the odd rows, (stop - start, *sample_shape)."""
-        return self._files.read(2 * start, 2 * stop, ("samples",)).samples[1::2]
+        return self._alternate(start, stop, 1)
+
+    def _alternate(self, start: int, stop: int, first: int) -> np.ndarray:
+        """Return the samples [start, stop) of every second row, which begin with row `first`."""
+        names = ("samples",)
+        if not self._large or start == stop:
+            return self._files.read(2 * start, 2 * stop, names).samples[first::2]
+        rows = range(2 * start + first, 2 * stop, 2)
+        return np.concatenate([self._files.read(row, row + 1, names).samples for row in rows])
 
     def labels(self, start: int, stop: int) -> np.ndarray:
         """Return the labels [start, stop) of the even rows, (n,). Labels from `count` on are left out."""

@@ -35,7 +35,9 @@ class Regression(Measure):
             guesses = (mine, fitted.predict(x), fitted.mean)
             return np.array([np.square(y - guess).sum(0) for guess in guesses])
 
-        mine, closed_form, total = self._subject.work.total(reference.rows, squares)
+        mine, closed_form, total = self._subject.work.total(
+            reference.rows, squares, size=reference.rows_a_block
+        )
         return {
             "rmse": (self._rmse(mine), self._rmse(closed_form)),
             "r2": (_r2(mine, total), _r2(closed_form, total)),

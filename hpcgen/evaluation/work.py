@@ -11,10 +11,10 @@ from operator import add
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hpcgen.errors import InputError
-from hpcgen.metrics.blocks import blocks
+from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks
 from hpcgen.parallel.agreement import PATIENCE_SECONDS, agree, from_root
 from hpcgen.parallel.partition import Partition
-from hpcgen.parallel.threads import Workers
+from hpcgen.parallel.threads import ALONE, Workers
 from hpcgen.runtime import lane_threads
 
 if TYPE_CHECKING:
@@ -40,12 +40,13 @@ class Work:
 
     If a function fails, all ranks raise its error. Groups of `space` consecutive ranks share each item: they
     call a function for the same items in the same order. A function must not communicate, except within its
-    group.
+    group. With `shared` = False a function must not communicate at all: then each rank has items of its own,
+    and computes several at a time in threads.
     """
 
     def __init__(self, comm: "MPI.Comm", space: int = 1) -> None:
         self._comm, self._space = comm, space
-        self._workers = Workers(lane_threads(comm) if space == 1 else 1)
+        self._workers = Workers(lane_threads(comm))
 
     def close(self) -> None:
         """End the threads."""
@@ -60,27 +61,36 @@ class Work:
 
         return from_root(self._comm, measured)
 
-    def divided(self, items: Sequence[Item], function: Callable[[Item], Result]) -> list[Result]:
+    def divided(
+        self, items: Sequence[Item], function: Callable[[Item], Result], shared: bool = True
+    ) -> list[Result]:
         """Return function(item) for all items, in order."""
-        teams, space = self._comm.size // self._space, self._space
-        mine = Partition.even(len(items), teams).slice(self._comm.rank // space)
-        with agree(self._comm, None if space == 1 else PATIENCE_SECONDS), measurable():
-            found = list(self._workers.each(function, items[mine]))
+        space = self._space if shared else 1
+        mine = Partition.even(len(items), self._comm.size // space).slice(self._comm.rank // space)
+        workers, patience = (self._workers, None) if space == 1 else (ALONE, PATIENCE_SECONDS)
+        with agree(self._comm, patience), measurable():
+            found = list(workers.each(function, items[mine]))
         counted = found if self._comm.rank % space == 0 else []
         return [result for results in self._comm.allgather(counted) for result in results]
 
-    def each(self, n: int, function: Callable[[slice], Result]) -> list[Result]:
+    def each(self, n: int, function: Callable[[slice], Result], shared: bool = True) -> list[Result]:
         """Return function(block) for all blocks of n rows, in order."""
-        return self.divided(blocks(n), function)
+        return self.divided(blocks(n), function, shared)
 
     def total(
-        self, n: int, function: Callable[[slice], Any], join: Callable[[Any, Any], Any] = add, run: int = 1
+        self,
+        n: int,
+        function: Callable[[slice], Any],
+        join: Callable[[Any, Any], Any] = add,
+        run: int = 1,
+        size: int = ROWS_A_BLOCK,
+        shared: bool = True,
     ) -> Any:
-        """Return the results of function(block) for all blocks of n rows, joined in order.
+        """Return the results of function(block) for all blocks of `size` of n rows, joined in order.
 
         A rank joins the results of `run` consecutive blocks before the ranks exchange them. A longer run
         reduces the exchange.
         """
-        cut = blocks(n)
+        cut = blocks(n, size)
         runs = [cut[first : first + run] for first in range(0, len(cut), run)]
-        return reduce(join, self.divided(runs, lambda part: reduce(join, map(function, part))))
+        return reduce(join, self.divided(runs, lambda part: reduce(join, map(function, part)), shared))

@@ -7,9 +7,9 @@ import numpy as np
 ROWS_A_BLOCK = 256
 
 
-def blocks(n: int) -> list[slice]:
-    """Return the blocks of n rows in order, as slices. The last may be shorter."""
-    return [slice(start, min(start + ROWS_A_BLOCK, n)) for start in range(0, n, ROWS_A_BLOCK)]
+def blocks(n: int, size: int = ROWS_A_BLOCK) -> list[slice]:
+    """Return the blocks of n rows in order, as slices of `size` rows. The last may be shorter."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
 def finite(x: np.ndarray) -> np.ndarray:

@@ -104,6 +104,20 @@ def test_features_are_compared_directly_or_along_their_components(
     assert made.measure(theta)["frechet_distance"] != Distances(plain).measure(theta)["frechet_distance"]
 
 
+def test_means_of_boxes_are_compared_of_samples_with_many_numbers(subject, monkeypatch):
+    monkeypatch.setattr(distances, "MOST_NUMBERS", 40)
+    given, theta = subject("fields", 60, make=Perfect)
+    made = Distances(given)
+    assert "components of the means of 2 x 2 numbers" in made.about
+    found = made.measure(theta)
+    assert found["precision"][0] == found["recall"][0] == 1 and found["sliced_wasserstein"][0] == 0
+    numbers, name, width = distances._numbers(given, None)
+    x = given.reference.even(0, 3)
+    assert (name, width) == ("means of 2 x 2 numbers", 36)
+    boxes = given.reference.unit(x).reshape(3, 6, 2, 6, 2).mean((2, 4))
+    assert np.allclose(numbers(x), boxes.reshape(3, -1), rtol=1e-12)
+
+
 @pytest.mark.parametrize(
     "kind, shape, field",
     [

@@ -12,8 +12,10 @@ from mpi4py import MPI
 from hpcgen.checkpoints.loading import load
 from hpcgen.data.reading import DataFiles
 from hpcgen.errors import InputError, WriteError
+from hpcgen.evaluation import reference
 from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
 from hpcgen.evaluation.evaluation import Evaluation
+from hpcgen.sampling import generation, origins
 from hpcgen.sampling.generation import model_of
 
 
@@ -54,6 +56,20 @@ def test_evaluation_is_the_same_at_any_number_of_ranks(comm, folder, trained, ki
     assert [list(pair.values()) for pair in report["figures"].values()] == [
         list(pair) for pair in measures.values()
     ]
+
+
+@pytest.mark.parametrize("kind", ["volumes", "pictures"])
+def test_ranks_share_large_samples(comm, trained, monkeypatch, kind):
+    """Generated ones: the ranks of a team make them together. Real ones are shared among all ranks."""
+    path, data = trained(kind)
+    for module in (origins, reference):
+        monkeypatch.setattr(module, "NUMBERS_A_BLOCK", 1 << 17)
+    expected = measure(path, data, MPI.COMM_SELF, 5)
+    assert all(np.isfinite(pair).all() for pair in expected.values())
+    assert measure(path, data, comm, 5) == expected
+    for space in (n for n in (1, 2, 3) if comm.size % n == 0):
+        monkeypatch.setattr(generation, "_ranks_a_block", lambda *numbers, space=space: space)
+        assert measure(path, data, comm, 5) == expected
 
 
 def test_a_report_may_have_a_path_that_mpi_io_could_not_write(comm, folder, trained):

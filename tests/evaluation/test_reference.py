@@ -9,7 +9,9 @@ import pytest
 from hpcgen.data.reading import DataFiles
 from hpcgen.data.schema import Columns
 from hpcgen.errors import InputError
+from hpcgen.evaluation import reference as module
 from hpcgen.evaluation.reference import Reference
+from hpcgen.sampling import origins
 
 SAMPLES = np.arange(22, dtype=np.float32).reshape(11, 2)
 
@@ -38,6 +40,25 @@ def test_even_and_odd_rows(reference):
     assert np.array_equal(rows.even(0, 5), SAMPLES[:10:2]) and np.array_equal(rows.odd(0, 5), SAMPLES[1:11:2])
     assert np.array_equal(rows.even(2, 4), SAMPLES[4:8:2]) and np.array_equal(rows.odd(2, 4), SAMPLES[5:8:2])
     assert rows.even(0, 0).shape == (0, 2)
+
+
+def test_of_large_samples_one_row_is_read_at_a_time(reference, monkeypatch):
+    """The rows between are not read."""
+    monkeypatch.setattr(origins, "NUMBERS_A_BLOCK", 6)
+    monkeypatch.setattr(module, "NUMBERS_A_BLOCK", 6)
+    rows, read, asked = reference(), DataFiles.read, []
+    monkeypatch.setattr(DataFiles, "read", lambda self, *given: asked.append(given[:2]) or read(self, *given))
+    assert np.array_equal(rows.even(1, 4), SAMPLES[2:8:2]) and np.array_equal(rows.odd(1, 3), SAMPLES[3:7:2])
+    assert asked == [(2, 3), (4, 5), (6, 7), (3, 4), (5, 6)]
+    assert rows.even(0, 0).shape == (0, 2)
+
+
+@pytest.mark.parametrize("numbers, rows", [(1 << 24, 256), (2 * 256, 256), (2 * 256 - 1, 64), (9, 4), (1, 1)])
+def test_a_block_has_few_large_samples(reference, monkeypatch, numbers, rows):
+    """Never more than a model generates at a time, unless they are small."""
+    monkeypatch.setattr(origins, "NUMBERS_A_BLOCK", numbers)
+    monkeypatch.setattr(module, "NUMBERS_A_BLOCK", numbers)
+    assert reference().rows_a_block == rows
 
 
 def test_labels_are_those_of_the_even_rows(reference):

@@ -1,12 +1,13 @@
 """Work that ranks and threads divide. Results are in the order of the items."""
 
+from contextlib import closing
 from operator import mul
 
 import numpy as np
 import pytest
 
 from hpcgen.errors import InputError
-from hpcgen.evaluation.work import measurable
+from hpcgen.evaluation.work import Work, measurable
 from hpcgen.metrics.blocks import ROWS_A_BLOCK, blocks
 
 
@@ -33,6 +34,24 @@ def test_a_total_has_the_same_bits_at_any_number_of_ranks(work, random):
         expected = expected + part
     assert work.total(len(values), lambda block: values[block].sum()) == expected
     assert work.total(len(values), lambda block: np.exp(values[block].mean()), mul) > 0
+
+
+def test_ranks_that_share_items_compute_them_together(comm):
+    """What is not shared, every rank computes by itself."""
+    for space in (n for n in range(1, comm.size + 1) if comm.size % n == 0):
+        with closing(Work(comm, space)) as work:
+            for shared in (True, False):
+                seen = []
+                found = work.divided(list(range(7)), lambda i: seen.append(i) or i * i, shared)
+                assert found == [i * i for i in range(7)]
+                everyone = comm.allgather(seen)
+                teams = everyone[::space] if shared else everyone
+                assert sorted(item for each in teams for item in each) == list(range(7))
+                if shared:
+                    # In the same order on each of them.
+                    assert all(each == teams[rank // space] for rank, each in enumerate(everyone))
+                total = work.total(100, lambda block: np.array([block.start]), size=30, shared=shared)
+                assert total.tolist() == [0 + 30 + 60 + 90]
 
 
 def test_one_rank_computes_for_all(comm, work):

@@ -57,6 +57,11 @@ def test_blocks_are_all_rows_once(n):
     assert rows == list(range(n))
 
 
+def test_blocks_of_fewer_rows():
+    assert blocks(7, 3) == [slice(0, 3), slice(3, 6), slice(6, 7)]
+    assert blocks(2, 1) == [slice(0, 1), slice(1, 2)]
+
+
 @pytest.mark.parametrize("metric", METRICS)
 def test_bits_do_not_depend_on_who_computes_a_block(metric, divided, random):
     x = random.standard_normal((5 * ROWS_A_BLOCK + 77, 12))
