@@ -33,6 +33,36 @@ def slabs_of(arrays, comm):
     return slabs
 
 
+def _h5(folder, name, arrays, **how):
+    with h5py.File(folder / name, "w") as file:
+        for key, array in arrays.items():
+            file.create_dataset(
+                key, data=array, **({"chunks": (min(4, len(array)), *array.shape[1:]), **how} if how else {})
+            )
+    return folder / name
+
+
+def _npy(folder, name, array):
+    np.save(folder / name, array)
+    return folder / name
+
+
+def _npz(folder, arrays):
+    np.savez(folder / "x.npz", **arrays)
+    return folder / "x.npz"
+
+
+# FILES[form](folder, x=array, ...): the path of a file of this form with the arrays. A .npy file has only x.
+FILES = {
+    "npy": lambda folder, x: _npy(folder, "x.npy", x),
+    "npy by columns": lambda folder, x: _npy(folder, "columns.npy", np.asfortranarray(x)),
+    "npz": lambda folder, **arrays: _npz(folder, arrays),
+    "HDF5": lambda folder, **arrays: _h5(folder, "x.h5", arrays),
+    "HDF5 in chunks": lambda folder, **arrays: _h5(folder, "chunks.h5", arrays, shuffle=False),
+    "HDF5, compressed": lambda folder, **arrays: _h5(folder, "compressed.h5", arrays, compression="gzip"),
+}
+
+
 class Lazy:
     """Rows that are made when they are asked for. `asked` lists which."""
 

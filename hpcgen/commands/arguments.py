@@ -4,6 +4,11 @@ import argparse
 import contextlib
 from collections.abc import Callable
 
+# The units of memory, in bytes.
+UNITS = {"MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
+# With less, the parts in which rows are written would take most of the memory.
+LEAST_MEMORY_MIB = 128
+
 
 def integer(least: int, most: int) -> Callable[[str], int]:
     """Return an argparse type: an integer from `least` to `most`."""
@@ -26,6 +31,17 @@ def real(least: float, most: float) -> Callable[[str], float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least:g} to {most:g}")
 
     return convert
+
+
+def memory(text: str) -> int:
+    """Convert a number of bytes with its unit, such as 512MiB or 1.5GiB: at least LEAST_MEMORY_MIB."""
+    number, unit = text[:-3], text[-3:]
+    with contextlib.suppress(ValueError, OverflowError):
+        if unit in UNITS and UNITS["MiB"] * LEAST_MEMORY_MIB <= float(number) * UNITS[unit]:
+            return int(float(number) * UNITS[unit])
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is not a size of at least {LEAST_MEMORY_MIB}MiB, such as 512MiB or 4GiB"
+    )
 
 
 seed = integer(0, 2**63 - 1)

@@ -120,12 +120,18 @@ def _declare_array(add: Callable[..., Any]) -> None:
     add("--name", metavar="X", help="the array to read, if the file holds several")
     add("--inputs", metavar="X", help="an array in the same file: the inputs of the samples")
     add("--labels", metavar="X", help="an array in the same file: the labels of the samples")
+    add(
+        "--memory",
+        type=arguments.memory,
+        default="1GiB",
+        help="the memory of a rank for rows; a larger share of the file is read in blocks (default: 1GiB)",
+    )
 
 
 def _array(options: argparse.Namespace) -> "Source":
     from hpcgen.data.sources.array import Array
 
-    return Array(options.path, options.name, options.inputs, options.labels)
+    return Array(options.path, options.name, options.inputs, options.labels, options.memory)
 
 
 def _declare_text(add: Callable[..., Any]) -> None:

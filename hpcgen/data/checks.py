@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hpcgen.data.rows import Rows
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 
@@ -60,6 +61,15 @@ def finite_rows(name: str, rows: np.ndarray, first: int, column: str = "samples"
             row = first + int(np.argmin(finite))
             raise InputError(f"{name}: row {row} of the {column} holds NaN or infinity; remove or repair it")
     return rows
+
+
+def require_usable(name: str, rows: Rows, first: int) -> None:
+    """Raise InputError if a row of a source cannot be used. The error names it, counted from `first`."""
+    finite_rows(name, rows.samples, first)
+    if rows.labels is not None:
+        known_labels(name, rows.labels, first)
+    if rows.inputs is not None:
+        finite_rows(name, rows.inputs, first, "inputs")
 
 
 CHECKS: dict[str, Callable[[str, np.ndarray, int, Schema], np.ndarray]] = {

@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hpcgen.data.checks import finite_rows, known_labels
-from hpcgen.data.rows import Rows
+from hpcgen.data.blocks import Blocks, too_large
+from hpcgen.data.held import Held
 from hpcgen.data.schema import Schema
 from hpcgen.data.sources import Source
 from hpcgen.data.writing import write_data
 from hpcgen.errors import InputError
 from hpcgen.files.replacing import require_short, require_target, require_unread
-from hpcgen.files.slabs import Slab, partition
+from hpcgen.files.slabs import Slab
 from hpcgen.parallel.agreement import agree
-from hpcgen.parallel.partition import Partition
-from hpcgen.parallel.redistribute import redistribute
 from hpcgen.streams import Purpose, stream
 
 if TYPE_CHECKING:
@@ -51,7 +49,8 @@ def prepare(
     """Write the data file `path` from the source that `make_source()` returns.
 
     Return the number of rows and the shape of a sample. The files are the same at any number of ranks. Each
-    rank holds 1/size of the rows. Every rank decompresses a compressed source. Collective over `comm`.
+    rank holds 1/size of the rows, or blocks of them if these need more than `source.memory`. Every rank
+    decompresses a compressed source. Collective over `comm`.
 
     Raises InputError for a source that cannot be read, or for a row with NaN or infinity. The error names the
     row.
@@ -64,17 +63,20 @@ def prepare(
         _require_rows(source, source.rows)
         if comm.rank == 0:
             _require_targets(path, options.hold_out)
-    rows = _read_share(source, comm)
-    before = Partition(comm.allgather(len(rows)))
+    if too_large(source, comm.size):
+        logger.info("%s: larger than the memory that is allowed; it is read twice, in blocks", source.name)
+        rows: Blocks | Held = Blocks(source, comm)
+    else:
+        rows = Held(source, comm)
     with agree(comm):
-        _require_rows(source, before.total)
-    schema = _schema(source, rows, comm)
-    order = _order(before.total, options)
-    kept = _kept(source, before.total, options)
+        _require_rows(source, rows.total)
+    schema = _schema(source, rows.samples, comm)
+    order = _order(rows.total, options)
+    kept = _kept(source, rows.total, options)
     attributes = {**source.attributes, "seed": options.seed, "shuffled": int(not options.keep_order)}
     for target, chosen in ((path, order[:kept]), (options.hold_out, order[kept:])):
         if target:
-            slabs = {name: _slab(getattr(rows, name), before, chosen, comm) for name in source.columns}
+            slabs = {name: rows.slab(name, chosen) for name in source.columns}
             slabs |= {name: Slab.replicated(array, comm.rank) for name, array in source.constants.items()}
             write_data(Path(target), comm, slabs, schema, source.name, attributes)
     return kept, source.shape
@@ -94,33 +96,17 @@ def _require_targets(path: Path, hold_out: Path | None) -> None:
         require_target(target)
 
 
-def _read_share(source: Source, comm: "MPI.Comm") -> Rows:
-    """Return this rank's rows, checked. Warn of each row that a rank left out. Collective over `comm`."""
-    mine = Partition.even(source.rows, comm.size).slice(comm.rank)
-    with agree(comm):
-        rows = source.read(mine.start, mine.stop)
-        finite_rows(source.name, rows.samples, mine.start)
-        if rows.labels is not None:
-            known_labels(source.name, rows.labels, mine.start)
-        if rows.inputs is not None:
-            finite_rows(source.name, rows.inputs, mine.start, "inputs")
-    for lines in comm.allgather(source.left_out):
-        for line in lines:
-            logger.warning("%s", line)
-    return rows
-
-
-def _schema(source: Source, rows: Rows, comm: "MPI.Comm") -> Schema:
+def _schema(source: Source, samples: np.ndarray, comm: "MPI.Comm") -> Schema:
     """Return the description of the samples. Raises InputError if all are the same number.
 
     Collective over `comm`.
     """
-    low, high = source.range or value_range(comm, rows.samples)
+    low, high = source.range or value_range(comm, samples)
     if not low < high:
         raise InputError(f"{source.name}: all samples are {low}; there is nothing to learn")
     return Schema(
         source.shape,
-        str(rows.samples.dtype),
+        str(samples.dtype),
         source.kind,
         low,
         high,
@@ -147,16 +133,6 @@ def _kept(source: Source, rows: int, options: PrepareOptions) -> int:
             f"{source.name}: {rows} rows cannot be divided so that {options.share} of them are held out"
         )
     return kept
-
-
-def _slab(local: np.ndarray, before: Partition, chosen: np.ndarray, comm: "MPI.Comm") -> Slab:
-    """Return this rank's share of the `chosen` rows of a column, which lie on ranks as `before` says.
-
-    Collective over `comm`.
-    """
-    shape = (len(chosen), *local.shape[1:])
-    after = partition(shape, local.dtype, comm.size)
-    return Slab.rows(shape, after.starts[comm.rank], redistribute(comm, local, before, after, chosen))
 
 
 def value_range(comm: "MPI.Comm", samples: np.ndarray) -> tuple[float, float]:

@@ -27,3 +27,18 @@ def test_real_numbers_within_the_bounds(text):
 def test_other_real_numbers_are_refused(text):
     with pytest.raises(ArgumentTypeError, match="is not a number from 0 to 1"):
         arguments.real(0, 1)(text)
+
+
+@pytest.mark.parametrize(
+    "text, size", [("128MiB", 1 << 27), ("1GiB", 1 << 30), ("1.5GiB", 3 << 29), ("2TiB", 1 << 41)]
+)
+def test_sizes_of_memory(text, size):
+    assert arguments.memory(text) == size
+
+
+@pytest.mark.parametrize(
+    "text", ["127MiB", "1GB", "1024", "GiB", "-1GiB", "infGiB", "nanGiB", "1 GiB x", "much", ""]
+)
+def test_other_sizes_are_refused(text):
+    with pytest.raises(ArgumentTypeError, match="is not a size of at least 128MiB, such as 512MiB or 4GiB"):
+        arguments.memory(text)

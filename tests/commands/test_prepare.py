@@ -83,3 +83,10 @@ def test_a_source_is_made_from_its_options(comm, tmp_path, name):
     assert options.seed == 3 and options.out == tmp_path / "out.h5"
     source = options.make(options)
     assert tuple(source.shape) == shape and tuple(source.columns) == columns
+
+
+def test_an_array_may_have_a_gibibyte_or_as_much_as_is_said(comm, tmp_path):
+    given = ["prepare", "array", *map(str, array(tmp_path)), str(tmp_path / "out.h5")]
+    for more, memory in (([], 1 << 30), (["--memory", "256MiB"], 1 << 28)):
+        options = parser().parse_args([*given, *more])
+        assert options.make(options).memory == memory

@@ -238,6 +238,7 @@ def test_what_cannot_be_written_is_refused_before_the_work(hpcgen, run_file, tmp
         (["prepare", "digits", "--size", "0", "x.h5"], "'0' is not an integer from 1 to 4096"),
         (["prepare", "digits", "."], ".: is a folder; name a file"),
         (["prepare", "array", ".", "x.h5"], ".: is a folder"),
+        (["prepare", "array", "x.npy", "x.h5", "--memory", "1GB"], "'1GB' is not a size of at least 128MiB"),
         (["sample", "missing.h5", "--count", "many", "--out", "x.h5"], "'many' is not an integer from 1"),
         (["inspect", "missing.h5"], "missing.h5: no such file"),
         (["compare", "missing.h5", "missing.h5"], "missing.h5: no such file"),

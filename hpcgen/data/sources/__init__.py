@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hpcgen.data.columns import Column
 from hpcgen.data.rows import Rows
 
 if TYPE_CHECKING:
@@ -37,6 +38,10 @@ class Source(ABC):
     # Additional attributes and arrays of the file, by name.
     attributes: Mapping[str, str | int | float] = {}
     constants: Mapping[str, np.ndarray] = {}
+    # Bytes of rows that a rank may hold, if there is a limit. Then `stored` has every column.
+    memory: int | None = None
+    # The columns of which any rows can be read without the others, by name.
+    stored: Mapping[str, Column] = {}
     # A line for each bad row that was left out with the user's permission, on the rank that read it.
     left_out: Sequence[str] = ()
 
