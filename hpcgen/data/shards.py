@@ -116,7 +116,7 @@ class CellReader:
     def __init__(self, files: DataFiles, team: Team) -> None:
         self._files, self._team, self._shape = files, team, files.schema.shape
         shape, axes = self._shape, len(team.grid.shape)
-        _require_divisible(team.grid.shape, files.schema)
+        _require_places(team.grid.shape, files.schema)
         self._regions = [team.grid.region(cell, shape[:axes]) for cell in team.mine]
         self._shapes = [
             (*(axis.stop - axis.start for axis in region), *shape[axes:]) for region in self._regions
@@ -174,7 +174,7 @@ def _as_it_is(rows: Rows) -> Rows:
     return rows
 
 
-def _require_divisible(cells: Shape, schema: Schema) -> None:
+def _require_places(cells: Shape, schema: Schema) -> None:
     """Raise InputError if samples have fewer axes, or fewer places on an axis, than there are cells."""
     image, shape = schema.kind == "image", schema.shape
     # The third axis of images has their channels. Those of other samples may have channels or not.
