@@ -24,6 +24,12 @@ def world():
     return MPI.COMM_WORLD
 
 
+def world_of_one():
+    from mpi4py import MPI
+
+    return MPI.COMM_SELF
+
+
 @pytest.fixture(scope="session")
 def _test_comm():
     comm = world().Dup()
@@ -35,6 +41,16 @@ def _test_comm():
 def comm(_test_comm):
     """A communicator over all ranks."""
     return _test_comm
+
+
+@pytest.fixture
+def alone(comm):
+    """alone(call): what call(world) returns on rank 0 with a communicator of its own, on all ranks."""
+
+    def alone(call):
+        return comm.bcast(call(world_of_one()) if comm.rank == 0 else None)
+
+    return alone
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from contextlib import closing
 
 import numpy as np
 import pytest
-from mpi4py import MPI
 from networks import LANES, NETWORKS, run_file
 
 from hpcgen.config.reading import parse_config
@@ -22,22 +21,23 @@ def bits(text, world, steps, threads=1, settings=()):
         return np.array(parts).tobytes()
 
 
-def same_everywhere(comm, text, steps):
-    expected = bits(text, MPI.COMM_SELF, steps)
-    for weights in ([], list(range(1, comm.size + 1)), [50] + [1] * (comm.size - 1)):
-        assert bits(text, comm, steps, settings=[f"parallel.weights={weights}"]) == expected
-    assert bits(text, comm, steps, threads=3) == expected
-    assert bits(text, comm, steps, settings=["train.recompute=true"]) == expected
+def same_everywhere(comm, alone, text, steps):
+    expected = alone(lambda world: bits(text, world, steps))
+    ascending = f"parallel.weights={list(range(1, comm.size + 1))}"
+    unequal = f"parallel.weights={[50] + [1] * (comm.size - 1)}"
+    assert bits(text, comm, steps) == expected
+    assert bits(text, comm, steps, threads=3, settings=[ascending]) == expected
+    assert bits(text, comm, steps, settings=[unequal, "train.recompute=true"]) == expected
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_networks(comm, written, name):
-    same_everywhere(comm, run_file(name, written(NETWORKS[name][0])), 20)
+def test_networks(comm, alone, written, name):
+    same_everywhere(comm, alone, run_file(name, written(NETWORKS[name][0])), 20)
 
 
 @pytest.mark.parametrize("name", ["sgd", "momentum", "adam", "adamw", "rmsprop", "lars", "lamb"])
 @pytest.mark.parametrize("extras", ["", "average = 0.9\nclip_norm = 0.01\nschedule = 'cosine'\nwarmup = 3"])
-def test_optimizers(comm, written, name, extras):
+def test_optimizers(comm, alone, written, name, extras):
     text = f"""
         data.path = "{written("image")}"
         train = {{ lanes = {LANES}, lane_size = 3 }}
@@ -46,4 +46,4 @@ def test_optimizers(comm, written, name, extras):
         name = "{name}"
         {extras}
         """
-    same_everywhere(comm, text, 20)
+    same_everywhere(comm, alone, text, 20)

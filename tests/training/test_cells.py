@@ -97,20 +97,22 @@ def deals(cells, ranks, lanes=LANES):
 
 
 @EACH
-def test_the_bits_are_those_of_one_rank(comm, data, name, cells):
+def test_the_bits_are_those_of_one_rank(comm, alone, data, name, cells):
     text, setting = run_file(name, data(NETWORKS[name][0])), f"train.cells={cells}"
-    expected = bits(config_of(text, setting), MPI.COMM_SELF)
-    assert bits(config_of(text, setting), MPI.COMM_SELF, threads=3) == expected
+    expected, of_threads = alone(
+        lambda world: [bits(config_of(text, setting), world, threads) for threads in (1, 3)]
+    )
+    assert of_threads == expected
     for settings in deals(cells, comm.size) if comm.size > 1 else ():
         assert bits(config_of(text, setting, *settings), comm, threads=2) == expected, settings
 
 
 @pytest.mark.parametrize("name, cells", [("dcgan28", [2, 2]), ("penalty", [2, 2]), ("dcgan3d", [2, 2, 2])])
 @pytest.mark.parametrize("lanes", [1, 2])
-def test_more_ranks_than_lanes_share_them(comm, data, name, cells, lanes):
+def test_more_ranks_than_lanes_share_them(comm, alone, data, name, cells, lanes):
     text, settings = run_file(name, data(NETWORKS[name][0])), [f"train.cells={cells}", "train.recompute=true"]
     settings = settings[: 1 + (name == "dcgan28")]
-    expected = bits(config_of(text, settings[0], lanes=lanes), MPI.COMM_SELF)
+    expected = alone(lambda world: bits(config_of(text, settings[0], lanes=lanes), world))
     for deal_settings in deals(cells, comm.size, lanes):
         assert bits(config_of(text, *settings, *deal_settings, lanes=lanes), comm) == expected
 
