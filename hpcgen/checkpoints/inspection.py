@@ -82,7 +82,7 @@ def _describe_run(path: Path, comm: "MPI.Comm") -> int:
     paths = from_root(comm, candidates, path)
     if not paths and not from_root(comm, (Path(path) / "config.toml").exists):
         _refuse(path, comm)
-    logger.info("%s: run folder, %s checkpoints", path, len(paths))
+    logger.info("%s: run folder, checkpoints: %s", path, len(paths))
     status = 0
     for each in paths:
         try:

@@ -19,7 +19,7 @@ def test_a_run_tells_the_state_of_each_checkpoint(comm, run_folder, refused, sai
     refused(newest)
     assert inspect(run_folder, comm) == 1
     lines = said()
-    assert lines[0] == f"{run_folder}: run folder, 3 checkpoints"
+    assert lines[0] == f"{run_folder}: run folder, checkpoints: 3"
     assert lines[1].startswith(f"  {newest.name}  UNREADABLE  ") and "Too many open files" in lines[1]
     assert lines[2].startswith(f"  {middle.name}  DAMAGED  ")
     assert lines[3] == f"  {oldest.name}  whole"
