@@ -70,6 +70,8 @@ class Exchange(ABC):
 
 def complete(comm: "MPI.Comm", vector: Array, ownership: Ownership) -> None:
     """Complete `vector` on every rank with the numbers of their owners. Collective over `comm`."""
+    if comm.size == 1:
+        return
     from mpi4py import MPI
 
     host = to_host(vector)
