@@ -1,4 +1,4 @@
-"""Types of command-line arguments: numbers within bounds."""
+"""Types of command-line arguments: numbers within bounds. Arguments that several commands take."""
 
 import argparse
 import contextlib
@@ -41,6 +41,17 @@ def memory(text: str) -> int:
             return int(float(number) * UNITS[unit])
     raise argparse.ArgumentTypeError(
         f"{text!r} is not a size of at least {LEAST_MEMORY_MIB}MiB, such as 512MiB or 4GiB"
+    )
+
+
+def declare_space(parser: argparse.ArgumentParser) -> None:
+    """Declare --space of the commands that generate samples."""
+    parser.add_argument(
+        "--space",
+        type=integer(0, 2**31),
+        metavar="S",
+        default=0,
+        help="ranks that share a sample, for a run with train.cells (default: 0, as few as possible)",
     )
 
 

@@ -33,6 +33,7 @@ def declare(commands: argparse._SubParsersAction) -> None:
         help="compare features of this classifier instead of pixels",
     )
     parser.add_argument("--seed", type=arguments.seed, default=0, help="seed of random numbers (default: 0)")
+    arguments.declare_space(parser)
     parser.set_defaults(run=run)
 
 
@@ -40,6 +41,6 @@ def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     """Evaluate the checkpoint. Return the exit status."""
     from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
 
-    asked = EvaluateOptions(options.count, options.seed, options.features, options.json)
+    asked = EvaluateOptions(options.count, options.seed, options.features, options.json, options.space)
     evaluate(options.checkpoint, options.data, comm, asked)
     return 0

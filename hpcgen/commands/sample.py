@@ -49,6 +49,7 @@ def declare(commands: argparse._SubParsersAction) -> None:
         const=8,
         help="draw STEPS samples on the way from each code to the next (vae, rvae)",
     )
+    arguments.declare_space(parser)
     parser.set_defaults(run=run)
 
 
@@ -57,6 +58,6 @@ def run(options: argparse.Namespace, comm: "MPI.Comm") -> int:
     from hpcgen.sampling.options import SampleOptions
     from hpcgen.sampling.sample import sample
 
-    names = ("count", "seed", "out", "png", "label", "inputs", "reconstruct", "interpolate")
+    names = ("count", "seed", "out", "png", "label", "inputs", "reconstruct", "interpolate", "space")
     sample(options.checkpoint, comm, SampleOptions(**{name: getattr(options, name) for name in names}))
     return 0

@@ -31,13 +31,15 @@ class EvaluateOptions:
 
     `count` samples are compared with as many rows (None: half of the rows, at most 5,000). `features` is the
     checkpoint of a classifier whose features are compared. Without it pixels are compared, along 64 principal
-    components. `json` is a file for the report.
+    components. `json` is a file for the report. `space` ranks share a sample if the run divides samples into
+    cells (0: as few as possible, see `drawing_model`).
     """
 
     count: int | None = None
     seed: int = 0
     features: Path | None = None
     json: Path | None = None
+    space: int = 0
 
 
 def evaluate(
@@ -60,7 +62,7 @@ def evaluate(
             if options.json and comm.rank == 0:
                 require_target(options.json)
         drawn = options.count or min(files.rows // 2, DEFAULT_SAMPLES)
-        model = stack.enter_context(drawing_model(state, comm, drawn))
+        model = stack.enter_context(drawing_model(state, comm, drawn, options.space))
         evaluation = Evaluation(model, state.schema, files, comm, options.count, options.seed, features)
         stack.callback(evaluation.close)
         measures = evaluation.measures(state.sampled)

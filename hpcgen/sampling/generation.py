@@ -8,6 +8,7 @@ import numpy as np
 
 from hpcgen.checkpoints.loading import Checkpoint
 from hpcgen.data.schema import Schema
+from hpcgen.errors import InputError
 from hpcgen.models import MODELS
 from hpcgen.models.batch import Batch
 from hpcgen.models.model import Model, Theta
@@ -31,26 +32,43 @@ def model_of(checkpoint: Checkpoint) -> Model:
 
 
 @contextmanager
-def drawing_model(checkpoint: Checkpoint, comm: "MPI.Comm", count: int) -> Iterator[Model]:
+def drawing_model(checkpoint: Checkpoint, comm: "MPI.Comm", count: int, space: int = 0) -> Iterator[Model]:
     """Yield the model of a checkpoint, to draw `count` samples on the ranks of `comm`.
 
-    If the run divides its samples into cells, so does the model. The ranks then form teams that generate
-    blocks of samples. A team is as small as possible, but has at least parallel.space ranks, and no team
-    stays without a block. Collective over `comm`.
+    If the run divides its samples into cells, so does the model. The ranks then form teams of `space` ranks
+    that generate blocks of samples. 0 means as few as possible, but at least parallel.space, and as many as
+    it takes that no team stays without a block. The samples have the same bits for any `space`. Collective
+    over `comm`. Raises InputError for a `space` that the ranks or the cells do not allow.
     """
     model, config = model_of(checkpoint), checkpoint.config
     grid = Grid(config.train.grid)
+    if space:
+        _require_space(space, comm.size, len(grid))
     if not config.train.grid:
         yield model
         return
     blocks = -(-count // samples_a_block(model.sample_shape))
-    space = _ranks_a_block(comm.size, len(grid), blocks, config.parallel.space)
+    space = space or _ranks_a_block(comm.size, len(grid), blocks, config.parallel.space)
     mesh = Mesh.of(comm, space)
     try:
         divide(model, Team(mesh.team, grid, Partition.even(len(grid), space)))
         yield model
     finally:
         mesh.close()
+
+
+def _require_space(space: int, ranks: int, cells: int) -> None:
+    """Raise InputError unless `ranks` ranks can form teams of `space`, each rank with some of the cells."""
+    if space > cells:
+        have = (
+            f"the run's train.cells makes only {cells}: use at most {cells}"
+            if cells > 1
+            else "the run does not set train.cells: leave it out"
+        )
+        raise InputError(f"--space {space}: each rank that shares a sample needs a cell, but {have}")
+    if ranks % space:
+        possible = ", ".join(str(n) for n in range(1, min(ranks, cells) + 1) if ranks % n == 0)
+        raise InputError(f"--space {space}: {ranks} ranks cannot form teams of {space}: use {possible}")
 
 
 def _ranks_a_block(ranks: int, cells: int, blocks: int, least: int) -> int:

@@ -12,7 +12,8 @@ class SampleOptions:
     .npy, .txt, .wav) and plotted in `png`. Without both, samples of text are logged. A conditional model
     draws samples for `label` (None: for all labels in turn). A model of inputs draws a sample for each row of
     the file `inputs`. For autoencoders, `reconstruct` is a data file whose rows are encoded and decoded, and
-    `interpolate` is the number of samples from each code to the next.
+    `interpolate` is the number of samples from each code to the next. `space` ranks share a sample if the run
+    divides samples into cells (0: as few as possible, see `drawing_model`).
     """
 
     count: int | None = None
@@ -23,3 +24,4 @@ class SampleOptions:
     inputs: Path | None = None
     reconstruct: Path | None = None
     interpolate: int | None = None
+    space: int = 0

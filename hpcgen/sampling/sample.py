@@ -47,7 +47,7 @@ def sample(path: Path | str, comm: "MPI.Comm", options: SampleOptions = SampleOp
     with ExitStack() as stack:
         with agree(comm):
             _require_output(out, png, schema)
-        model = stack.enter_context(drawing_model(state, comm, options.count or DEFAULT_COUNT))
+        model = stack.enter_context(drawing_model(state, comm, options.count or DEFAULT_COUNT, options.space))
         with agree(comm):
             origin = open_origin(model, state, options, stack)
             count = _count(options.count, origin)

@@ -68,9 +68,9 @@ def by_cells(
 ) -> Slab:
     """Return this rank's cells of its team's share of `count` samples.
 
-    Teams share the samples, a block to each in turn, and the ranks of a team share each sample. The edges of
-    cells are moved to the nearest edge of a box that has a checksum, so that each box belongs to one rank. A
-    cell may become empty. Collective over the model's team.
+    Each team generates a run of whole blocks, and its ranks share each sample. The edges of cells are moved
+    to the nearest edge of a box that has a checksum, so that each box belongs to one rank. A cell may become
+    empty. Collective over the model's team.
     """
     team, shape, dtype = model.team, (count, *schema.shape), np.dtype(schema.dtype)
     mine = Partition.even(count, comm.size // team.comm.size, origin.size).slice(comm.rank // team.comm.size)

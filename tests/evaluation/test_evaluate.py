@@ -14,12 +14,13 @@ from hpcgen.errors import InputError, WriteError
 from hpcgen.evaluation import reference
 from hpcgen.evaluation.evaluate import EvaluateOptions, evaluate
 from hpcgen.evaluation.evaluation import Evaluation
+from hpcgen.parallel.placement.network import divide
 from hpcgen.sampling import generation, origins
 from hpcgen.sampling.generation import model_of
 
 
-def measure(path, data, comm, count=None, out=None, features=None):
-    return evaluate(path, data, comm, EvaluateOptions(count, features=features, json=out))
+def measure(path, data, comm, count=None, out=None, features=None, space=0):
+    return evaluate(path, data, comm, EvaluateOptions(count, features=features, json=out, space=space))
 
 
 MEASURES = {
@@ -65,9 +66,16 @@ def test_ranks_share_large_samples(comm, alone, trained, monkeypatch, kind):
     expected = alone(lambda world: measure(path, data, world, 5))
     assert all(np.isfinite(pair).all() for pair in expected.values())
     assert measure(path, data, comm, 5) == expected
+    teams = []
+
+    def noted(model, team):
+        teams.append(team.comm.size)
+        divide(model, team)
+
+    monkeypatch.setattr(generation, "divide", noted)
     for space in (n for n in (1, 2, 3) if comm.size % n == 0):
-        monkeypatch.setattr(generation, "_ranks_a_block", lambda *numbers, space=space: space)
-        assert measure(path, data, comm, 5) == expected
+        assert measure(path, data, comm, 5, space=space) == expected
+        assert teams.pop() == space
 
 
 def test_a_report_may_have_a_path_that_mpi_io_could_not_write(comm, folder, trained):

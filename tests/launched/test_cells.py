@@ -140,6 +140,20 @@ def test_no_rank_holds_a_whole_sample(hpcgen, fault, tmp_path, volumes):
     assert ended.status == 1 and "a whole sample is gathered" in ended.err
 
 
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_ranks_that_cannot_share_a_sample(hpcgen, tmp_path, volumes, ranks):
+    out = tmp_path / "x.h5"
+    for space, message in (
+        ("9", "train.cells makes only 8: use at most 8"),
+        ("2", f"{ranks} ranks cannot form teams of 2: use 1{', 3' * (ranks == 3)}"),
+        ("-1", "'-1' is not an integer from 0"),
+    ):
+        for command in (("sample", volumes, "--out", out), ("evaluate", volumes, tmp_path / "volumes.h5")):
+            ended = hpcgen(ranks, *command, f"--space={space}")
+            assert ended.status == 2 and message in ended.one_line()
+    assert not out.exists()
+
+
 CONVOLUTIONS = "model.network=dcgan64"
 BAD = {
     ("train.cells=[9, 2]",): (

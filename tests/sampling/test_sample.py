@@ -14,7 +14,8 @@ from hpcgen.errors import InputError
 from hpcgen.evaluation.evaluate import evaluate
 from hpcgen.models.units import Interval
 from hpcgen.parallel.operators.gather import Gather
-from hpcgen.sampling import origins
+from hpcgen.parallel.placement.network import divide
+from hpcgen.sampling import generation, origins
 from hpcgen.sampling.options import SampleOptions
 from hpcgen.sampling.sample import sample
 from hpcgen.sampling.showing import LINE
@@ -89,6 +90,36 @@ def test_large_samples_are_written_by_cells(
         cells_only((32, 32, 32, 1), (180, 100, 3))
     draw(path, comm, count, 3, folder / f"all{ending}", **given)
     assert (folder / f"all{ending}").read_bytes() == (folder / f"one{ending}").read_bytes()
+
+
+@pytest.mark.parametrize("ending", [".h5", ".npy", ".png"])
+@pytest.mark.parametrize(
+    "kind, cells, given", [("volumes", 8, {}), ("pictures", 3, {}), ("pictures", 3, {"reconstruct": True})]
+)
+def test_any_number_of_ranks_may_share_a_sample(
+    comm, folder, trained, monkeypatch, kind, cells, given, ending
+):
+    path, data = trained(kind)
+    given, teams = dict.fromkeys(given, data), []
+    monkeypatch.setattr(origins, "SAMPLES_A_BLOCK", 1)
+
+    def noted(model, team):
+        teams.append(team.comm.size)
+        divide(model, team)
+
+    def draw_to(name, comm, space=0):
+        target = folder / f"{name}{ending}"
+        draw(path, comm, 5, 3, **{"png" if ending == ".png" else "out": target}, space=space, **given)
+        return target
+
+    if comm.rank == 0:
+        draw_to("one", MPI.COMM_SELF)
+    comm.Barrier()
+    monkeypatch.setattr(generation, "divide", noted)
+    for space in (n for n in range(1, min(comm.size, cells) + 1) if comm.size % n == 0):
+        made = draw_to(f"of {space}", comm, space)
+        assert made.read_bytes() == (folder / f"one{ending}").read_bytes()
+        assert teams.pop() == space
 
 
 @pytest.mark.parametrize("kind", ["volumes", "pictures"])
