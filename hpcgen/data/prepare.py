@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,8 +62,9 @@ def prepare(
     source.survey(comm)
     with agree(comm):
         _require_rows(source, source.rows)
+        most = _kept(source, source.rows, options)
         if comm.rank == 0:
-            _require_targets(path, options.hold_out)
+            _require_targets(source, path, most, options.hold_out)
     if too_large(source, comm.size):
         logger.info("%s: larger than the memory that is allowed; it is read twice, in blocks", source.name)
         rows: Blocks | Held = Blocks(source, comm)
@@ -87,13 +89,18 @@ def _require_rows(source: Source, rows: int) -> None:
         raise InputError(f"{source.name}: holds no samples (its shape is {(rows, *source.shape)})")
 
 
-def _require_targets(path: Path, hold_out: Path | None) -> None:
-    """Raise InputError unless the data files can be written. Their folders are made."""
+def _require_targets(source: Source, path: Path, kept: int, hold_out: Path | None) -> None:
+    """Raise InputError unless the data files can be written, RunError unless the samples fit on the disk.
+
+    Their folders are made. A large source is read for hours before it is written, so the room is checked now.
+    """
     if hold_out:
         require_unread(hold_out, [path])
-    for target in filter(None, (path, hold_out)):
-        require_short(Path(target))
-        require_target(target)
+    row_bytes = prod(source.shape) * np.dtype(source.dtype).itemsize
+    for target, rows in ((path, kept), (hold_out, source.rows - kept)):
+        if target:
+            require_short(Path(target))
+            require_target(target, rows * row_bytes)
 
 
 def _schema(source: Source, samples: np.ndarray, comm: "MPI.Comm") -> Schema:

@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import h5py
@@ -11,7 +12,7 @@ from hpcgen.data.prepare import PrepareOptions, prepare
 from hpcgen.data.sources.array import Array
 from hpcgen.data.sources.digits import Digits
 from hpcgen.data.sources.images import Images
-from hpcgen.errors import InputError
+from hpcgen.errors import InputError, RunError
 from hpcgen.files.checksums import verify
 
 
@@ -153,3 +154,18 @@ def test_the_folder_of_a_target_is_made(comm, folder):
     prepare(Digits, folder / "a" / "x.h5", comm, PrepareOptions(hold_out=folder / "b" / "held.h5"))
     comm.Barrier()
     assert sorted(os.listdir(folder)) == ["a", "b"]
+
+
+def test_nothing_is_read_for_parts_that_are_empty_or_a_disk_that_is_full(comm, folder, monkeypatch):
+    class Unread(Digits):
+        def read(self, start, stop):
+            raise AssertionError("the source is read")
+
+    with pytest.raises(InputError, match="1797 rows cannot be divided so that 0.0 of them are held out"):
+        prepare(Unread, folder / "x.h5", comm, PrepareOptions(hold_out=folder / "y.h5", share=0.0))
+    usage = shutil._ntuple_diskusage(1 << 20, 1 << 20, 91_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(RunError, match="92,032 bytes are needed there, 91,000 are free"):
+        prepare(Unread, folder / "x.h5", comm, PrepareOptions(hold_out=folder / "y.h5"))
+    comm.Barrier()
+    assert os.listdir(folder) == []
