@@ -1,16 +1,17 @@
 """The rows of a source that is larger than memory: they are read in blocks, twice.
 
-First each rank reads its share of the rows one after the other, and checks them. Then it makes the rows that
-it writes, a block at a time: it reads the rows of the block in the order of the file, and puts them in their
-own. No rank needs another for this.
+First each rank reads its share of the rows in the order of the file, and checks them. Then it makes the rows
+that it writes, a block at a time. It reads the rows of a block in ascending order, and puts each into its new
+place. The ranks do not exchange rows.
 
-The cost of the second time depends on what is stored together. A block reads a contiguous row alone, unless
-the next one is nearer than `columns.NEAR_BYTES`: then it also reads what lies between. It reads, and
-decompresses, whole chunks of an HDF5 file, each once. So all ranks together read a file at most as many times
-as it is larger than a block, and a chunk at most as many times as it has rows. The rows of a .npy file in
-Fortran order are one chunk. More memory makes larger blocks.
+The second reading costs more, because the rows of a block lie anywhere in the file. Rows that are nearer to
+each other than `columns.NEAR_BYTES` are read together, with the rows between them. Of a compressed HDF5 file
+whole chunks are read. Therefore all ranks together read a file at most as many times as it is larger than a
+block, as long as the rows of a chunk fit into a window (an eighth of the memory). Otherwise a chunk is read
+again for each window. The rows of a .npy file in Fortran order are stored together, as those of one chunk.
 """
 
+import logging
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ import numpy as np
 from hpcgen.data.checks import require_usable
 from hpcgen.data.columns import Column
 from hpcgen.data.sources import Source
+from hpcgen.errors import InputError
 from hpcgen.files.slabs import Slab, partition
 from hpcgen.parallel.agreement import agree
 from hpcgen.parallel.partition import Partition
@@ -26,10 +28,15 @@ from hpcgen.parallel.partition import Partition
 if TYPE_CHECKING:
     from mpi4py import MPI
 
+logger = logging.getLogger(__name__)
+
 # How many times the rows are in memory when the ranks hold them, and exchange them.
 COPIES = 5
-# About what the number, the place and the window of a row take in memory while a block is read.
+# Approximate bytes that the number, the place and the window of a row take while a block is read.
 PLACE_BYTES = 200
+# The part of the memory that holds the rows of a window, as the file has them.
+WINDOW_PART = 8
+MIB = 1 << 20
 
 
 def too_large(source: Source, ranks: int) -> bool:
@@ -45,17 +52,52 @@ def _held(source: Source) -> int:
     return sum(column.stored.held for column in source.stored.values())
 
 
-class Blocks:
-    """The rows of a source whose `stored` columns are read in blocks, so that a rank holds `source.memory`.
+def _memory_for_rows(source: Source) -> int:
+    """Return the bytes of `source.memory` that rows may take: at least half of it, and enough for one row.
 
-    `total` counts the rows. `samples` are the smallest and the largest number of this rank's share. Making it
-    is collective over `comm`. A rank also holds the order of the rows: 8 bytes for each row of the source.
+    Raises InputError if there are fewer.
+    """
+    assert source.memory is not None
+    columns = source.stored.values()
+    others = _held(source) + max(column.stored.needed for column in columns)
+    least = max(2 * others, others + sum(column.least_memory for column in columns))
+    if least > source.memory:
+        what = "a row" if others == _held(source) else "a compressed chunk"
+        raise InputError(
+            f"{source.name}: --memory is too small to read {what} at a time; "
+            f"give --memory {-(-least // MIB)}MiB or more"
+        )
+    return source.memory - others
+
+
+def _warn_if_slow(source: Source, memory: int) -> None:
+    """Warn if more rows are stored together than can be read at a time."""
+    for name, column in source.stored.items():
+        together, most = column.stored.together, column.most_rows(memory // WINDOW_PART)
+        if together > most:
+            logger.warning(
+                "%s: %s rows of the %s are stored together, but --memory allows only %s at a time: this may "
+                "be slow; give a larger --memory, or store the array in C order and in chunks of fewer rows",
+                source.name,
+                f"{together:,}",
+                name,
+                f"{most:,}",
+            )
+
+
+class Blocks:
+    """The rows of a source whose `stored` columns are read in blocks, so that a rank holds at most
+    `source.memory` bytes of rows.
+
+    `total` counts the rows. `samples` are the smallest and the largest number of this rank's share. A rank
+    also holds the order of the rows: 8 bytes for each row of the source. Making it is collective over `comm`.
+    Raises InputError for a bad row, and for a `source.memory` that is too small for one row.
     """
 
     def __init__(self, source: Source, comm: "MPI.Comm") -> None:
-        assert source.memory is not None
         self._comm, self._columns = comm, source.stored
-        self._memory = source.memory - _held(source)
+        self._memory = _memory_for_rows(source)
+        _warn_if_slow(source, self._memory)
         self.total = source.rows
         mine = Partition.even(source.rows, comm.size).slice(comm.rank)
         with agree(comm):
@@ -65,7 +107,7 @@ class Blocks:
     def _blocks(self, mine: slice) -> list[slice]:
         """Return the parts in which the rows of this rank are checked. They end between chunks."""
         # A row is in memory as it is stored, as it becomes, and with the results of the checks.
-        row = sum(column.stored_row_bytes + 2 * column.row_bytes for column in self._columns.values())
+        row = sum(column.least_memory for column in self._columns.values())
         rows, together = max(1, self._memory // 4 // row), self._columns["samples"].stored.together
         rows = rows // together * together or rows
         bounds = [mine.start, *range((mine.start // rows + 1) * rows, mine.stop, rows), mine.stop]
@@ -110,7 +152,10 @@ class _Taken:
 
     def _read(self, start: int, asked: int) -> None:
         """Read a block from row `start` on, of a multiple of the number of rows that was asked for."""
-        rows = max(1, self._memory // 2 // (self._column.row_bytes + PLACE_BYTES))
+        column = self._column
+        # Besides the block there are a window of the file, and a copy of the rows that were asked for.
+        spare = self._memory - column.least_memory + column.row_bytes
+        rows = max(1, min(self._memory // 2, spare) // (column.row_bytes + PLACE_BYTES))
         if not len(self._block):
             # One array for all blocks: malloc might not find room for the next one where this one was.
             block = min(max(1, rows // asked) * asked, len(self._numbers))
@@ -118,5 +163,5 @@ class _Taken:
         numbers = self._numbers[start : start + len(self._block)]
         for first in range(0, len(numbers), rows):
             some = slice(first, min(first + rows, len(numbers)))
-            self._column.take(numbers[some], self._block[some], self._memory // 8)
+            column.take(numbers[some], self._block[some], self._memory // WINDOW_PART)
         self._first, self._stop = start, start + len(numbers)

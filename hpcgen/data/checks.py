@@ -59,7 +59,10 @@ def finite_rows(name: str, rows: np.ndarray, first: int, column: str = "samples"
         finite = np.isfinite(rows).all(axis=tuple(range(1, rows.ndim)))
         if not finite.all():
             row = first + int(np.argmin(finite))
-            raise InputError(f"{name}: row {row} of the {column} holds NaN or infinity; remove or repair it")
+            raise InputError(
+                f"{name}: row {row} of the {column} holds NaN or infinity, "
+                "or a number beyond float32; remove or repair it"
+            )
     return rows
 
 

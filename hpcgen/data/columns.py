@@ -31,6 +31,16 @@ class Column:
         """The bytes of one row where it is stored."""
         return prod(self.shape[1:]) * self.stored.dtype.itemsize
 
+    @property
+    def least_memory(self) -> int:
+        """The bytes with which single rows can be read and written: a row as it is stored, and twice as it is
+        made."""
+        return self.stored_row_bytes + 2 * self.row_bytes
+
+    def most_rows(self, memory: int) -> int:
+        """Return how many rows of the file are read at a time into `memory` bytes: at least one."""
+        return max(1, memory // self.stored_row_bytes)
+
     def rows(self, start: int, stop: int) -> np.ndarray:
         """Return the rows [start, stop)."""
         made = np.empty((stop - start, *self.shape[1:]), self.dtype)
@@ -51,8 +61,8 @@ class Column:
                 rows = rows[ascending[inside] - window.start]
             self._put(rows, made, order[inside])
 
-        most_rows, near = max(1, most // self.stored_row_bytes), NEAR_BYTES // self.stored_row_bytes
-        self.stored.read(windows(ascending, most_rows, near, self.stored.together), use)
+        near = NEAR_BYTES // self.stored_row_bytes
+        self.stored.read(windows(ascending, self.most_rows(most), near, self.stored.together), use)
 
     def _put(self, rows: np.ndarray, made: np.ndarray, where: slice | np.ndarray) -> None:
         with np.errstate(over="ignore"):  # a number beyond float32 becomes infinity, which is refused later

@@ -27,6 +27,8 @@ class Stored(ABC):
     together: int = 1
     # Bytes of the array that are in memory all the time.
     held: int = 0
+    # Bytes that a read needs besides the rows that it returns.
+    needed: int = 0
 
     @abstractmethod
     def read(self, windows: Sequence[slice], use: Use) -> None:
@@ -89,18 +91,24 @@ class Member(Stored):
 
 
 class Dataset(Stored):
-    """A dataset of an HDF5 file. The rows of a chunk are stored together."""
+    """A dataset of an HDF5 file. The rows of a chunk are stored together. HDF5 decompresses whole chunks."""
 
     def __init__(self, path: Path | str, name: str) -> None:
         self._path, self._name = path, name
-        self.shape, self.dtype, chunks = reread(path, self._described)
+        self.shape, self.dtype, chunks, compressed = reread(path, self._described)
         self.together = chunks[0] if chunks else 1
+        if chunks and compressed:
+            # The chunk as it is stored, and as it becomes.
+            self.needed = 2 * prod(chunks) * self.dtype.itemsize
 
-    def _described(self) -> tuple[tuple[int, ...], np.dtype, tuple[int, ...] | None]:
+    def _described(self) -> tuple[tuple[int, ...], np.dtype, tuple[int, ...] | None, bool]:
+        def described() -> tuple[tuple[int, ...], np.dtype, tuple[int, ...] | None, bool]:
+            dataset: h5py.Dataset = file[self._name]
+            filters = dataset.id.get_create_plist().get_nfilters()
+            return dataset.shape, dataset.dtype, dataset.chunks, filters > 0
+
         with open_file(self._path) as file:
-            return self._attempt(
-                lambda: (file[self._name].shape, file[self._name].dtype, file[self._name].chunks)
-            )
+            return self._attempt(described)
 
     def read(self, windows: Sequence[slice], use: Use) -> None:
         def read() -> None:

@@ -85,11 +85,40 @@ def test_every_byte_is_that_of_the_rows_in_memory(comm, folder, random, file, fo
 @pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
 def test_few_rows_that_are_large(comm, folder, random, file, rows, dtype):
     path = file("HDF5 in chunks", x=random.integers(0, 200, (rows, 40, 30, 3)).astype(dtype))
-    prepare(lambda: Array(path, memory=1), folder / "blocks.h5", comm)
+    least = Array(path).stored["samples"].least_memory
+    prepare(lambda: Array(path, memory=least), folder / "blocks.h5", comm)
     if comm.rank == 0:
         prepare(lambda: Array(path), folder / "held.h5", MPI.COMM_SELF)
         assert (folder / "blocks.h5").read_bytes() == (folder / "held.h5").read_bytes()
     comm.Barrier()
+
+
+def test_memory_that_is_too_small_for_a_row_or_a_chunk_is_refused(comm, folder, file):
+    path = file("npy", x=np.zeros((5, 1 << 19), np.float32))  # 2 MiB a row, and two copies
+    with pytest.raises(InputError, match="too small to read a row at a time; give --memory 6MiB or more"):
+        prepare(lambda: Array(path, memory=(6 << 20) - 1), folder / "out.h5", comm)
+    path = file("HDF5, compressed", x=np.zeros((40, 1 << 17), np.float32))  # 2 MiB a chunk, twice
+    with pytest.raises(
+        InputError, match="too small to read a compressed chunk at a time; give --memory 8MiB or more"
+    ):
+        prepare(lambda: Array(path, memory=(8 << 20) - 1), folder / "out.h5", comm)
+    comm.Barrier()
+    assert not (folder / "out.h5").exists()
+
+
+@pytest.mark.parametrize("stored_as", [np.uint8, np.float32, np.float64])
+@pytest.mark.parametrize("memory", [4, 4.5, 7])
+def test_large_rows_take_no_more_memory_than_they_may(comm, folder, random, file, stored_as, memory):
+    """Rows of 1 MiB as float32 or uint8; a rank writes one at a time."""
+    memory = int(memory * (1 << 20))
+    shape = (6, 1 << 20) if stored_as == np.uint8 else (6, 1 << 18)
+    path = file("npy", x=random.integers(0, 99, shape).astype(stored_as))
+    prepare(lambda: Array(path, memory=memory), folder / "warm.h5", comm)
+    tracemalloc.start()
+    prepare(lambda: Array(path, memory=memory), folder / "x.h5", comm)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < memory + (1 << 17)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +168,7 @@ def test_a_chunk_is_read_once_a_block(comm, random, file, monkeypatch):
     "column, bad, message",
     [
         ("x", np.nan, "row {} of the samples holds NaN or infinity"),
-        ("x", 1e300, "row {} of the samples holds NaN or infinity"),
+        ("x", 1e300, "row {} of the samples holds NaN or infinity, or a number beyond float32"),
         ("i", np.inf, "row {} of the inputs holds NaN or infinity"),
         ("l", -1, "row {} has label -1; labels count from 0"),
     ],
@@ -176,3 +205,12 @@ def test_the_log_says_that_a_source_is_read_in_blocks(comm, folder, random, file
     assert said() == []
     prepare(lambda: Array(path, memory=1 << 12), folder / "b.h5", comm)
     assert said() == ["x.npy: larger than the memory that is allowed; it is read twice, in blocks"]
+
+
+def test_a_slow_layout_of_the_file_is_named(comm, folder, random, file, said):
+    path = file("npy by columns", x=random.random((500, 20)))
+    prepare(lambda: Array(path, memory=1 << 14), folder / "b.h5", comm)
+    assert said()[1:] == [
+        "columns.npy: 500 rows of the samples are stored together, but --memory allows only 12 at a time: "
+        "this may be slow; give a larger --memory, or store the array in C order and in chunks of fewer rows"
+    ]

@@ -46,6 +46,16 @@ def test_what_is_stored_together(tmp_path):
     }
 
 
+def test_a_compressed_chunk_needs_memory(tmp_path):
+    array = np.zeros((30, 5))
+    needed = {
+        form: stored(make(tmp_path, x=array), "x" if "npy" not in form else None).needed
+        for form, make in FILES.items()
+    }
+    assert needed.pop("HDF5, compressed") == 2 * 4 * 5 * 8
+    assert set(needed.values()) == {0}
+
+
 def test_an_array_of_an_npz_file_is_held(tmp_path):
     path = FILES["npz"](tmp_path, x=np.zeros(1000), y=np.zeros(10))
     assert stored(path, "x").held == 8000 and stored(path, "y", 1000).held == 80
