@@ -67,8 +67,8 @@ def _require_space(space: int, ranks: int, cells: int) -> None:
         )
         raise InputError(f"--space {space}: each rank that shares a sample needs a cell, but {have}")
     if ranks % space:
-        possible = ", ".join(str(n) for n in range(1, min(ranks, cells) + 1) if ranks % n == 0)
-        raise InputError(f"--space {space}: {ranks} ranks cannot form teams of {space}: use {possible}")
+        possible = " or ".join(str(n) for n in range(1, min(ranks, cells) + 1) if ranks % n == 0)
+        raise InputError(f"--space {space} does not divide the number of ranks, {ranks}: use {possible}")
 
 
 def _ranks_a_block(ranks: int, cells: int, blocks: int, least: int) -> int:

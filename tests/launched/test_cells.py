@@ -145,7 +145,7 @@ def test_ranks_that_cannot_share_a_sample(hpcgen, tmp_path, volumes, ranks):
     out = tmp_path / "x.h5"
     for space, message in (
         ("9", "train.cells makes only 8: use at most 8"),
-        ("2", f"{ranks} ranks cannot form teams of 2: use 1{', 3' * (ranks == 3)}"),
+        ("2", f"does not divide the number of ranks, {ranks}: use 1{' or 3' * (ranks == 3)}"),
         ("-1", "'-1' is not an integer from 0"),
     ):
         for command in (("sample", volumes, "--out", out), ("evaluate", volumes, tmp_path / "volumes.h5")):

@@ -64,7 +64,7 @@ def test_ranks_that_cannot_share_a_sample_are_refused(comm, loaded):
         pass
     for space in {1, 2, 3} - set(spaces(comm, 3)):
         with (
-            pytest.raises(InputError, match=f"{comm.size} ranks cannot form teams of {space}: use 1"),
+            pytest.raises(InputError, match=f"does not divide the number of ranks, {comm.size}: use 1"),
             drawing_model(state, comm, 1, space),
         ):
             pass

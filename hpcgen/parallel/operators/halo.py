@@ -59,10 +59,15 @@ class Halo:
         pieces = [
             piece for to in range(len(regions)) for piece in pieces_of(team.grid, sizes, regions[to], to)
         ]
+        taken: dict[int, list[Piece]] = {cell: [] for cell in range(len(regions))}
+        given: dict[int, list[Piece]] = {cell: [] for cell in range(len(regions))}
+        for piece in pieces:
+            taken[piece.to].append(piece)
+            given[piece.source].append(piece)
         # For each region of this rank, its pieces by ascending source. For each cell of this rank, the
         # pieces that regions take from it, by ascending target.
-        self.taken = [[piece for piece in pieces if piece.to == cell] for cell in team.mine]
-        self.given = [[piece for piece in pieces if piece.source == cell] for cell in team.mine]
+        self.taken = [taken[cell] for cell in team.mine]
+        self.given = [given[cell] for cell in team.mine]
         self.shapes = [tuple(stop - start for start, stop in regions[cell]) for cell in team.mine]
         self._sent = _by_rank((piece for piece in pieces if piece.source in mine), team, lambda p: p.to)
         self._received = _by_rank((piece for piece in pieces if piece.to in mine), team, lambda p: p.source)
