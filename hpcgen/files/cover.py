@@ -1,4 +1,4 @@
-"""The pieces of all ranks together hold each number of a dataset once."""
+"""Check that the pieces of all ranks together hold each number of a dataset exactly once."""
 
 from collections.abc import Sequence
 

@@ -1,12 +1,16 @@
 """What a team adds up and gathers is the same on all of its ranks, and the same whoever has the cells."""
 
 import itertools
+from contextlib import closing
+from threading import Barrier
 
 import numpy as np
 import pytest
 
 from hpcgen.errors import InputError
 from hpcgen.parallel.operators.gather import Gather, GatherChannels
+from hpcgen.parallel.team import Team
+from hpcgen.parallel.threads import Workers
 from hpcgen.parallel.tree import tree_sum
 
 GRIDS = [(1,), (2,), (3,), (5,), (2, 2), (4, 2), (3, 1, 2)]
@@ -74,6 +78,30 @@ def test_a_whole_array_is_cut(teams, comm, random, grid):
             assert cells.team is team and all(cell.flags.c_contiguous for cell in cells.cells)
             for cell, found in zip(team.mine, cells.cells):
                 assert np.array_equal(found, whole[(slice(None), *team.grid.region(cell, sizes))])
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_cell_has_its_own_result(teams, comm, random, threads):
+    with closing(Workers(threads)) as workers:
+        for team in teams.each((4, 2), random):
+            team = Team(team.comm, team.grid, team.deal, workers)
+            doubled = [2 * cell for cell in team.mine]
+            assert team.each(lambda cell, two: (cell, two), team.mine, doubled) == [
+                (cell, 2 * cell) for cell in team.mine
+            ]
+            with pytest.raises(ZeroDivisionError):
+                team.each(lambda cell: 1 // (cell - team.mine.start), team.mine)
+            with pytest.raises(ValueError, match="shorter"):
+                team.each(lambda cell, other: cell, team.mine, [])
+
+
+def test_the_threads_of_a_team_compute_several_cells_at_a_time(teams):
+    both = Barrier(2)
+    with closing(Workers(2)) as workers:
+        alone = teams.alone((2,))
+        team = Team(alone.comm, alone.grid, alone.deal, workers)
+        # Each of the two cells waits until the other one is computed as well.
+        assert sorted(team.each(lambda cell: both.wait(10), team.mine)) == [0, 1]
 
 
 def test_traffic_is_counted(teams, comm, random):

@@ -59,6 +59,7 @@ class SharedConvolution(Multiplying):
     def _write(self, theta: Parameters, x: Kept, dy: Divided, grad: Any) -> None:
         """Write to each cell's Vector the derivative with respect to the weights of its channels of y."""
         if grad.whole is not None:
+            # It may hold old numbers. The other leaves are zero where no cell writes.
             grad.whole[self.weight][...] = 0
         sizes = x.array.shape[1:-1]
 
