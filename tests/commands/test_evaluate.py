@@ -12,6 +12,7 @@ OPTIONS = {
     "seed": (["--seed", "7"], 7),
     "features": (["--features", "c.h5"], Path("c.h5")),
     "json": (["--json", "x.json"], Path("x.json")),
+    "space": (["--space", "2"], 2),
 }
 
 
@@ -36,7 +37,9 @@ def test_several_data_files_are_used_as_one(comm, typed, measured):
     assert measured == [(Path("run"), [Path("a.h5"), Path("b.h5")], comm, EvaluateOptions())]
 
 
-@pytest.mark.parametrize("words", [[], ["a.h5", "--count", "0"], ["a.h5", "--seed", "-1"]])
+@pytest.mark.parametrize(
+    "words", [[], ["a.h5", "--count", "0"], ["a.h5", "--seed", "-1"], ["a.h5", "--space", "-1"]]
+)
 def test_what_cannot_be_measured_is_refused(comm, typed, measured, words):
     with pytest.raises(SystemExit) as ended:
         typed("evaluate", "run", *words)

@@ -16,6 +16,7 @@ OPTIONS = {
     "inputs": (["--inputs", "x.npy"], Path("x.npy")),
     "reconstruct": (["--reconstruct", "d.h5"], Path("d.h5")),
     "interpolate": (["--interpolate", "3"], 3),
+    "space": (["--space", "2"], 2),
 }
 
 
