@@ -89,6 +89,13 @@ def hpcgen(launch):
     return lambda ranks, *arguments, **env: launch(ranks, *arguments, **env).wait()
 
 
+@pytest.fixture
+def no_wait(monkeypatch):
+    """The launcher does not wait for the other ranks of a job that fails: they all end by themselves."""
+    for name, value in NO_WAIT.items():
+        monkeypatch.setenv(name, value)
+
+
 @pytest.fixture(scope="session")
 def digits(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "digits.h5"

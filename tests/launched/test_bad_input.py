@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+pytestmark = pytest.mark.usefixtures("no_wait")
+
 
 def bad_rows(path, value):
     samples = np.zeros((100, 4), np.float32)
