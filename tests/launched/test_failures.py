@@ -15,7 +15,7 @@ import pytest
 @pytest.mark.parametrize("ranks", [1, 2, 4])
 def test_one_failing_rank_ends_all_with_its_traceback(fault, run_file, tmp_path, ranks):
     ended = fault(ranks, "raise_in_step", "train", run_file, "--run", tmp_path / "run")
-    assert ended.status == 1 and ended.seconds < 10
+    assert ended.status == 1 and ended.seconds < 20
     assert ended.err.count("Traceback (most recent call last)") == 1
     assert "ZeroDivisionError: injected" in ended.err
     assert ranks == 1 or f"[rank {ranks - 1}] ZeroDivisionError" in ended.err
@@ -23,13 +23,13 @@ def test_one_failing_rank_ends_all_with_its_traceback(fault, run_file, tmp_path,
 
 def test_bad_input_found_by_one_rank_ends_all_with_one_line(fault, run_file, tmp_path):
     ended = fault(3, "input_error_in_step", "train", run_file, "--run", tmp_path / "run")
-    assert ended.status == 2 and ended.seconds < 10
+    assert ended.status == 2 and ended.seconds < 20
     assert ended.err.count("hpcgen: injected") == 1 and "Traceback" not in ended.err
 
 
 def test_a_killed_rank_ends_all(fault, run_file, tmp_path):
     ended = fault(3, "killed", "train", run_file, "--run", tmp_path / "run")
-    assert ended.status != 0 and ended.seconds < 10
+    assert ended.status != 0 and ended.seconds < 20
 
 
 @pytest.fixture
