@@ -87,6 +87,9 @@ class Evaluate:
     )
     count: int = setting(0, ge=0, help="samples to compare; 0: half of the rows, at most 5,000")
     data: str | list[str] = setting("", help="a data file, or a list; empty: the training data")
+    skip: bool = setting(
+        False, help="leave out samples and evaluations that are due while the observers are busy"
+    )
     features: str = setting("", help="a classifier's checkpoint: compare its features; empty: compare pixels")
 
 
@@ -107,6 +110,9 @@ class Parallel:
     )
     space: int = setting(
         0, ge=0, help="ranks that share a lane, each with some of its cells; 0: as few as possible"
+    )
+    observers: int = setting(
+        0, ge=0, help="ranks that draw samples and evaluate while the others train; 0: all ranks do all"
     )
 
 

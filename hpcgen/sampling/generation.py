@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hpcgen.checkpoints.loading import Checkpoint
+from hpcgen.config.sections import Config
 from hpcgen.data.schema import Schema
 from hpcgen.errors import InputError
 from hpcgen.models import MODELS
@@ -40,19 +41,26 @@ def drawing_model(checkpoint: Checkpoint, comm: "MPI.Comm", count: int, space: i
     it takes that no team stays without a block. The samples have the same bits for any `space`. Collective
     over `comm`. Raises InputError for a `space` that the ranks or the cells do not allow.
     """
-    model, config = model_of(checkpoint), checkpoint.config
+    model = model_of(checkpoint)
+    with divided(model, checkpoint.config, comm, count, space):
+        yield model
+
+
+@contextmanager
+def divided(model: Model, config: Config, comm: "MPI.Comm", count: int, space: int = 0) -> Iterator[None]:
+    """Divide a model among teams of the ranks of `comm`, as `drawing_model` does, until the context ends."""
     grid = Grid(config.train.grid)
     if space:
         _require_space(space, comm.size, len(grid))
     if not config.train.grid:
-        yield model
+        yield
         return
     blocks = -(-count // samples_a_block(model.sample_shape))
     space = space or _ranks_a_block(comm.size, len(grid), blocks, config.parallel.space)
     mesh = Mesh.of(comm, space)
     try:
         divide(model, Team(mesh.team, grid, Partition.even(len(grid), space)))
-        yield model
+        yield
     finally:
         mesh.close()
 

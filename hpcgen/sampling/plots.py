@@ -1,13 +1,22 @@
 """Plots of samples: grids of pictures, and curves."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 
 # Smaller pictures are enlarged to about this many pixels.
 CELL = 56
+# The pixels of a side of the square that holds the curves of a sample.
+CURVE_CELL = 96
+# Curves are drawn this many times as large as they are shown, which smooths them.
+SMOOTHING = 2
+# The colours of Okabe and Ito, "Color universal design" (2008), which colour-blind people can tell apart.
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# zlib's level: higher ones take several times as long, and save a few per cent.
+COMPRESSION = 2
 # Pixels between two pictures.
 GAP = 4
 # A last axis shorter than this holds channels. A longer one is a spatial axis.
@@ -25,43 +34,59 @@ def save_plot(samples: np.ndarray, path: Path, low: float, high: float, group: i
     samples = samples if samples.shape[-1] < CHANNELS_BELOW else samples[..., None]
     if samples.ndim == 5:
         samples = samples[:, samples.shape[1] // 2]
-    if samples.ndim == 4:
-        _grid(samples if samples.shape[3] in (1, 3) else samples[..., :1], path, low, high, columns)
-    else:
-        _curves(samples, path, low, high, columns)
-
-
-def _grid(samples: np.ndarray, path: Path, low: float, high: float, columns: int) -> None:
-    """Draw pictures side by side on grey. Enlarge small pictures by an integer factor, with smoothing."""
     unit = (samples.astype(np.float64) - low) / (high - low)
+    if samples.ndim == 4:
+        page = _side_by_side(_pictures(unit if unit.shape[3] in (1, 3) else unit[..., :1]), columns, "gray")
+    else:
+        page = _side_by_side([_curves(sample) for sample in unit], columns, "white")
+    page.save(path, "PNG", compress_level=COMPRESSION)
+
+
+def _side_by_side(pictures: Sequence[Image.Image], columns: int, background: str) -> Image.Image:
+    """Return one picture with pictures of equal size in rows of `columns`."""
+    step = np.array(pictures[0].size) + GAP
+    width, height = step * [columns, math.ceil(len(pictures) / columns)] + GAP
+    page = Image.new(pictures[0].mode, (int(width), int(height)), background)
+    for i, picture in enumerate(pictures):
+        page.paste(picture, tuple((step * [i % columns, i // columns] + GAP).tolist()))
+    return page
+
+
+def _pictures(unit: np.ndarray) -> list[Image.Image]:
+    """Return samples (n, height, width, 1 or 3) in [0, 1] as pictures.
+
+    Small pictures are enlarged by an integer factor, with smoothing.
+    """
     images = np.clip(np.rint(unit * 255), 0, 255).astype(np.uint8)
     images = images.squeeze(3) if images.shape[3] == 1 else images
-    n, height, width = images.shape[:3]
+    height, width = images.shape[1:3]
     factor = max(1, CELL // max(height, width))
-    step = np.array([width, height]) * factor + GAP
-    size = step * [columns, math.ceil(n / columns)] + GAP
-    grid = Image.new("L" if images.ndim == 3 else "RGB", (int(size[0]), int(size[1])), color="gray")
-    for i, image in enumerate(images):
-        enlarged = Image.fromarray(image).resize((width * factor, height * factor), Image.Resampling.BICUBIC)
-        grid.paste(enlarged, tuple((step * [i % columns, i // columns] + GAP).tolist()))
-    grid.save(path, "PNG")
+    size = (width * factor, height * factor)
+    return [Image.fromarray(image).resize(size, Image.Resampling.BICUBIC) for image in images]
 
 
-def _curves(samples: np.ndarray, path: Path, low: float, high: float, columns: int) -> None:
-    """Draw each sample in its own axes.
+def _curves(unit: np.ndarray) -> Image.Image:
+    """Return the picture of a sample in [0, 1].
 
     A sample (length, channels) has a curve for each channel. A sample with more axes is one curve of all its
     numbers.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    side = CURVE_CELL * SMOOTHING
+    picture = Image.new("RGB", (side, side), "white")
+    draw = ImageDraw.Draw(picture)
+    curves = unit.T if unit.ndim == 2 else unit.reshape(1, -1)
+    for curve, color in zip(curves, COLORS, strict=False):
+        draw.line(_points(curve, 0, side - SMOOTHING), color, SMOOTHING)
+    return picture.reduce(SMOOTHING)
 
-    figure = Figure(figsize=(10, 10))
-    FigureCanvasAgg(figure)
-    for i, sample in enumerate(samples):
-        axes = figure.add_subplot(-(-len(samples) // columns), columns, i + 1)
-        axes.plot(sample if sample.ndim == 2 else sample.reshape(-1), linewidth=0.8)
-        axes.set_ylim(low, high)
-        axes.set_axis_off()
-    figure.subplots_adjust(0.01, 0.01, 0.99, 0.99)
-    figure.savefig(path, format="png", dpi=80)
+
+def _points(curve: np.ndarray, first: float, last: float) -> list[float]:
+    """Return x, y, x, y, ... of a curve from x = first to last. The number 1 is at y = first, 0 at y = last.
+
+    Of a long curve, each column of the picture has the smallest and the largest y: between them it is filled.
+    """
+    y = last + np.clip(curve, 0, 1) * (first - last)
+    if len(y) > 2 * CURVE_CELL:
+        starts = np.arange(CURVE_CELL) * len(y) // CURVE_CELL
+        y = np.stack([np.minimum.reduceat(y, starts), np.maximum.reduceat(y, starts)], 1).reshape(-1)
+    return np.stack([np.linspace(first, last, len(y)), y], 1).reshape(-1).tolist()

@@ -55,8 +55,7 @@ class RunFolder:
         try:
             yield
         finally:
-            if self._lock:
-                self._lock.close()
+            self.leave()
 
     def _hold(self, lock: IO[str]) -> None:
         """Take the lock. If the file system has no locks, the run continues without one."""
@@ -74,6 +73,17 @@ class RunFolder:
                 sleep(0.1)
             except OSError:
                 return None
+
+    def attend(self) -> None:
+        """Let `require_there` check the folder, which another process has locked."""
+        if self._lock is None:
+            with self._writable():
+                self._lock = open(self.path / LOCK)  # noqa: SIM115 (closed in leave)
+
+    def leave(self) -> None:
+        """Give up the lock, or no longer attend."""
+        if self._lock:
+            self._lock.close()
 
     def require_there(self) -> None:
         """Raise RunError if the folder or its lock was moved or removed. Another run may use the path now.

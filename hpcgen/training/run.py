@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from hpcgen.arrays import shown
 from hpcgen.config.reading import load_config
-from hpcgen.evaluation.evaluation import Evaluation
+from hpcgen.config.sections import Config
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
+from hpcgen.parallel.crew import Crew, crew
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks import evaluation as evaluations
 from hpcgen.training.hooks import metrics
@@ -18,10 +19,12 @@ from hpcgen.training.hooks.checkpoints import Checkpoints
 from hpcgen.training.hooks.evaluation import Evaluations, evaluation_of
 from hpcgen.training.hooks.hook import Hook
 from hpcgen.training.hooks.metrics import Metrics
+from hpcgen.training.hooks.observers import Observers
 from hpcgen.training.hooks.progress import progress as progress_hook
-from hpcgen.training.hooks.samples import Samples
+from hpcgen.training.hooks.samples import Drawing, Samples
 from hpcgen.training.hooks.table import MetricsTable
 from hpcgen.training.loop import Training
+from hpcgen.training.observer import Observer
 from hpcgen.training.stop import StopRequest
 
 if TYPE_CHECKING:
@@ -37,26 +40,57 @@ def train(
     settings: Sequence[str] = (),
     fresh: bool = False,
     progress: str = "auto",
-) -> Training:
+) -> Training | Observer:
     """Train as a run file describes. Resume from the newest whole checkpoint in `folder`, unless `fresh`.
 
-    `settings` ("KEY=VALUE") override keys of the run file. Return the Training, whose resources are released.
-    Collective over `comm`. Raises InputError and RunError.
+    `settings` ("KEY=VALUE") override keys of the run file. Return this rank's part in the run, whose
+    resources are released: a Training, or an Observer on the last `parallel.observers` ranks. Collective over
+    `comm`. Raises InputError and RunError.
     """
     config = from_root(comm, load_config, run_file, settings)
     home = RunFolder(Path(folder))
     from_root(comm, home.require_short, config)
+    with StopRequest() as stop, crew(comm, config.parallel.observers) as mine:
+        if mine.observes:
+            with closing(Observer(config, home, mine, stop)) as observer:
+                observer.run()
+            return observer
+        return _train(config, home, mine, stop, fresh, progress)
+
+
+def _train(
+    config: Config, home: RunFolder, mine: Crew, stop: StopRequest, fresh: bool, progress: str
+) -> Training:
+    """Train on the ranks of this crew. Return the Training, whose resources are released."""
+    comm = mine.comm
     with ExitStack() as stack:
-        stop = stack.enter_context(StopRequest())
+        observers = stack.enter_context(Observers(home, mine, stop)) if config.parallel.observers else None
         training = stack.enter_context(closing(Training(config, comm)))
-        evaluation = evaluation_of(training, stack) if config.evaluate.every else None
+        drawing = None
+        if training.model.source == "noise":
+            drawing = Drawing(home, training.model, config, training.shards.schema, comm)
+        evaluation, measured = None, []
+        if observers:
+            measured = observers.start(training.shards.schema)
+        elif config.evaluate.every:
+            evaluation = evaluation_of(training.model, config, training.shards.schema, comm, stack)
+            measured = evaluations.columns(evaluation)
         training.warn_of_mixed_nodes()
         stack.enter_context(home.locked(comm))
         training.resume(from_root(comm, home.enter, config, fresh))
         from_root(comm, home.record, config)
-        for line in _introduction(training):
+        for line in _introduction(training, mine.world.size - comm.size):
             logger.info("%s", line)
-        hooks = _hooks(training, home, evaluation, stack)
+        table = _table(training, home, measured, stack)
+        # A signal leaves little time. Therefore only the row of metrics is written before the checkpoint.
+        hooks: list[Hook] = [Metrics(home, table), Checkpoints(home)]
+        if observers:
+            observers.serve(table, drawing)
+            hooks.append(observers)
+        if evaluation:
+            hooks.append(Evaluations(home, table, evaluation))
+        if drawing and not observers:
+            hooks.append(Samples(drawing))
         for hook in hooks:
             stack.callback(hook.close)
             hook.begin(training)
@@ -70,32 +104,26 @@ def train(
             )
     logger.info("run         %s", home.path)
     logger.info("checkpoint  %s", training.saved)
-    for samples in hooks:
-        if isinstance(samples, Samples):
-            logger.info("samples     %s", samples.path(training.step))
+    if drawing:
+        logger.info("samples     %s", drawing.path(training.step))
     return training
 
 
-def _hooks(
-    training: Training, home: RunFolder, evaluation: Evaluation | None, stack: ExitStack
-) -> list[Hook]:
-    """Return what is done after each step, in this order. `stack` closes the table of metrics. Collective."""
-    world, table = training.mesh.world, None
-    columns = metrics.columns(training.model) + (evaluations.columns(evaluation) if evaluation else [])
+def _table(
+    training: Training, home: RunFolder, measured: Sequence[str], stack: ExitStack
+) -> MetricsTable | None:
+    """Return the table of metrics on rank 0, None on other ranks. `stack` closes it. Collective."""
+    world = training.mesh.world
+    table = None
     with agree(world):
         if world.rank == 0:
+            columns = [*metrics.columns(training.model), *measured]
             table = MetricsTable(home.path / "metrics.csv", columns, training.step)
             stack.callback(table.close)
-    # A signal leaves little time. Therefore only the row of metrics is written before the checkpoint.
-    hooks: list[Hook] = [Metrics(home, table), Checkpoints(home)]
-    if evaluation:
-        hooks.append(Evaluations(home, table, evaluation))
-    if training.model.source == "noise":
-        hooks.append(Samples(home, training.shards.schema))
-    return hooks
+    return table
 
 
-def _introduction(training: Training) -> Iterator[str]:
+def _introduction(training: Training, observers: int) -> Iterator[str]:
     config, size, lanes = training.config, training.mesh.world.size, training.deal.lanes.counts
     numbers = sum(player.state.theta.layout.parameters.stop for player in training.players.values())
     team = "rank" if training.deal.space == 1 else "team"
@@ -105,6 +133,8 @@ def _introduction(training: Training) -> Iterator[str]:
         f"{config.train.lanes} lanes of {config.train.lane_size} samples on {ranks}; "
         f"exchange {config.parallel.exchange}"
     )
+    if observers:
+        yield f"{observers} more {'rank' if observers == 1 else 'ranks'} draw samples and evaluate"
     if config.train.grid:
         cells, space = training.deal.cells_in(0).counts, training.deal.space
         shares = f"{space} ranks (cells per rank: {_span(cells)})" if space > 1 else "1 rank"

@@ -28,6 +28,10 @@ class StopRequest:
             ignored = self and number != signal.SIGINT
             signal.signal(number, signal.SIG_IGN if ignored else handler)
 
+    def request(self) -> None:
+        """Ask to stop, as SIGUSR1 does: another rank has received a signal."""
+        self.signal = self.signal or signal.SIGUSR1
+
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.signal = signal.Signals(number)
         if number == signal.SIGINT:

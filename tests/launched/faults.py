@@ -27,6 +27,53 @@ def raise_in_step():
     GAN.objective = failing
 
 
+def _while_it_draws(act):
+    from hpcgen.training.hooks.samples import Drawing
+
+    draw = Drawing.draw
+
+    def failing(self, *arguments):
+        if LAST:
+            act()
+        return draw(self, *arguments)
+
+    Drawing.draw = failing
+
+
+def observer_raises():
+    """The last rank, which observes, has a bug."""
+    _while_it_draws(lambda: 1 / 0)
+
+
+def observer_is_refused():
+    """The disk refuses the pictures of the last rank, which observes."""
+    from hpcgen.errors import WriteError
+
+    def refuse():
+        raise WriteError("injected")
+
+    _while_it_draws(refuse)
+
+
+def observer_is_killed():
+    """The last rank, which observes, is killed."""
+    _while_it_draws(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+
+def first_rank_raises():
+    """Rank 0, which trains, has a bug."""
+    from hpcgen.training.schedule import Schedule
+
+    step = Schedule.step
+
+    def failing(self, number, stop):
+        if MPI.COMM_WORLD.rank == 0 and number == 12:
+            raise ZeroDivisionError
+        return step(self, number, stop)
+
+    Schedule.step = failing
+
+
 def input_error_in_step():
     """The last rank alone finds bad input, where nobody agrees on errors."""
     from hpcgen.data.shards import Shards

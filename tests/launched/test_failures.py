@@ -27,6 +27,22 @@ def test_bad_input_found_by_one_rank_ends_all_with_one_line(fault, run_file, tmp
     assert ended.err.count("hpcgen: injected") == 1 and "Traceback" not in ended.err
 
 
+@pytest.mark.parametrize(
+    "name, line",
+    [
+        ("observer_raises", "[rank 2] ZeroDivisionError"),
+        ("observer_is_refused", "hpcgen: injected"),
+        ("observer_is_killed", "signal 9"),
+        ("first_rank_raises", "[rank 0] ZeroDivisionError"),
+    ],
+)
+def test_trainers_and_observers_end_together(fault, run_file, tmp_path, name, line):
+    settings = ["--set", "parallel.observers=1", "--set", "samples.every=5", "--set", "train.steps=100000"]
+    ended = fault(3, name, "train", run_file, "--run", tmp_path / "run", *settings)
+    assert ended.status != 0 and ended.seconds < 20
+    assert ended.err.count(line) == 1 or name == "observer_is_killed"
+
+
 def test_a_killed_rank_ends_all(fault, run_file, tmp_path):
     ended = fault(3, "killed", "train", run_file, "--run", tmp_path / "run")
     assert ended.status != 0 and ended.seconds < 20

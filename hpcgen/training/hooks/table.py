@@ -2,6 +2,7 @@
 
 import csv
 import io
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from os import fsync
 from pathlib import Path
@@ -27,9 +28,10 @@ class MetricsTable:
             self._columns = list(dict.fromkeys(["step", *columns, *known]))
             head = io.StringIO(newline="")
             csv.writer(head, lineterminator="\n").writerow(self._columns)
-            *lines, last = [head.getvalue(), *map(self._text, rows)]
-            self._last: dict[str, Any] = dict(rows[-1]) if rows else {}
-            self._replace("".join(lines), last)
+            # The rows that can still change: from the first expected one on, or the last row alone.
+            self._tail: list[dict[str, Any]] = [dict(row) for row in rows[-1:]]
+            self._expected: set[int] = set()
+            self._replace("".join([head.getvalue(), *map(self._text, rows[:-1])]))
 
     def _rows_until(self, step: int) -> tuple[list[str], list[dict[str, str]]]:
         """Return the columns, and the complete rows up to `step`.
@@ -56,36 +58,42 @@ class MetricsTable:
         csv.DictWriter(text, self._columns, lineterminator="\n", extrasaction="ignore").writerow(row)
         return text.getvalue()
 
-    def _replace(self, before: str, last: str) -> None:
-        """Replace the file by one with the text `before` and the row `last`, and open it."""
-        replace_text(self._path, before + last)
+    def _replace(self, before: str) -> None:
+        """Replace the file by one with the text `before` and the rows that can change, and open it."""
+        replace_text(self._path, before + "".join(map(self._text, self._tail)))
         self._file = open(self._path, "ab")  # noqa: SIM115 (closed in close)
-        # The position of the last row, in bytes.
+        # The position of the first row that can change, in bytes.
         self._start = len(before.encode())
 
     def has(self, step: int, column: str) -> bool:
-        """Return whether the last row belongs to `step` and has a value in a column."""
-        return self._is_last(step) and self._last.get(column) not in (None, "")
+        """Return whether a row that can change belongs to `step` and has a value in a column."""
+        return any(_step(row) == step and row.get(column) not in (None, "") for row in self._tail)
 
-    def _is_last(self, step: int) -> bool:
-        return str(self._last.get("step")) == str(step)
+    def expect(self, step: int) -> None:
+        """Keep a place for values of `step` that are put later than those of the steps after it."""
+        self._expected.add(step)
 
     def put(self, step: int, values: Row) -> None:
-        """Write values into the row of `step`, which is the last row or a new one. Raises WriteError.
+        """Write values into the row of `step`: a new one, the last one, or an expected one.
 
-        The last row is replaced atomically, so that a process that is killed meanwhile loses no data.
+        An existing row is replaced atomically, so that a process that is killed meanwhile loses no data.
+        Raises WriteError.
         """
+        self._expected.discard(step)
+        place = bisect_left(self._tail, step, key=_step)
         with refusals(self._path):
-            if self._is_last(step):
-                self._last = {**self._last, **values}
-                self._file.close()
-                before = self._path.read_bytes()[: self._start]
-                self._replace(before.decode(), self._text(self._last))
-            else:
-                self._last = {"step": step, **values}
-                self._start = self._file.tell()
-                self._file.write(self._text(self._last).encode())
+            if place == len(self._tail):
+                self._tail.append({"step": step, **values})
+                self._file.write(self._text(self._tail[-1]).encode())
                 self._file.flush()
+            else:
+                if _step(self._tail[place]) > step:
+                    self._tail.insert(place, {"step": step})
+                self._tail[place].update(values)
+                self._file.close()
+                self._replace(self._path.read_bytes()[: self._start].decode())
+        while len(self._tail) > 1 and _step(self._tail[0]) < min(self._expected, default=step):
+            self._start += len(self._text(self._tail.pop(0)).encode())
 
     def sync(self) -> None:
         """Wait until the rows are on the disk. Raises WriteError."""
@@ -95,3 +103,7 @@ class MetricsTable:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _step(row: Row) -> int:
+    return int(row["step"])

@@ -126,3 +126,22 @@ def test_a_run_from_the_start_begins_anew(path):
     path.write_text("step,a\n1,0.5\n")
     MetricsTable(path, ["a"], 0).close()
     assert path.read_text() == "step,a\n"
+
+
+def test_expected_values_arrive_late(path):
+    """Whether their step has a row or not, and whatever the other rows are."""
+    table = MetricsTable(path, ["a", "b"], 0)
+    table.put(2, {"a": 0.5})
+    table.expect(2)
+    table.expect(3)
+    for step in (4, 6, 8):
+        table.put(step, {"a": step})
+    table.expect(8)
+    table.put(3, {"b": "three"})
+    table.put(2, {"b": "two"})
+    table.put(10, {"a": 10})
+    table.put(8, {"b": "eight"})
+    table.put(12, {"a": 12})
+    assert table.has(12, "a")
+    table.close()
+    assert path.read_text() == "step,a,b\n2,0.5,two\n3,,three\n4,4,\n6,6,\n8,8,eight\n10,10,\n12,12,\n"
