@@ -35,8 +35,9 @@ class Evaluation:
 
     `count` drawn samples are compared with as many rows (None: half of the rows, at most 5,000), by the
     `features` of a classifier if given. `names` are the names of the measures, `columns` are the titles of
-    their two values, and `about` says how many samples or rows they are computed from. All methods are
-    collective over `comm`. Raises InputError if the data do not suit the model or the options.
+    their two values, and `about` says how many samples or rows they are computed from. A rank uses `threads`
+    threads (0: as many as `lane_threads` says). All methods are collective over `comm`. Raises InputError if
+    the data do not suit the model or the options.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Evaluation:
         count: int | None = None,
         seed: int = 0,
         features: Features | None = None,
+        threads: int = 0,
     ) -> None:
         chosen = [measure for measure in MEASURES if measure.serves(model, schema)]
         _require_use(chosen, files.rows, count, features)
@@ -57,7 +59,7 @@ class Evaluation:
             count = min(files.rows // 2, DEFAULT_SAMPLES)
         reference = Reference(files, schema, count)
         with ExitStack() as stack:
-            work = Work(comm, 1 if model.team is None else model.team.comm.size)
+            work = Work(comm, 1 if model.team is None else model.team.comm.size, threads)
             stack.callback(work.close)
             _require_labels(model, reference, work)
             subject = Subject(model, reference, work, seed, features)

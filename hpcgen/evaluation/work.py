@@ -41,12 +41,12 @@ class Work:
     If a function fails, all ranks raise its error. Groups of `space` consecutive ranks share each item: they
     call a function for the same items in the same order. A function must not communicate, except within its
     group. With `shared` = False a function must not communicate at all: then each rank has items of its own,
-    and computes several at a time in threads.
+    and computes several at a time in `threads` threads (0: as many as `lane_threads` says).
     """
 
-    def __init__(self, comm: "MPI.Comm", space: int = 1) -> None:
+    def __init__(self, comm: "MPI.Comm", space: int = 1, threads: int = 0) -> None:
         self._comm, self._space = comm, space
-        self._workers = Workers(lane_threads(comm))
+        self._workers = Workers(threads or lane_threads(comm))
 
     def close(self) -> None:
         """End the threads."""

@@ -54,11 +54,12 @@ class Flag(Protocol):
 class Training:
     """A run on this rank: the model, its players, its shards, and the step that it has reached.
 
-    Collective over `comm`. Raises InputError if the configuration does not fit the data or the ranks.
+    It computes in `threads` threads (0: as many as `lane_threads` says). Collective over `comm`. Raises
+    InputError if the configuration does not fit the data or the ranks.
     """
 
-    def __init__(self, config: Config, comm: MPI.Comm) -> None:
-        self.config, self.step, self.watch = config, 0, Stopwatch()
+    def __init__(self, config: Config, comm: MPI.Comm, threads: int = 0) -> None:
+        self.config, self.step, self.watch, self._threads = config, 0, Stopwatch(), threads
         self.saved: Path | None = None
         self.deal = deal_of(config, comm.size)
         with ExitStack() as resources:
@@ -105,7 +106,7 @@ class Training:
 
     def _workers(self) -> tuple[Workers, Workers]:
         """Return the threads that compute lanes, and those that compute the cells of a lane. Collective."""
-        threads, rank = lane_threads(self.mesh.world), self.mesh.data.rank
+        threads, rank = self._threads or lane_threads(self.mesh.world), self.mesh.data.rank
         # The ranks of a team must compute their lanes in the same order.
         lanes = min(threads, len(self.deal.lanes_of(rank))) if self.deal.space == 1 else 1
         cells = min(threads, lanes * len(self.deal.cells_of(rank))) if threads > lanes else 1

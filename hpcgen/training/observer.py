@@ -34,8 +34,10 @@ class Observer:
     start.
     """
 
-    def __init__(self, config: Config, home: RunFolder, crew: Crew, stop: StopRequest) -> None:
-        self.config, self.watch = config, Stopwatch()
+    def __init__(
+        self, config: Config, home: RunFolder, crew: Crew, stop: StopRequest, threads: int = 0
+    ) -> None:
+        self.config, self.watch, self._threads = config, Stopwatch(), threads
         self._comm, self._home, self._stop, self._stop_sent = crew.comm, home, stop, False
         with ExitStack() as resources:
             self._link = Link(crew.world, crew.peer)
@@ -58,7 +60,9 @@ class Observer:
         self._drawing = Drawing(self._home, self._model, config, schema, self._comm)
         self._evaluation = None
         if config.evaluate.every:
-            self._evaluation = evaluations.evaluation_of(self._model, config, schema, self._comm, resources)
+            self._evaluation = evaluations.evaluation_of(
+                self._model, config, schema, self._comm, self._threads, resources
+            )
 
     def run(self) -> None:
         """Draw and evaluate what the trainers send, until the run ends. Raises the trainers' error."""

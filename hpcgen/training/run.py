@@ -12,6 +12,7 @@ from hpcgen.config.sections import Config
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.crew import Crew, crew
+from hpcgen.runtime import lane_threads
 from hpcgen.training.folder import RunFolder
 from hpcgen.training.hooks import evaluation as evaluations
 from hpcgen.training.hooks import metrics
@@ -50,22 +51,29 @@ def train(
     config = from_root(comm, load_config, run_file, settings)
     home = RunFolder(Path(folder))
     from_root(comm, home.require_short, config)
+    threads = lane_threads(comm)  # both crews share the cores
     with StopRequest() as stop, crew(comm, config.parallel.observers) as mine:
         if mine.observes:
-            with closing(Observer(config, home, mine, stop)) as observer:
+            with closing(Observer(config, home, mine, stop, threads)) as observer:
                 observer.run()
             return observer
-        return _train(config, home, mine, stop, fresh, progress)
+        return _train(config, home, mine, stop, threads, fresh, progress)
 
 
 def _train(
-    config: Config, home: RunFolder, mine: Crew, stop: StopRequest, fresh: bool, progress: str
+    config: Config,
+    home: RunFolder,
+    mine: Crew,
+    stop: StopRequest,
+    threads: int,
+    fresh: bool,
+    progress: str,
 ) -> Training:
     """Train on the ranks of this crew. Return the Training, whose resources are released."""
     comm = mine.comm
     with ExitStack() as stack:
         observers = stack.enter_context(Observers(home, mine, stop)) if config.parallel.observers else None
-        training = stack.enter_context(closing(Training(config, comm)))
+        training = stack.enter_context(closing(Training(config, comm, threads)))
         drawing = None
         if training.model.source == "noise":
             drawing = Drawing(home, training.model, config, training.shards.schema, comm)
@@ -73,7 +81,7 @@ def _train(
         if observers:
             measured = observers.start(training.shards.schema)
         elif config.evaluate.every:
-            evaluation = evaluation_of(training.model, config, training.shards.schema, comm, stack)
+            evaluation = evaluation_of(training.model, config, training.shards.schema, comm, threads, stack)
             measured = evaluations.columns(evaluation)
         training.warn_of_mixed_nodes()
         stack.enter_context(home.locked(comm))

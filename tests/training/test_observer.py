@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from hpcgen.errors import InputError, RunError
+from hpcgen.runtime import lane_threads
 from hpcgen.sampling import showing
 from hpcgen.training.hooks.metrics import Metrics
 from hpcgen.training.loop import Training
@@ -22,11 +23,13 @@ def several(comm):
 def test_observers_own_no_lanes(comm, start, observers):
     if observers >= comm.size:
         pytest.skip("a rank must train")
+    threads = lane_threads(comm)  # of each rank, if all ranks share the cores
     mine = start("run", f"parallel.observers={observers}", "evaluate.every=10", "evaluate.count=50")
     assert isinstance(mine, Observer if comm.rank >= comm.size - observers else Training)
     if isinstance(mine, Observer):
         assert mine.watch.seconds["observing"] > 0
     else:
+        assert mine.lane_workers.threads <= threads
         assert mine.deal.ranks == comm.size - observers
 
 

@@ -25,7 +25,7 @@ ABOUT = "evaluate/about"
 
 
 def evaluation_of(
-    model: Model, config: Config, schema: Schema, comm: "MPI.Comm", stack: ExitStack
+    model: Model, config: Config, schema: Schema, comm: "MPI.Comm", threads: int, stack: ExitStack
 ) -> Evaluation:
     """Return the Evaluation of a model that the run file describes. Its files are closed with `stack`.
 
@@ -37,7 +37,7 @@ def evaluation_of(
         files = stack.enter_context(DataFiles(paths))
         require_suitable(", ".join(paths), files, schema, "the training data")
     features = Features(load_together(asked.features, comm)) if asked.features else None
-    made = Evaluation(model, schema, files, comm, asked.count or None, features=features)
+    made = Evaluation(model, schema, files, comm, asked.count or None, 0, features, threads)
     stack.callback(made.close)
     return made
 

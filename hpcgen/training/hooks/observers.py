@@ -55,7 +55,9 @@ class Observers(Hook):
         plain = isinstance(error, (InputError, RunError))
         if self._first and not self._over and (plain or error is None):
             self._link.send(End(error if isinstance(error, Exception) else None))
-            self._link.flush()
+            # After an error do not wait until busy observers take what was sent.
+            if error is None:
+                self._link.flush()
         self._link.close()
 
     def start(self, schema: Schema) -> list[str]:
