@@ -89,6 +89,10 @@ def parse_config(text: str, settings: Sequence[str] = ()) -> Config:
     sections["data"] = replace(sections["data"], path=_absolute(path))
     asked = sections["evaluate"]
     sections["evaluate"] = replace(asked, data=_absolute(asked.data), features=_absolute(asked.features))
+    if asked.skip and not sections["parallel"].observers:
+        raise InputError(
+            "evaluate.skip = true: there are no observers; set parallel.observers, or leave it out"
+        )
     optimizers = _optimizers(
         subtable(table, "optimizer"), MODELS[model.kind].players, sections["train"].steps
     )

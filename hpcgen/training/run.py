@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hpcgen.arrays import shown
 from hpcgen.config.reading import load_config
 from hpcgen.config.sections import Config
+from hpcgen.errors import InputError
 from hpcgen.files import writing
 from hpcgen.parallel.agreement import agree, from_root
 from hpcgen.parallel.crew import Crew, crew
@@ -77,6 +78,11 @@ def _train(
         drawing = None
         if training.model.source == "noise":
             drawing = Drawing(home, training.model, config, training.shards.schema, comm)
+        if observers and not (drawing or config.evaluate.every):
+            raise InputError(
+                f"parallel.observers = {config.parallel.observers}: this model draws no samples, so observers "
+                "have nothing to do; set evaluate.every, or leave parallel.observers out"
+            )
         evaluation, measured = None, []
         if observers:
             measured = observers.start(training.shards.schema)

@@ -146,3 +146,10 @@ def test_a_run_file_that_lost_its_end_is_not_taken_for_a_recorded_one(tmp_path):
     with pytest.raises(InputError, match="config.toml: not a whole run file: its end is missing"):
         load_recorded(tmp_path / "config.toml")
     assert load_config(tmp_path / "config.toml").train.steps == 5000
+
+
+def test_without_observers_nothing_is_skipped():
+    text = 'data.path = "d.h5"\nevaluate.skip = true\n'
+    with pytest.raises(InputError, match="evaluate.skip = true: there are no observers"):
+        parse_config(text)
+    assert parse_config(text, ["parallel.observers=1"]).evaluate.skip

@@ -11,6 +11,7 @@ from hpcgen.sampling import showing
 from hpcgen.training.hooks.metrics import Metrics
 from hpcgen.training.loop import Training
 from hpcgen.training.observer import Observer
+from hpcgen.training.run import train
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +44,14 @@ def test_observers_own_no_lanes(comm, start, observers):
 def test_bad_input_ends_both_crews(start, setting, message):
     with pytest.raises(InputError, match=message):
         start("run", "parallel.observers=1", "evaluate.every=10", setting)
+
+
+def test_observers_with_nothing_to_do_are_refused(comm, folder, trained):
+    path, _ = trained("classifier")
+    with pytest.raises(InputError, match="parallel.observers = 1: this model draws no samples"):
+        train(path.with_suffix(".toml"), folder / "run", comm, ["parallel.observers=1"], progress="off")
+    comm.Barrier()
+    assert not (folder / "run").exists()
 
 
 def test_a_run_that_fails_ends_its_observers(comm, start, monkeypatch):
