@@ -14,9 +14,9 @@ LARGEST_COUNT = 2**31 - 1
 class Mesh:
     """The communicators of a run. Each has the ranks that do a task together.
 
-    `world` has all ranks that train: they agree on errors and call the hooks. `data` has the ranks that exchange a
-    gradient: they divide the lanes among their teams, and stop together, because the request to stop is part
-    of the gradient. Today these are all ranks. `team` has the ranks that share a lane.
+    `world` has all ranks that train: they agree on errors and call the hooks. `data` has the ranks that
+    exchange a gradient: they divide the lanes among their teams, and stop together, because the request to
+    stop is part of the gradient. Today these are all ranks that train. `team` has the ranks that share a lane.
     """
 
     world: "MPI.Comm"

@@ -80,8 +80,8 @@ def _train(
             drawing = Drawing(home, training.model, config, training.shards.schema, comm)
         if observers and not (drawing or config.evaluate.every):
             raise InputError(
-                f"parallel.observers = {config.parallel.observers}: this model draws no samples, so observers "
-                "have nothing to do; set evaluate.every, or leave parallel.observers out"
+                f"parallel.observers = {config.parallel.observers}: this model draws no samples, and "
+                "observers have nothing to do; set evaluate.every, or leave parallel.observers out"
             )
         evaluation, measured = None, []
         if observers:
