@@ -16,7 +16,8 @@ class Mesh:
 
     `world` has all ranks that train: they agree on errors and call the hooks. `data` has the ranks that
     exchange a gradient: they divide the lanes among their teams, and stop together, because the request to
-    stop is part of the gradient. Today these are all ranks that train. `team` has the ranks that share a lane.
+    stop is part of the gradient. Today these are all ranks that train. `team` has the ranks that share a
+    lane.
     """
 
     world: "MPI.Comm"
